@@ -1,0 +1,116 @@
+//! A table as the catalog knows it, and the raw source that stands for it in a plan.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion_expr::{TableProviderFilterPushDown, TableSource};
+
+use crate::TableName;
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The name, folded.
+    pub name: String,
+    /// The Arrow type in which values leave the warehouse.
+    pub data_type: DataType,
+    /// Whether NULL may occur.
+    pub nullable: bool,
+    /// What the column means, for people.
+    pub comment: Option<String>,
+}
+
+/// Where the rows of a table are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// Parquet files; all have the same schema.
+    Parquet(Vec<PathBuf>),
+    /// CSV files with a header line; all have the same schema.
+    Csv(Vec<PathBuf>),
+}
+
+/// A foreign key: columns of this table that name a row of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// Columns of this table, by index.
+    pub columns: Vec<usize>,
+    /// The other table.
+    pub references: TableName,
+    /// Its columns, by name.
+    pub referenced_columns: Vec<String>,
+}
+
+/// A base table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The full name.
+    pub name: TableName,
+    /// The columns, in order.
+    pub columns: Vec<Column>,
+    /// The columns of the primary key, by index; empty if there is none.
+    pub primary_key: Vec<usize>,
+    /// The foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// What the table means, for people.
+    pub comment: Option<String>,
+    /// The number of rows, where the source knows it.
+    pub row_count: Option<u64>,
+    /// The size in bytes, where the source knows it.
+    pub bytes: Option<u64>,
+    /// Where the rows are.
+    pub storage: Storage,
+}
+
+impl Table {
+    /// The index of a column by its folded name.
+    pub fn column_index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The Arrow schema of all columns.
+    pub fn arrow_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(
+            self.columns
+                .iter()
+                .map(|column| Field::new(&column.name, column.data_type.clone(), column.nullable))
+                .collect::<Vec<_>>(),
+        ))
+    }
+}
+
+/// The raw rows of a base table as a leaf of a plan.
+///
+/// It occurs only inside a secured relation or a policy's own subquery, never in a plan that was
+/// made from a user's statement: name resolution there knows secured sources only.
+#[derive(Debug)]
+pub struct RawSource {
+    table: Arc<Table>,
+    schema: SchemaRef,
+}
+
+impl RawSource {
+    /// The raw source of `table`.
+    pub fn new(table: Arc<Table>) -> Self {
+        let schema = table.arrow_schema();
+        Self { table, schema }
+    }
+
+    /// The table it reads.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+}
+
+impl TableSource for RawSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&datafusion_expr::Expr],
+    ) -> datafusion_common::Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}

@@ -1,0 +1,48 @@
+//! An immutable, versioned picture of the catalog.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{Table, TableName};
+
+/// The catalog at one moment. A query holds the snapshot it was resolved against to its end.
+#[derive(Debug)]
+pub struct Snapshot {
+    version: u64,
+    tables: BTreeMap<TableName, Arc<Table>>,
+}
+
+impl Snapshot {
+    /// A snapshot of `tables`. Of two tables with one name the later wins.
+    pub fn new(version: u64, tables: impl IntoIterator<Item = Table>) -> Self {
+        let tables =
+            tables.into_iter().map(|table| (table.name.clone(), Arc::new(table))).collect();
+        Self { version, tables }
+    }
+
+    /// The version: larger is newer.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The table of that name.
+    pub fn table(&self, name: &TableName) -> Option<&Arc<Table>> {
+        self.tables.get(name)
+    }
+
+    /// All tables, by name.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.values()
+    }
+
+    /// All schemas that hold a table, by name, each once.
+    pub fn schemas(&self) -> impl Iterator<Item = &str> {
+        let mut last = None;
+        self.tables.keys().filter_map(move |name| {
+            (last != Some(name.schema.as_str())).then(|| {
+                last = Some(name.schema.as_str());
+                name.schema.as_str()
+            })
+        })
+    }
+}
