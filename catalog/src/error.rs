@@ -132,7 +132,14 @@ pub struct Error {
 impl Error {
     /// An error whose `message` the user may read: lowercase, no full stop, quoted identifiers.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: None, hint: None, position: None, cause: None }
+        Self {
+            kind,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            cause: None,
+        }
     }
 
     /// A defect or unexpected state: the user reads only that it happened.

@@ -140,10 +140,14 @@ pub fn of(data_type: &DataType) -> PgType {
         DataType::UInt64 => NUMERIC,
         DataType::Float16 | DataType::Float32 => FLOAT4,
         DataType::Float64 => FLOAT8,
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s)
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
         | DataType::Decimal256(p, s) => numeric(*p, *s),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => TEXT,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
         | DataType::FixedSizeBinary(_) => BYTEA,
         DataType::Date32 | DataType::Date64 => DATE,
         DataType::Time32(_) | DataType::Time64(_) => TIME,
@@ -153,8 +157,11 @@ pub fn of(data_type: &DataType) -> PgType {
             IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano,
         )
         | DataType::Duration(_) => INTERVAL,
-        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _)
-        | DataType::ListView(field) | DataType::LargeListView(field) => array(field.data_type()),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field) => array(field.data_type()),
         DataType::Dictionary(_, values) => of(values),
         DataType::RunEndEncoded(_, values) => of(values.data_type()),
         DataType::Struct(_) | DataType::Map(_, _) | DataType::Union(_, _) => JSONB,
@@ -189,9 +196,20 @@ fn array(element: &DataType) -> PgType {
         1186 => INTERVAL_ARRAY,
         1700 => NUMERIC_ARRAY,
         3802 => JSONB_ARRAY,
-        _ if matches!(element, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _)) => of(element),
+        _ if is_list(element) => of(element),
         _ => TEXT_ARRAY,
     }
+}
+
+fn is_list(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::List(_)
+            | DataType::LargeList(_)
+            | DataType::FixedSizeList(_, _)
+            | DataType::ListView(_)
+            | DataType::LargeListView(_)
+    )
 }
 
 /// The name with its modifier, as PostgreSQL's `format_type` prints it.

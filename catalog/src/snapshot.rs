@@ -38,11 +38,10 @@ impl Snapshot {
     /// All schemas that hold a table, by name, each once.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
         let mut last = None;
-        self.tables.keys().filter_map(move |name| {
-            (last != Some(name.schema.as_str())).then(|| {
-                last = Some(name.schema.as_str());
-                name.schema.as_str()
-            })
+        self.tables.keys().map(|name| name.schema.as_str()).filter(move |schema| {
+            let new = last != Some(*schema);
+            last = Some(*schema);
+            new
         })
     }
 }

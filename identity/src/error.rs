@@ -1,0 +1,74 @@
+//! What can go wrong: in an exchange, in a verifier, in a user file.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Why an authentication failed. None of the variants says whether the user exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum AuthError {
+    /// The client broke the protocol.
+    #[error("malformed SCRAM message: {0}")]
+    Malformed(&'static str),
+    /// Wrong password or unknown user: the two can't be told apart.
+    #[error("password authentication failed")]
+    Failed,
+    /// The client chose a mechanism that wasn't offered.
+    #[error("the SASL mechanism was not offered")]
+    UnsupportedMechanism,
+    /// The client sees another server certificate, or was told that there is no channel binding.
+    #[error("SCRAM channel binding check failed")]
+    ChannelBinding,
+}
+
+impl AuthError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            AuthError::Malformed(_) => "the client must speak SCRAM-SHA-256 as in RFC 5802",
+            AuthError::Failed => "check the user name and the password",
+            AuthError::UnsupportedMechanism => "use SCRAM-SHA-256, or SCRAM-SHA-256-PLUS over TLS",
+            AuthError::ChannelBinding => {
+                "something between client and gateway may be terminating TLS"
+            }
+        }
+    }
+}
+
+/// Why a verifier could not be made or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum VerifierError {
+    /// The text has another form.
+    #[error(
+        "verifier is not of the form \"SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>\""
+    )]
+    Form,
+    /// Too few iterations to protect the password, or too many to compute.
+    #[error("iterations must be between 4096 and 10000000")]
+    Iterations,
+    /// The salt is too short or too long.
+    #[error("salt must have between 8 and 64 bytes")]
+    Salt,
+    /// The password is empty or too long.
+    #[error("password must have between 1 and 1024 bytes")]
+    Password,
+}
+
+/// One error in a user file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserFileError {
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub message: String,
+    /// How to put it right.
+    pub hint: String,
+}
+
+impl fmt::Display for UserFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: error: {}\n  hint: {}", self.line, self.message, self.hint)
+    }
+}
+
+impl std::error::Error for UserFileError {}

@@ -1,0 +1,90 @@
+//! The principal: who authenticated, from where, with which attributes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ring::digest;
+
+/// What the user file says about a user: name → values.
+pub type Attributes = BTreeMap<String, Vec<String>>;
+
+/// Somebody who authenticated. Policies decide for principals only.
+///
+/// Not `Clone`: one authentication, one principal. Share it as an `Arc`.
+pub struct Principal {
+    name: String,
+    attributes: Arc<Attributes>,
+    address: IpAddr,
+    id: u64,
+}
+
+impl Principal {
+    /// For `UserStore::admit` alone.
+    pub(crate) fn new(name: &str, attributes: Arc<Attributes>, address: IpAddr, id: u64) -> Self {
+        // On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d; policies compare with a.b.c.d.
+        Principal { name: name.to_owned(), attributes, address: address.to_canonical(), id }
+    }
+
+    /// The user name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The user's attributes.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Where the client connected from; IPv4 addresses mapped into IPv6 are shown as IPv4.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// A random number that tells this authentication from every other one.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// SHA-256 over all that a decision may depend on: name, attributes and address.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Fingerprint(digest::Context::new(&digest::SHA256));
+        hash.text(&self.name);
+        hash.count(self.attributes.len());
+        for (name, values) in self.attributes.iter() {
+            hash.text(name);
+            hash.count(values.len());
+            values.iter().for_each(|value| hash.text(value));
+        }
+        // The textual form of an address is unique per address.
+        hash.text(&self.address.to_string());
+        let mut out = [0; 32];
+        out.copy_from_slice(hash.0.finish().as_ref());
+        out
+    }
+}
+
+/// Every part goes in with its length, so that no two principals share their bytes.
+struct Fingerprint(digest::Context);
+
+impl Fingerprint {
+    fn count(&mut self, count: usize) {
+        self.0.update(&(count as u64).to_be_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.0.update(text.as_bytes());
+    }
+}
+
+impl fmt::Debug for Principal {
+    /// Without the attributes: they are personal data, and debug output ends in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
