@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The policy language, and the decision it yields for one caller and one statement.
+//!
+//! Files of SQL become a [`Bundle`]: parsed (`parse`), bound to a catalog snapshot (`validate`,
+//! `bind`) with every error collected, and indexed by table. [`decide`] then consumes a statement
+//! and returns a [`Permit`] for it, or [`Denied`]. Deciding is total and pure: no IO, no clock,
+//! and whatever goes wrong inside denies.
+
+mod bind;
+mod bundle;
+mod convert;
+mod decide;
+mod diagnostics;
+mod mask;
+mod model;
+mod parse;
+mod principal;
+#[cfg(test)]
+mod testing;
+mod validate;
+
+pub use bundle::{Bundle, FunctionSource, SourceFile};
+pub use decide::{
+    Denied, Mask, NamesTables, Permit, PermitParts, SecuredColumn, SecuredTable, decide,
+};
+pub use diagnostics::{Diagnostic, Diagnostics};
+pub use mask::MaskSecret;
+pub use model::{PolicyKind, PolicyRef};

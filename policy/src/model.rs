@@ -1,0 +1,274 @@
+//! The statements of a bundle: first as they were written, then as rules bound to one table.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion_expr::Expr;
+use datafusion_sql::sqlparser::ast::Expr as SqlExpr;
+use tollgate_catalog::{Table, TableName};
+
+use crate::diagnostics::Location;
+
+/// A folded name and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    pub(crate) text: String,
+    pub(crate) at: Location,
+}
+
+/// Whom a grant or policy is for, as written.
+#[derive(Debug, Clone)]
+pub(crate) enum Grantee {
+    Role(Name),
+    User(String),
+    Public,
+}
+
+/// The tables a grant or policy is about, as written.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Table { name: TableName, at: Location },
+    Schema(Name),
+    WithColumn(Name),
+}
+
+/// The columns a masking policy is about, as written.
+#[derive(Debug, Clone)]
+pub(crate) enum MaskTarget {
+    Tag(Name),
+    Column { name: TableName, at: Location, column: Name },
+}
+
+/// One part of a column pattern: literal pieces, `None` standing for `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Glob(pub(crate) Vec<Option<String>>);
+
+impl Glob {
+    /// The text, if there is no `*` in it.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Some(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether all of `text` fits.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        fn fits(pieces: &[Option<String>], text: &str) -> bool {
+            match pieces.split_first() {
+                None => text.is_empty(),
+                Some((Some(piece), rest)) => {
+                    text.strip_prefix(piece.as_str()).is_some_and(|text| fits(rest, text))
+                }
+                Some((None, rest)) => {
+                    rest.is_empty()
+                        || text
+                            .char_indices()
+                            .any(|(at, _)| text.get(at..).is_some_and(|text| fits(rest, text)))
+                }
+            }
+        }
+        fits(&self.0, text)
+    }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| f.write_str(piece.as_deref().unwrap_or("*")))
+    }
+}
+
+/// Whether a row policy adds rows or takes rows away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowKind {
+    Permissive,
+    Restrictive,
+}
+
+/// An expression and where its parenthesis opens.
+#[derive(Debug, Clone)]
+pub(crate) struct Using {
+    pub(crate) expr: Box<SqlExpr>,
+    pub(crate) at: Location,
+}
+
+/// Who is exempt from a mask, and on which rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Except {
+    pub(crate) roles: Vec<Name>,
+    pub(crate) when: Option<Using>,
+}
+
+/// A statement as written.
+#[derive(Debug, Clone)]
+pub(crate) enum Statement {
+    CreateRole { name: Name },
+    GrantRole { role: Name, to: Vec<Grantee> },
+    Access { deny: bool, columns: Option<Vec<Name>>, target: Target, to: Vec<Grantee> },
+    Tag { pattern: [Glob; 3], at: Location, tag: Name },
+    RowPolicy { name: Name, kind: RowKind, target: Target, to: Vec<Grantee>, using: Using },
+    Mask { name: Name, target: MaskTarget, using: Using, except: Option<Except> },
+}
+
+/// A statement and where it begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Located {
+    pub(crate) statement: Statement,
+    pub(crate) at: Location,
+}
+
+/// What kind of statement a decision rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyKind {
+    /// `GRANT`
+    Grant,
+    /// `DENY`
+    Deny,
+    /// `CREATE ROW POLICY … AS PERMISSIVE`
+    PermissiveRowPolicy,
+    /// `CREATE ROW POLICY … AS RESTRICTIVE`
+    RestrictiveRowPolicy,
+    /// `CREATE MASKING POLICY`
+    MaskingPolicy,
+}
+
+impl fmt::Display for PolicyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grant => "grant",
+            Self::Deny => "deny",
+            Self::PermissiveRowPolicy => "permissive row policy",
+            Self::RestrictiveRowPolicy => "restrictive row policy",
+            Self::MaskingPolicy => "masking policy",
+        })
+    }
+}
+
+/// The statement that a part of a decision rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PolicyRef {
+    /// The file, as its path was given.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column in characters, from 1.
+    pub column: u64,
+    /// What kind of statement it is.
+    pub kind: PolicyKind,
+    /// The policy's name; for a grant or a denial what it says, without the columns.
+    pub name: String,
+}
+
+impl PolicyRef {
+    pub(crate) fn new(at: &Location, kind: PolicyKind, name: impl Into<String>) -> Self {
+        let file = at.file.to_string();
+        Self { file, line: at.line, column: at.column, kind, name: name.into() }
+    }
+}
+
+/// Whom a rule is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Role(String),
+    User(String),
+    Public,
+}
+
+/// The caller, as far as rules look at it: a name and all active roles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) roles: &'a BTreeSet<String>,
+}
+
+impl Caller<'_> {
+    /// Whether one of `subjects` is this caller.
+    pub(crate) fn is_any_of(&self, subjects: &[Subject]) -> bool {
+        subjects.iter().any(|subject| match subject {
+            Subject::Role(role) => self.roles.contains(role),
+            Subject::User(user) => self.user == user,
+            Subject::Public => true,
+        })
+    }
+}
+
+/// A grant or denial of reading, on one table.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) to: Arc<[Subject]>,
+    /// `None` is every column.
+    pub(crate) columns: Option<Vec<usize>>,
+    pub(crate) policy: Arc<PolicyRef>,
+}
+
+/// A row policy, bound to one table.
+#[derive(Debug)]
+pub(crate) struct RowRule {
+    pub(crate) kind: RowKind,
+    pub(crate) to: Arc<[Subject]>,
+    pub(crate) predicate: Expr,
+    pub(crate) policy: Arc<PolicyRef>,
+}
+
+/// How much a mask hides: what is later here hides more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Strength {
+    None,
+    Generalise,
+    Partial,
+    Hash,
+    Redact,
+    Null,
+}
+
+/// A masking policy, bound to one column.
+#[derive(Debug)]
+pub(crate) struct MaskRule {
+    pub(crate) strength: Strength,
+    pub(crate) expr: Expr,
+    pub(crate) except: Arc<[String]>,
+    pub(crate) when: Option<Expr>,
+    pub(crate) policy: Arc<PolicyRef>,
+}
+
+/// Everything that is said about one table.
+#[derive(Debug)]
+pub(crate) struct TableRules {
+    /// The table these rules were validated against.
+    pub(crate) table: Arc<Table>,
+    pub(crate) grants: Vec<Access>,
+    pub(crate) denials: Vec<Access>,
+    pub(crate) rows: Vec<RowRule>,
+    /// Per column, in table order, the weakest mask first.
+    pub(crate) masks: Vec<Vec<MaskRule>>,
+}
+
+impl TableRules {
+    pub(crate) fn new(table: Arc<Table>) -> Self {
+        let masks = table.columns.iter().map(|_| Vec::new()).collect();
+        Self { table, grants: Vec::new(), denials: Vec::new(), rows: Vec::new(), masks }
+    }
+
+    /// The columns the caller may read, and the statements that say so; `None` if there are none.
+    pub(crate) fn visible(&self, caller: Caller<'_>) -> Option<(Vec<usize>, Vec<&PolicyRef>)> {
+        let mut allowed = vec![false; self.table.columns.len()];
+        let mut policies = Vec::new();
+        for (rules, allow) in [(&self.grants, true), (&self.denials, false)] {
+            for access in rules.iter().filter(|access| caller.is_any_of(&access.to)) {
+                policies.push(access.policy.as_ref());
+                match &access.columns {
+                    None => allowed.fill(allow),
+                    Some(columns) => {
+                        for column in columns {
+                            *allowed.get_mut(*column)? = allow;
+                        }
+                    }
+                }
+            }
+        }
+        let columns: Vec<usize> =
+            allowed.iter().enumerate().filter_map(|(index, ok)| ok.then_some(index)).collect();
+        (!columns.is_empty()).then_some((columns, policies))
+    }
+}

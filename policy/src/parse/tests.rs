@@ -1,0 +1,129 @@
+//! What the parser refuses, where, and with which hint.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use crate::model::Glob;
+use crate::testing::{check_errors, load};
+
+#[test]
+fn errors_have_places() {
+    for (sql, expected) in [
+        (
+            "CREATE TABLE t (a int);",
+            "1:1: expected a statement of the policy language, found \"CREATE\"",
+        ),
+        ("CREATE ROLE", "1:12: expected a role, found the end of the file"),
+        ("CREATE ROLE a b;", "1:15: expected the end of the statement, found \"b\""),
+        ("GRANT SELECT ON orders TO PUBLIC;", "1:24: expected \".\", found \"TO\""),
+        ("GRANT SELECT ON crm.orders;", "1:27: expected TO, found \";\""),
+        (
+            "GRANT SELECT ON crm.orders TO ana;",
+            "1:31: expected ROLE, USER or PUBLIC, found \"ana\"",
+        ),
+        ("GRANT SELECT ON crm.orders TO USER ana;", "1:36: expected a user, found \"ana\""),
+        ("GRANT SELECT, SELECT ON crm.orders TO PUBLIC;", "1:15: expected ON, found \"SELECT\""),
+        (
+            "GRANT SELECT, INSERT ON crm.orders TO PUBLIC;",
+            "1:15: INSERT is not supported by this version: writes are refused for everyone",
+        ),
+        (
+            "DENY UPDATE (a) ON crm.orders TO PUBLIC;",
+            "1:6: UPDATE is not supported by this version: writes are refused for everyone",
+        ),
+        ("GRANT USAGE ON crm.orders TO PUBLIC;", "1:7: expected SELECT, found \"USAGE\""),
+        (
+            "REVOKE SELECT ON crm.orders FROM PUBLIC;",
+            "1:1: REVOKE is not supported by this version",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON health.visits;",
+            "1:1: CREATE AGGREGATION POLICY is not supported by this version",
+        ),
+        (
+            "CREATE LIMIT l TO PUBLIC MAX ROWS 1;",
+            "1:1: CREATE LIMIT is not supported by this version",
+        ),
+        ("CREATE PRICE p TO PUBLIC;", "1:1: CREATE PRICE is not supported by this version"),
+        (
+            "CREATE ACCESS RULE r TO PUBLIC;",
+            "1:1: CREATE ACCESS RULE is not supported by this version",
+        ),
+        ("CREATE VIEW v AS SELECT 1;", "1:1: CREATE VIEW is not supported by this version"),
+        (
+            "TEST POLICY AS USER 'ana' SELECT 1 EXPECT DENIED;",
+            "1:1: TEST POLICY is not supported by this version",
+        ),
+        (
+            "CREATE ROW POLICY p ON crm.orders AS RESTRICTIVE TO PUBLIC;",
+            "1:59: row policy \"p\" has no USING",
+        ),
+        (
+            "CREATE ROW POLICY p ON crm.orders TO PUBLIC USING (true);",
+            "1:35: expected AS PERMISSIVE or AS RESTRICTIVE, found \"TO\"",
+        ),
+        (
+            "CREATE ROW POLICY p ON crm.orders AS PERMISSIVE TO PUBLIC USING (id = );",
+            "1:71: expected an expression, found: )",
+        ),
+        (
+            "CREATE ROW POLICY p ON crm.orders AS PERMISSIVE TO PUBLIC USING (id = 1 id);",
+            "1:73: expected \")\", found \"id\"",
+        ),
+        (
+            "CREATE MASKING POLICY m ON crm.customers (email);",
+            "1:49: masking policy \"m\" has no USING",
+        ),
+        (
+            "CREATE MASKING POLICY m ON crm.customers (email, id) USING (NULL);",
+            "1:48: expected \")\", found \",\"",
+        ),
+        (
+            "CREATE MASKING POLICY m ON crm.customers (email) USING (NULL) PREDICATES DENY;",
+            "1:74: PREDICATES DENY is not supported by this version",
+        ),
+        (
+            "CREATE MASKING POLICY m ON crm.customers (email) USING (NULL) PREDICATES EQUALITY;",
+            "1:74: PREDICATES EQUALITY is not supported by this version",
+        ),
+        ("TAG COLUMN crm.customers AS pii;", "1:26: expected \".\", found \"AS\""),
+        ("\n  'open", "2:3: unterminated string literal"),
+    ] {
+        check_errors(sql, &[expected]);
+    }
+}
+
+#[test]
+fn one_load_reports_all_errors() {
+    check_errors(
+        "-- a comment\nGRANT ALL ON x.y TO PUBLIC;\nCREATE ROLE a;\nCREATE ROLE a; DENY;\nGRANT SELECT ON x.y TO ROLE b;",
+        &[
+            "2:7: expected SELECT, found \"ALL\"",
+            "4:13: role \"a\" exists already",
+            "4:20: expected SELECT, found \";\"",
+            "5:17: table x.y does not exist",
+            "5:29: role \"b\" does not exist",
+        ],
+    );
+    let shown = load("CREATE ROLE").unwrap_err().to_string();
+    assert_eq!(
+        shown,
+        "p.sql:1:12: error: expected a role, found the end of the file\n  hint: names are identifiers, in double quotes if need be"
+    );
+}
+
+#[test]
+fn globs() {
+    let glob =
+        |pieces: &[Option<&str>]| Glob(pieces.iter().map(|p| p.map(str::to_owned)).collect());
+    assert!(glob(&[None]).matches("anything") && glob(&[None]).matches(""));
+    assert!(glob(&[Some("a"), None]).matches("abc") && !glob(&[Some("a"), None]).matches("ba"));
+    assert!(
+        glob(&[None, Some("_id")]).matches("x_id_id") && !glob(&[None, Some("_id")]).matches("id")
+    );
+    assert!(!glob(&[Some("id")]).matches("id2"));
+}

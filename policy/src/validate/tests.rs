@@ -1,0 +1,96 @@
+//! What validation refuses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use crate::testing::{check_errors, load};
+
+#[test]
+fn names_that_do_not_exist() {
+    for (sql, expected) in [
+        ("GRANT SELECT ON crm.nothing TO PUBLIC;", "1:17: table crm.nothing does not exist"),
+        ("GRANT SELECT ON no.orders TO PUBLIC;", "1:17: table no.orders does not exist"),
+        (
+            "GRANT SELECT (id, nope) ON crm.orders TO PUBLIC;",
+            "1:19: column \"nope\" of crm.orders does not exist",
+        ),
+        ("GRANT SELECT ON ALL TABLES IN SCHEMA no TO PUBLIC;", "1:38: schema \"no\" has no tables"),
+        ("DENY SELECT ON crm.orders TO ROLE a;", "1:35: role \"a\" does not exist"),
+        ("GRANT ROLE a TO USER 'ana';", "1:12: role \"a\" does not exist"),
+        ("CREATE ROLE public;", "1:13: \"public\" is not a role, everyone is PUBLIC"),
+        ("TAG COLUMN crm.*.nope AS pii;", "1:12: no column matches \"crm.*.nope\""),
+        (
+            "CREATE MASKING POLICY m ON TAG pii.id USING (NULL);",
+            "1:32: tag \"pii.id\" is on no column",
+        ),
+        (
+            "CREATE MASKING POLICY m ON crm.customers (id) USING (NULL) EXCEPT ROLE r;",
+            "1:72: role \"r\" does not exist",
+        ),
+        (
+            "CREATE ROW POLICY p ON ALL TABLES WITH COLUMN (nope) AS RESTRICTIVE TO PUBLIC USING (true);",
+            "1:48: no table has a column \"nope\"",
+        ),
+    ] {
+        check_errors(sql, &[expected]);
+    }
+}
+
+#[test]
+fn duplicates_cycles_and_rival_masks() {
+    check_errors(
+        "CREATE ROW POLICY p ON crm.orders AS RESTRICTIVE TO PUBLIC USING (true);\nCREATE MASKING POLICY p ON crm.customers (id) USING (NULL);",
+        &["2:23: policy \"p\" exists already"],
+    );
+    check_errors(
+        "CREATE ROLE a; CREATE ROLE b; CREATE ROLE c; CREATE ROLE d;\nGRANT ROLE a TO ROLE b;\nGRANT ROLE b TO ROLE c;\nGRANT ROLE c TO ROLE a;\nGRANT ROLE d TO ROLE a;\nGRANT ROLE d TO ROLE d;",
+        &[
+            "2:12: granting role \"a\" to \"b\" closes a cycle",
+            "3:12: granting role \"b\" to \"c\" closes a cycle",
+            "4:12: granting role \"c\" to \"a\" closes a cycle",
+            "6:12: granting role \"d\" to \"d\" closes a cycle",
+        ],
+    );
+    check_errors(
+        "CREATE MASKING POLICY a ON crm.customers (email) USING (mask_email(value));\nCREATE MASKING POLICY b ON crm.customers (email) USING (mask_partial(value, 1));",
+        &[
+            "2:1: masking policies \"a\" and \"b\" are equally strict on column \"email\" of crm.customers",
+        ],
+    );
+    load("CREATE MASKING POLICY a ON crm.customers (email) USING (mask_email(value));\nCREATE MASKING POLICY b ON crm.customers (email) USING (mask_email(value));").unwrap();
+}
+
+#[test]
+fn the_type_of_a_mask_is_checked_for_each_column_of_a_tag() {
+    check_errors(
+        "TAG COLUMN *.customers.*id AS pii;\nCREATE MASKING POLICY m ON TAG pii USING (mask_email(value));",
+        &["2:43: mask_email doesn't take values of type bigint"],
+    );
+}
+
+#[test]
+fn ten_thousand_statements_load_quickly() {
+    let mut sql = String::new();
+    for n in 0..2_500 {
+        writeln!(sql, "CREATE ROLE r{n};").unwrap();
+        writeln!(sql, "GRANT SELECT (id, amount) ON crm.orders TO ROLE r{n};").unwrap();
+        writeln!(sql, "CREATE ROW POLICY p{n} ON crm.orders AS PERMISSIVE TO ROLE r{n} USING (region = 'r{n}');").unwrap();
+        writeln!(
+            sql,
+            "GRANT ROLE r{n} TO {};",
+            if n == 0 { "USER 'ana'".to_owned() } else { format!("ROLE r{}", n - 1) }
+        )
+        .unwrap();
+    }
+    let start = Instant::now();
+    let bundle = load(&sql).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert_eq!(bundle.roles_of(&crate::testing::principal("ana")).len(), 2_500);
+}
