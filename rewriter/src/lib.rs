@@ -1,1 +1,28 @@
-//! Placeholder.
+//! From SQL text to a secured plan.
+//!
+//! `parse` → `resolve` (statement gate, normalisation, names) → `policy::decide` → `secure` → `bind`.
+//! Each step takes what the step before yields and nothing else can yield; see the doctests of
+//! [`Prepared`] and [`Secured`].
+
+pub mod command;
+pub mod functions;
+mod gate;
+pub mod names;
+mod numeric;
+mod plan;
+mod planner_error;
+pub mod relation;
+mod resolve;
+mod secured;
+pub mod statement;
+mod system;
+
+pub use functions::{Registry, UdfSource};
+pub use relation::SecuredSource;
+pub use resolve::{Resolved, SessionFacts, VisibleTables, resolve};
+pub use secured::{Engine, OutputColumn, Prepared, Secured, secure};
+pub use statement::{Parsed, parse};
+pub use system::{SystemSchemas, SystemSource, WorkTableSource};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,406 @@
+//! The function registry: a function that isn't named here doesn't exist.
+//!
+//! The registry decides which names exist and which are total; whoever composes the gateway hands in
+//! the implementations. `Total` means: can't raise an error for any value of its argument types, and
+//! takes time that doesn't depend on the value beyond its length; only such may stand in a policy.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion_expr::planner::ExprPlanner;
+use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+
+/// Implementations by name, in the engine's spelling.
+pub trait UdfSource {
+    /// A scalar function.
+    fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>>;
+    /// An aggregate function.
+    fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>>;
+    /// A window function.
+    fn window(&self, name: &str) -> Option<Arc<WindowUDF>>;
+    /// Planners of expressions such as `EXTRACT` or `a[1]`.
+    fn expr_planners(&self) -> Vec<Arc<dyn ExprPlanner>>;
+}
+
+/// Whether a function can fail on a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Totality {
+    Total,
+    Fallible,
+}
+
+use Totality::{Fallible, Total};
+
+/// Scalar functions: PostgreSQL's name, the engine's name, totality.
+const SCALARS: &[(&str, &str, Totality)] = &[
+    ("abs", "abs", Fallible),
+    ("acos", "acos", Fallible),
+    ("array_append", "array_append", Fallible),
+    ("array_cat", "array_concat", Fallible),
+    ("array_dims", "array_dims", Fallible),
+    ("array_length", "array_length", Fallible),
+    ("array_lower", "tg_array_lower", Fallible),
+    ("array_ndims", "array_ndims", Fallible),
+    ("array_position", "array_position", Fallible),
+    ("array_prepend", "array_prepend", Fallible),
+    ("array_remove", "array_remove_all", Fallible),
+    ("array_replace", "array_replace_all", Fallible),
+    ("array_to_string", "array_to_string", Fallible),
+    ("array_upper", "tg_array_upper", Fallible),
+    ("ascii", "ascii", Total),
+    ("asin", "asin", Fallible),
+    ("atan", "atan", Fallible),
+    ("atan2", "atan2", Fallible),
+    ("bit_length", "bit_length", Total),
+    ("btrim", "btrim", Total),
+    ("cardinality", "cardinality", Fallible),
+    ("cbrt", "cbrt", Fallible),
+    ("ceil", "ceil", Fallible),
+    ("ceiling", "ceil", Fallible),
+    ("char_length", "character_length", Total),
+    ("character_length", "character_length", Total),
+    ("chr", "chr", Fallible),
+    ("coalesce", "coalesce", Total),
+    ("concat", "concat", Total),
+    ("concat_ws", "concat_ws", Total),
+    ("cos", "cos", Fallible),
+    ("cot", "cot", Fallible),
+    ("current_date", "current_date", Total),
+    ("current_time", "current_time", Total),
+    ("date_bin", "date_bin", Fallible),
+    ("date_part", "date_part", Fallible),
+    ("date_trunc", "date_trunc", Fallible),
+    ("decode", "decode", Fallible),
+    ("degrees", "degrees", Fallible),
+    ("encode", "encode", Fallible),
+    ("exp", "exp", Fallible),
+    ("factorial", "factorial", Fallible),
+    ("floor", "floor", Fallible),
+    ("gcd", "gcd", Fallible),
+    ("greatest", "greatest", Total),
+    ("initcap", "initcap", Total),
+    ("lcm", "lcm", Fallible),
+    ("least", "least", Total),
+    ("left", "left", Total),
+    ("length", "character_length", Total),
+    ("ln", "ln", Fallible),
+    ("log", "log", Fallible),
+    ("log10", "log10", Fallible),
+    ("lower", "lower", Total),
+    ("lpad", "lpad", Fallible),
+    ("ltrim", "ltrim", Total),
+    ("make_date", "make_date", Fallible),
+    ("md5", "md5", Total),
+    ("now", "now", Total),
+    ("nullif", "nullif", Total),
+    ("octet_length", "octet_length", Total),
+    ("overlay", "overlay", Fallible),
+    ("pi", "pi", Total),
+    ("position", "strpos", Total),
+    ("pow", "power", Fallible),
+    ("power", "power", Fallible),
+    ("radians", "radians", Fallible),
+    ("random", "random", Fallible),
+    ("regexp_count", "regexp_count", Fallible),
+    ("regexp_instr", "regexp_instr", Fallible),
+    ("regexp_like", "regexp_like", Fallible),
+    ("regexp_match", "regexp_match", Fallible),
+    ("regexp_replace", "regexp_replace", Fallible),
+    ("replace", "replace", Fallible),
+    ("reverse", "reverse", Total),
+    ("right", "right", Total),
+    ("round", "round", Fallible),
+    ("rpad", "rpad", Fallible),
+    ("rtrim", "rtrim", Total),
+    ("sha224", "sha224", Total),
+    ("sha256", "sha256", Total),
+    ("sha384", "sha384", Total),
+    ("sha512", "sha512", Total),
+    ("sign", "signum", Fallible),
+    ("sin", "sin", Fallible),
+    ("split_part", "split_part", Fallible),
+    ("sqrt", "sqrt", Fallible),
+    ("starts_with", "starts_with", Total),
+    ("string_to_array", "string_to_array", Fallible),
+    ("strpos", "strpos", Total),
+    ("substr", "substr", Fallible),
+    ("substring", "substr", Fallible),
+    ("tan", "tan", Fallible),
+    ("to_char", "to_char", Fallible),
+    ("to_date", "to_date", Fallible),
+    ("to_hex", "to_hex", Total),
+    ("to_timestamp", "to_timestamp_micros", Fallible),
+    ("translate", "translate", Fallible),
+    ("trim", "btrim", Total),
+    ("trunc", "trunc", Fallible),
+    ("upper", "upper", Total),
+];
+
+/// Functions over the catalogs; they exist in queries that read no base table.
+const SYSTEM: &[&str] = &[
+    "array_lower",
+    "array_upper",
+    "col_description",
+    "current_schemas",
+    "format_type",
+    "has_any_column_privilege",
+    "has_column_privilege",
+    "has_database_privilege",
+    "has_schema_privilege",
+    "has_sequence_privilege",
+    "has_table_privilege",
+    "has_function_privilege",
+    "has_type_privilege",
+    "obj_description",
+    "pg_backend_pid",
+    "pg_char_to_encoding",
+    "pg_collation_is_visible",
+    "pg_encoding_to_char",
+    "pg_function_is_visible",
+    "pg_get_constraintdef",
+    "pg_get_expr",
+    "pg_get_function_arguments",
+    "pg_get_function_identity_arguments",
+    "pg_get_function_result",
+    "pg_get_functiondef",
+    "pg_get_indexdef",
+    "pg_get_partition_constraintdef",
+    "pg_get_partkeydef",
+    "pg_get_ruledef",
+    "pg_get_serial_sequence",
+    "pg_get_statisticsobjdef",
+    "pg_get_statisticsobjdef_columns",
+    "pg_get_triggerdef",
+    "pg_get_userbyid",
+    "pg_get_viewdef",
+    "pg_has_role",
+    "pg_is_in_recovery",
+    "pg_is_other_temp_schema",
+    "pg_my_temp_schema",
+    "pg_opclass_is_visible",
+    "pg_operator_is_visible",
+    "pg_postmaster_start_time",
+    "pg_relation_is_publishable",
+    "pg_relation_size",
+    "pg_size_pretty",
+    "pg_table_is_visible",
+    "pg_table_size",
+    "pg_tablespace_location",
+    "pg_total_relation_size",
+    "pg_type_is_visible",
+    "quote_ident",
+    "quote_literal",
+    "shobj_description",
+    "tg_regclass",
+    "tg_regclass_name",
+    "tg_regtype",
+    "tg_regtype_name",
+    "to_regclass",
+    "to_regtype",
+    "array_positions",
+    "pg_advisory_unlock_all",
+    "generate_subscripts",
+    "to_regnamespace",
+    "to_regproc",
+    "tg_regnamespace_name",
+    "tg_regproc_name",
+    "txid_current",
+    "current_setting",
+    "get_field",
+    "pg_conversion_is_visible",
+    "pg_database_size",
+    "pg_get_function_arg_default",
+    "pg_indexes_size",
+    "pg_opfamily_is_visible",
+    "tg_expandarray",
+    "tg_regnamespace",
+    "tg_regproc",
+    "tg_regrole",
+    "tg_regrole_name",
+    "to_regrole",
+];
+
+/// Aggregate functions: PostgreSQL's name and the engine's.
+const AGGREGATES: &[(&str, &str)] = &[
+    ("any_value", "first_value"),
+    ("array_agg", "array_agg"),
+    ("avg", "avg"),
+    ("bit_and", "bit_and"),
+    ("bit_or", "bit_or"),
+    ("bit_xor", "bit_xor"),
+    ("bool_and", "bool_and"),
+    ("bool_or", "bool_or"),
+    ("corr", "corr"),
+    ("count", "count"),
+    ("covar_pop", "covar_pop"),
+    ("covar_samp", "covar_samp"),
+    ("every", "bool_and"),
+    ("grouping", "grouping"),
+    ("max", "max"),
+    ("median", "median"),
+    ("min", "min"),
+    ("percentile_cont", "percentile_cont"),
+    ("regr_avgx", "regr_avgx"),
+    ("regr_avgy", "regr_avgy"),
+    ("regr_count", "regr_count"),
+    ("regr_intercept", "regr_intercept"),
+    ("regr_r2", "regr_r2"),
+    ("regr_slope", "regr_slope"),
+    ("regr_sxx", "regr_sxx"),
+    ("regr_sxy", "regr_sxy"),
+    ("regr_syy", "regr_syy"),
+    ("stddev", "stddev"),
+    ("stddev_pop", "stddev_pop"),
+    ("stddev_samp", "stddev"),
+    ("string_agg", "string_agg"),
+    ("sum", "sum"),
+    ("var_pop", "var_pop"),
+    ("var_samp", "var"),
+    ("variance", "var"),
+];
+
+/// Window functions that aren't aggregates.
+const WINDOWS: &[&str] = &[
+    "cume_dist",
+    "dense_rank",
+    "first_value",
+    "lag",
+    "last_value",
+    "lead",
+    "nth_value",
+    "ntile",
+    "percent_rank",
+    "rank",
+    "row_number",
+];
+
+/// The functions that exist.
+pub struct Registry {
+    scalars: HashMap<&'static str, (Arc<ScalarUDF>, Totality)>,
+    system: HashMap<&'static str, Arc<ScalarUDF>>,
+    aggregates: HashMap<&'static str, Arc<AggregateUDF>>,
+    windows: HashMap<&'static str, Arc<WindowUDF>>,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+    /// Functions that the gate itself writes; users can't call them.
+    internal: HashMap<&'static str, Arc<ScalarUDF>>,
+    /// Names of the engine's functions that a plan may hold.
+    engine_names: std::collections::HashSet<String>,
+}
+
+impl Registry {
+    /// The registry over an engine's implementations. A listed name that the engine lacks doesn't
+    /// exist.
+    pub fn new(source: &dyn UdfSource) -> Self {
+        let mut engine_names = std::collections::HashSet::new();
+        let mut scalars = HashMap::new();
+        for (name, engine, totality) in SCALARS {
+            if let Some(udf) = source.scalar(engine) {
+                engine_names.insert(udf.name().to_owned());
+                scalars.insert(*name, (udf, *totality));
+            }
+        }
+        let mut system = HashMap::new();
+        for name in SYSTEM {
+            if let Some(udf) = source.scalar(name) {
+                engine_names.insert(udf.name().to_owned());
+                system.insert(*name, udf);
+            }
+        }
+        let mut aggregates = HashMap::new();
+        for (name, engine) in AGGREGATES {
+            if let Some(udf) = source.aggregate(engine) {
+                engine_names.insert(udf.name().to_owned());
+                aggregates.insert(*name, udf);
+            }
+        }
+        let mut windows = HashMap::new();
+        for name in WINDOWS {
+            if let Some(udf) = source.window(name) {
+                engine_names.insert(udf.name().to_owned());
+                windows.insert(*name, udf);
+            }
+        }
+        let internal = ["generate_series"]
+            .into_iter()
+            .filter_map(|name| Some((name, source.scalar(name)?)))
+            .collect();
+        // What the expression planners put in by themselves.
+        for name in [
+            "array_has",
+            "make_array",
+            "array_element",
+            "array_slice",
+            "date_part",
+            "strpos",
+            "substr",
+            "overlay",
+            "regexp_like",
+            "array_concat",
+            "array_append",
+            "array_prepend",
+            "array_to_string",
+            "count",
+            "generate_series",
+            "get_field",
+            "named_struct",
+            "array_max",
+            "array_min",
+            "array_length",
+            "cardinality",
+            "empty",
+            "array_any_value",
+            "array_position",
+        ] {
+            engine_names.insert(name.to_owned());
+        }
+        let mut planners = vec![crate::numeric::Arithmetic::planner()];
+        planners.extend(source.expr_planners());
+        Self { scalars, system, aggregates, windows, planners, internal, engine_names }
+    }
+
+    /// Whether a function of any kind has this PostgreSQL name.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.scalars.contains_key(name)
+            || self.system.contains_key(name)
+            || self.aggregates.contains_key(name)
+            || self.windows.contains_key(name)
+    }
+
+    pub(crate) fn is_system(&self, name: &str) -> bool {
+        self.system.contains_key(name)
+    }
+
+    /// Whether a plan may hold the engine's function of this name.
+    pub(crate) fn admits(&self, engine_name: &str) -> bool {
+        self.engine_names.contains(engine_name)
+    }
+
+    pub(crate) fn scalar_udf(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.scalars
+            .get(name)
+            .map(|(udf, _)| Arc::clone(udf))
+            .or_else(|| self.system.get(name).map(Arc::clone))
+            .or_else(|| self.internal.get(name).map(Arc::clone))
+    }
+
+    pub(crate) fn aggregate_udf(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregates.get(name).map(Arc::clone)
+    }
+
+    pub(crate) fn window_udf(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.windows.get(name).map(Arc::clone)
+    }
+
+    pub(crate) fn planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+}
+
+impl tollgate_policy::FunctionSource for Registry {
+    fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        match self.scalars.get(name) {
+            Some((udf, Total)) => Some(Arc::clone(udf)),
+            Some((_, Fallible)) | None => None,
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Functions of PostgreSQL that the engine has in another form.
+
+use datafusion_sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAliasColumnDef, TableFactor, Value,
+    Values,
+};
+use datafusion_sql::sqlparser::tokenizer::Span;
+
+use super::{casts, empty, look};
+use crate::gate::expr::{null, string};
+use crate::gate::function::call;
+
+/// Reserved words of PostgreSQL 15.
+const RESERVED: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "column",
+    "constraint",
+    "create",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "from",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "initially",
+    "intersect",
+    "into",
+    "lateral",
+    "leading",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "select",
+    "session_user",
+    "some",
+    "symmetric",
+    "table",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+/// The function's name, folded, if it is unqualified or of the system's schemas.
+fn name(name: &ObjectName) -> Option<String> {
+    let parts: Option<Vec<String>> =
+        name.0.iter().map(|part| part.as_ident().map(look::folded)).collect();
+    match parts?.as_slice() {
+        [name] => Some(name.clone()),
+        [schema, name] if schema == "pg_catalog" || schema == "information_schema" => {
+            Some(name.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The expression of a positional argument.
+pub(super) fn plain(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    }
+}
+
+/// The expression of a positional argument, to be changed.
+pub(super) fn plain_mut(argument: &mut FunctionArg) -> Option<&mut Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    }
+}
+
+/// The arguments of a call of `coalesce`.
+pub(super) fn split_mut(expr: &mut Expr) -> Option<(&'static str, &mut [FunctionArg])> {
+    let Expr::Function(function) = expr else { return None };
+    if name(&function.name)? != "coalesce" {
+        return None;
+    }
+    match &mut function.args {
+        FunctionArguments::List(list) => Some(("coalesce", &mut list.args)),
+        FunctionArguments::None | FunctionArguments::Subquery(_) => None,
+    }
+}
+
+/// The query of `ARRAY(SELECT …)`.
+pub(super) fn array_query(function: &Function) -> Option<&Query> {
+    let query = empty::subquery_of(function)?;
+    (name(&function.name)? == "array").then_some(query)
+}
+
+fn arguments(function: &Function) -> Option<Vec<&Expr>> {
+    match &function.args {
+        FunctionArguments::List(list) if list.clauses.is_empty() => {
+            list.args.iter().map(plain).collect()
+        }
+        FunctionArguments::None => Some(Vec::new()),
+        FunctionArguments::List(_) | FunctionArguments::Subquery(_) => None,
+    }
+}
+
+/// Calls in expressions.
+pub(super) fn rewrite(expr: &mut Expr) {
+    let Expr::Function(function) = &*expr else { return };
+    if function.over.is_some() || function.filter.is_some() {
+        return;
+    }
+    let Some(name) = name(&function.name) else { return };
+    let Some(arguments) = arguments(function) else { return };
+    let rewritten = match (name.as_str(), arguments.as_slice()) {
+        // There is no just-in-time compilation to configure; drivers switch it off.
+        ("set_config", [setting, value, _]) if look::text_literal(setting) == Some("jit") => {
+            casts::cast(Expr::clone(value), datafusion_sql::sqlparser::ast::DataType::Text)
+        }
+        ("getdatabaseencoding", []) => string("UTF8"),
+        ("generate_subscripts", [array, dimension]) => subscripts(array, dimension),
+        ("_pg_expandarray", [array]) => {
+            call("unnest", vec![call("tg_expandarray", vec![Expr::clone(array)])])
+        }
+        ("json_build_object", pairs) if pairs.len() % 2 == 0 => json(pairs),
+        _ => return,
+    };
+    *expr = rewritten;
+}
+
+fn subscripts(array: &Expr, dimension: &Expr) -> Expr {
+    let subscripts = call("generate_subscripts", vec![array.clone(), dimension.clone()]);
+    call("unnest", vec![subscripts])
+}
+
+/// The text of a JSON object; every value that isn't NULL is a string.
+fn json(pairs: &[&Expr]) -> Expr {
+    let quoted = |expr: &Expr| {
+        let text = casts::cast(expr.clone(), datafusion_sql::sqlparser::ast::DataType::Text);
+        let escaped = call("replace", vec![text, string("\""), string("\\\"")]);
+        binary(binary(string("\""), escaped), string("\""))
+    };
+    let mut parts = vec![string("{")];
+    for (index, pair) in pairs.chunks(2).enumerate() {
+        let [key, value] = pair else { continue };
+        if index > 0 {
+            parts.push(string(", "));
+        }
+        parts.push(quoted(key));
+        parts.push(string(" : "));
+        parts.push(call("coalesce", vec![quoted(value), string("null")]));
+    }
+    parts.push(string("}"));
+    call("concat", parts)
+}
+
+fn binary(left: Expr, right: Expr) -> Expr {
+    Expr::BinaryOp {
+        left: Box::new(left),
+        op: BinaryOperator::StringConcat,
+        right: Box::new(right),
+    }
+}
+
+/// `x LIKE p ESCAPE 'e'` with a computed pattern: `e` becomes the backslash.
+pub(super) fn escape(expr: &mut Expr) {
+    let (Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }) = expr
+    else {
+        return;
+    };
+    if look::text_literal(pattern).is_some() {
+        return;
+    }
+    let Some(Value::SingleQuotedString(escape)) = escape_char.as_ref().map(|value| &value.value)
+    else {
+        return;
+    };
+    if escape.chars().count() != 1 || escape == "%" || escape == "_" {
+        return;
+    }
+    let escape = escape.clone();
+    *escape_char = None;
+    if escape == "\\" {
+        return;
+    }
+    // An escaped escape is kept out of the way of the others.
+    let steps = [
+        ("\\".to_owned(), "\\\\".to_owned()),
+        (escape.repeat(2), "\u{1}".to_owned()),
+        (format!("{escape}%"), "\\%".to_owned()),
+        (format!("{escape}_"), "\\_".to_owned()),
+        ("\u{1}".to_owned(), escape),
+    ];
+    for (from, to) in steps {
+        let before = std::mem::replace(pattern.as_mut(), null());
+        **pattern = call("replace", vec![before, string(&from), string(&to)]);
+    }
+}
+
+/// Whether a query is `SELECT pg_partition_ancestors(x)`.
+pub(super) fn is_partition_ancestors(select: &Select) -> bool {
+    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
+        select.projection.as_slice()
+    else {
+        return false;
+    };
+    let Expr::Function(function) = expr else { return false };
+    name(&function.name).as_deref() == Some("pg_partition_ancestors")
+}
+
+/// `SELECT pg_partition_ancestors(x)`: nothing is partitioned, so there are no rows.
+pub(super) fn partition_ancestors(select: &mut Select) {
+    if !is_partition_ancestors(select) {
+        return;
+    }
+    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
+        select.projection.as_mut_slice()
+    else {
+        return;
+    };
+    *expr = casts::cast(null(), casts::named("oid"));
+    select.selection = Some(Expr::Value(Value::Boolean(false).with_span(Span::empty())));
+}
+
+/// Functions in FROM.
+pub(super) fn in_from(factor: &mut TableFactor) {
+    let TableFactor::Table { name: function, args: Some(args), alias, .. } = factor else { return };
+    let Some(called) = name(function) else { return };
+    let arguments: Option<Vec<&Expr>> = args.args.iter().map(plain).collect();
+    let Some(arguments) = arguments else { return };
+    match (called.as_str(), arguments.as_slice()) {
+        ("generate_subscripts", [array, dimension]) => {
+            let list =
+                call("generate_subscripts", vec![Expr::clone(array), Expr::clone(dimension)]);
+            *function = unnest();
+            args.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(list))];
+        }
+        // The subscripts of an array, by the road of its upper bound.
+        ("generate_series", [first, Expr::Function(upper)]) if is_one(first) => {
+            let Some("array_upper") = name(&upper.name).as_deref() else { return };
+            let Some([array, dimension]) = self::arguments(upper)
+                .map(|list| <[&Expr; 2]>::try_from(list).ok())
+                .unwrap_or(None)
+            else {
+                return;
+            };
+            let list = call("generate_subscripts", vec![array.clone(), dimension.clone()]);
+            *function = unnest();
+            args.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(list))];
+        }
+        ("pg_get_keywords", []) => {
+            let mut alias = alias.take();
+            let named = alias.get_or_insert_with(|| datafusion_sql::sqlparser::ast::TableAlias {
+                explicit: true,
+                name: Ident::with_quote('"', "pg_get_keywords"),
+                columns: Vec::new(),
+                at: None,
+            });
+            if named.columns.is_empty() {
+                let columns = ["word", "catcode", "barelabel", "catdesc", "baredesc"];
+                named.columns = columns
+                    .map(|name| TableAliasColumnDef {
+                        name: Ident::with_quote('"', name),
+                        data_type: None,
+                    })
+                    .into();
+            }
+            *factor = keywords(alias);
+        }
+        _ => {}
+    }
+}
+
+fn unnest() -> ObjectName {
+    ObjectName(vec![ObjectNamePart::Identifier(Ident::new("unnest"))])
+}
+
+fn is_one(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value)
+        if matches!(&value.value, Value::Number(digits, _) if digits == "1"))
+}
+
+fn keywords(alias: Option<datafusion_sql::sqlparser::ast::TableAlias>) -> TableFactor {
+    let row = |word: &&str| datafusion_sql::sqlparser::ast::Parens {
+        opening_token:
+            datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+        content: vec![
+            string(word),
+            string("R"),
+            Expr::Value(Value::Boolean(true).with_span(Span::empty())),
+            string("reserved"),
+            string("can be bare label"),
+        ],
+        closing_token:
+            datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+    };
+    let values = Values {
+        explicit_row: false,
+        value_keyword: false,
+        rows: RESERVED.iter().map(row).collect(),
+    };
+    let query = super::subquery::of_body(datafusion_sql::sqlparser::ast::SetExpr::Values(values));
+    TableFactor::Derived { lateral: false, subquery: Box::new(query), alias, sample: None }
+}

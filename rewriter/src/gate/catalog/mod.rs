@@ -1,0 +1,217 @@
+//! A normaliser for the catalog queries of clients: what the planner or the engine can't run becomes
+//! an equivalent that they can.
+//!
+//! It runs before the gate, which still walks everything, and only over statements whose relations
+//! are all of the system. Each rewrite is an equivalence of SQL, or one that the system relations
+//! make true: which of them are always empty, which columns are oids, that there are no partitions.
+
+mod calls;
+mod casts;
+mod empty;
+mod look;
+mod subquery;
+
+use std::ops::ControlFlow;
+
+use datafusion_sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, Expr, Query, Select, SelectItem, Subscript, TableFactor, VisitMut,
+    VisitorMut,
+};
+use tollgate_catalog::id;
+
+use self::look::Looked;
+use crate::functions::Registry;
+use crate::names::output_name;
+use crate::system::SystemSchemas;
+
+/// Columns that are vectors: they count from 0, unlike arrays.
+const VECTORS: &[&str] = &["indkey", "indclass", "indcollation", "indoption", "proargtypes"];
+
+/// Normalises a statement over the catalogs; says whether it is one.
+pub(super) fn normalise(
+    query: &mut Query,
+    registry: &Registry,
+    system: &dyn SystemSchemas,
+    search_path: &[String],
+) -> bool {
+    let Some(looked) = look::look(query, system, search_path) else { return false };
+    let mut pass = Pass { registry, system, looked, scopes: Vec::new() };
+    let _done: ControlFlow<()> = query.visit(&mut pass);
+    true
+}
+
+/// What a SELECT sees.
+struct Scope {
+    /// The system relations by alias.
+    aliases: Vec<(String, tollgate_catalog::TableName)>,
+    /// Whether it can't yield a row.
+    empty: bool,
+}
+
+struct Pass<'a> {
+    registry: &'a Registry,
+    system: &'a dyn SystemSchemas,
+    looked: Looked,
+    scopes: Vec<Scope>,
+}
+
+impl VisitorMut for Pass<'_> {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        calls::partition_ancestors(select);
+        name_items(select);
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                casts::output(expr);
+            }
+        }
+        self.scopes.push(Scope {
+            aliases: look::aliases(select),
+            empty: empty::select(select, self.registry, self.system),
+        });
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<()> {
+        self.scopes.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        calls::in_from(factor);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        casts::registered(expr);
+        let in_empty = self.scopes.last().is_some_and(|scope| scope.empty);
+        empty::fold(expr, in_empty, self.registry, self.system);
+        subquery::array(expr);
+        subquery::correlated(expr, self.registry);
+        self.table_oid(expr);
+        subscripts(expr);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        calls::rewrite(expr);
+        calls::escape(expr);
+        self.literals(expr);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Pass<'_> {
+    /// `c.tableoid`, a column that every relation has in PostgreSQL.
+    fn table_oid(&self, expr: &mut Expr) {
+        let Expr::CompoundIdentifier(idents) = &*expr else { return };
+        let [qualifier, column] = idents.as_slice() else { return };
+        if look::folded(column) != "tableoid" {
+            return;
+        }
+        let alias = look::folded(qualifier);
+        let scope = self.scopes.last();
+        let table = scope.and_then(|scope| scope.aliases.iter().find(|(name, _)| *name == alias));
+        if let Some((_, table)) = table {
+            let name = super::expr::string(&format!("{}.{}", table.schema, table.table));
+            *expr = super::function::call("tg_regclass", vec![name]);
+        }
+    }
+
+    /// Untyped literals take the type of the column that they meet.
+    fn literals(&self, expr: &mut Expr) {
+        match expr {
+            Expr::BinaryOp { left, op, right } if comparison(op) => {
+                self.literal(left, right);
+                self.literal(right, left);
+            }
+            Expr::InList { expr, list, .. } => {
+                list.iter_mut().for_each(|item| self.literal(expr, item));
+            }
+            Expr::Function(_) => {
+                let Some(("coalesce", [first, rest @ ..])) = calls::split_mut(expr) else { return };
+                for argument in rest {
+                    if let (Some(first), Some(argument)) =
+                        (calls::plain(first), calls::plain_mut(argument))
+                    {
+                        self.literal(first, argument);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn literal(&self, column: &Expr, literal: &mut Expr) {
+        let Some(name) = look::column_name(column) else { return };
+        let Some(text) = look::text_literal(literal) else { return };
+        if self.looked.numbers.contains(&name) && text.parse::<u32>().is_ok() {
+            *literal = super::expr::number(text);
+        } else if let Some(element) = self.looked.lists.get(&name)
+            && let Some(array) = casts::array_literal(text, element)
+        {
+            *literal = array;
+        }
+    }
+}
+
+fn comparison(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
+}
+
+/// Gives computed items the names that they have before anything is rewritten.
+fn name_items(select: &mut Select) {
+    for item in &mut select.projection {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+            continue;
+        }
+        let alias = super::expr::quoted(&output_name(expr));
+        let expr = std::mem::replace(expr, super::expr::null());
+        *item = SelectItem::ExprWithAlias { expr, alias };
+    }
+}
+
+/// `t.a[i]` has a compound root, `(f).x` is a field, and vectors count from 0.
+fn subscripts(expr: &mut Expr) {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
+    while let (Some(AccessExpr::Dot(Expr::Identifier(field))), true) = (
+        access_chain.first(),
+        matches!(root.as_ref(), Expr::Identifier(_) | Expr::CompoundIdentifier(_)),
+    ) {
+        let mut idents = match root.as_ref() {
+            Expr::Identifier(ident) => vec![ident.clone()],
+            Expr::CompoundIdentifier(idents) => idents.clone(),
+            _ => Vec::new(),
+        };
+        idents.push(field.clone());
+        **root = Expr::CompoundIdentifier(idents);
+        access_chain.remove(0);
+    }
+    if let [AccessExpr::Dot(Expr::Identifier(field))] = access_chain.as_slice() {
+        let name = id::fold(&field.value, field.quote_style.is_some());
+        let root = std::mem::replace(root.as_mut(), super::expr::null());
+        *expr = super::function::call("get_field", vec![root, super::expr::string(&name)]);
+        return;
+    }
+    let vector = look::column_name(root).is_some_and(|name| VECTORS.contains(&name.as_str()));
+    if let (true, [AccessExpr::Subscript(Subscript::Index { index })]) =
+        (vector, access_chain.as_mut_slice())
+    {
+        let place = std::mem::replace(index, super::expr::null());
+        *index = Expr::BinaryOp {
+            left: Box::new(Expr::Nested(Box::new(place))),
+            op: BinaryOperator::Plus,
+            right: Box::new(super::expr::number("1")),
+        };
+    }
+}

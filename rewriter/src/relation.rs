@@ -1,0 +1,142 @@
+//! A secured relation: the only thing that a user's table name can become.
+//!
+//! `SecuredSource` is a leaf. An optimiser sees its visible, masked columns and can't reach inside:
+//! the row policy and the masks live in `relation()`, which the warehouse plans on its own. So the
+//! barrier isn't a rule that might be skipped, it is the shape. Only predicates that `passes` proves
+//! safe are taken inside, where they still prune files and row groups.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion_common::{Column, Result as PlanResult, TableReference};
+use datafusion_expr::{
+    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableProviderFilterPushDown,
+    TableSource,
+};
+use tollgate_catalog::RawSource;
+use tollgate_policy::SecuredTable;
+
+/// The secured relation of one table for one principal, as a leaf of the user's plan.
+#[derive(Debug)]
+pub struct SecuredSource {
+    secured: SecuredTable,
+    relation: LogicalPlan,
+    schema: SchemaRef,
+    /// Names of the columns that no mask changes.
+    clear: Vec<String>,
+}
+
+impl SecuredSource {
+    /// Builds the relation that a permit describes: `masks ← row predicate ← raw scan`.
+    pub(crate) fn new(secured: SecuredTable) -> PlanResult<Self> {
+        let table = Arc::clone(secured.table());
+        let raw: Arc<dyn TableSource> = Arc::new(RawSource::new(Arc::clone(&table)));
+        let mut builder =
+            LogicalPlanBuilder::scan(TableReference::bare(table.name.table.as_str()), raw, None)?;
+        if let Some(predicate) = secured.row_predicate() {
+            builder = builder.filter(predicate.clone())?;
+        }
+        let mut output = Vec::with_capacity(secured.columns().len());
+        let mut fields = Vec::with_capacity(secured.columns().len());
+        let mut clear = Vec::new();
+        for visible in secured.columns() {
+            let Some(column) = table.columns.get(visible.index) else {
+                return datafusion_common::internal_err!("a permit names a column out of range");
+            };
+            let raw = Expr::Column(Column::new_unqualified(&column.name));
+            match &visible.mask {
+                Some(mask) => {
+                    output.push(mask.expr.clone().alias(&column.name));
+                    fields.push(Field::new(&column.name, column.data_type.clone(), true));
+                }
+                None => {
+                    output.push(raw);
+                    clear.push(column.name.clone());
+                    fields.push(Field::new(
+                        &column.name,
+                        column.data_type.clone(),
+                        column.nullable,
+                    ));
+                }
+            }
+        }
+        let relation = builder.project(output)?.build()?;
+        Ok(Self { secured, relation, schema: Arc::new(Schema::new(fields)), clear })
+    }
+
+    /// What the permit says about the table.
+    pub fn secured(&self) -> &SecuredTable {
+        &self.secured
+    }
+
+    /// `Projection(masks) ← Filter(row predicate) ← TableScan(RawSource)`; the filter is absent only
+    /// where no row policy applies.
+    pub fn relation(&self) -> &LogicalPlan {
+        &self.relation
+    }
+
+    /// Whether rows or values are hidden, so that user expressions must stay outside.
+    pub fn barrier(&self) -> bool {
+        !self.secured.is_unrestricted()
+    }
+
+    /// Whether a user's predicate may be evaluated inside, on hidden rows too: a comparison of an
+    /// unmasked column with constants of its own type, or AND, OR, IS NULL of such. None of these
+    /// can fail, and none takes longer for one value than for another of its length.
+    fn passes(&self, predicate: &Expr) -> bool {
+        match predicate {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
+                Operator::And | Operator::Or => self.passes(left) && self.passes(right),
+                Operator::Eq
+                | Operator::NotEq
+                | Operator::Lt
+                | Operator::LtEq
+                | Operator::Gt
+                | Operator::GtEq => self.compares(left, right) || self.compares(right, left),
+                _ => false,
+            },
+            Expr::IsNull(inner) | Expr::IsNotNull(inner) => self.clear_type(inner).is_some(),
+            Expr::InList(list) => list.list.iter().all(|item| self.compares(&list.expr, item)),
+            Expr::Between(between) => {
+                self.compares(&between.expr, &between.low)
+                    && self.compares(&between.expr, &between.high)
+            }
+            _ => false,
+        }
+    }
+
+    fn compares(&self, column: &Expr, constant: &Expr) -> bool {
+        let Some(data_type) = self.clear_type(column) else { return false };
+        matches!(constant, Expr::Literal(value, _) if value.data_type() == *data_type)
+    }
+
+    fn clear_type(&self, expr: &Expr) -> Option<&DataType> {
+        let Expr::Column(column) = expr else { return None };
+        if !self.clear.contains(&column.name) {
+            return None;
+        }
+        self.schema.field_with_name(&column.name).ok().map(Field::data_type)
+    }
+}
+
+impl TableSource for SecuredSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> PlanResult<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|filter| {
+                if self.passes(filter) {
+                    TableProviderFilterPushDown::Exact
+                } else {
+                    TableProviderFilterPushDown::Unsupported
+                }
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,478 @@
+//! SQL text to statements: split, classified, and refused unless they read.
+
+use std::sync::Arc;
+
+use datafusion_sql::sqlparser::ast::{Query, SetExpr, Statement};
+use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion_sql::sqlparser::parser::{Parser, ParserError};
+use datafusion_sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use tollgate_catalog::{Error, ErrorKind};
+
+use crate::command::{self, Command};
+
+/// The longest SQL text that is parsed, in bytes.
+pub const MAX_SQL_BYTES: usize = 1 << 20;
+/// The deepest nesting that is parsed.
+const MAX_DEPTH: usize = 64;
+/// The most operators in one text. A chain of them is as deep as it is long, also when it is freed.
+const MAX_OPERATORS: usize = 4_000;
+
+/// One statement, parsed and classified.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    sql: Arc<str>,
+    body: Body,
+}
+
+/// What a statement is.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A query that returns rows.
+    Query(Arc<Query>),
+    /// `EXPLAIN` of a query.
+    Explain(Arc<Query>),
+    /// A session command.
+    Command(Command),
+    /// `PREPARE name AS query`.
+    Prepare {
+        /// The statement's name.
+        name: String,
+        /// What it prepares.
+        query: Arc<Parsed>,
+    },
+    /// `EXECUTE name (values)`: values are literals.
+    Execute {
+        /// The statement's name.
+        name: String,
+        /// The values as text, `None` is NULL.
+        values: Vec<Option<String>>,
+    },
+}
+
+impl Parsed {
+    /// The text of this statement alone.
+    pub fn sql(&self) -> &Arc<str> {
+        &self.sql
+    }
+
+    /// What it is.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+}
+
+/// Splits and parses the text of a simple query or of a Parse message.
+///
+/// # Errors
+/// Syntax errors, statements that write, and statements that the gateway doesn't know.
+pub fn parse(sql: &str) -> Result<Vec<Parsed>, Error> {
+    // The parser recurses; what its depth limit allows must fit, whatever thread this is.
+    stacker::maybe_grow(STACK, STACK, || split(sql))
+}
+
+/// The stack that the deepest statement needs, in bytes, with room to spare in a debug build.
+pub(crate) const STACK: usize = 6 << 20;
+
+fn split(sql: &str) -> Result<Vec<Parsed>, Error> {
+    if sql.len() > MAX_SQL_BYTES {
+        return Err(Error::new(ErrorKind::ProgramLimit, "the statement is too long")
+            .with_hint(format!("keep a statement under {MAX_SQL_BYTES} bytes")));
+    }
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|error| syntax_error(&error.to_string(), sql))?;
+    let operators = tokens.iter().filter(|token| is_operator(&token.token)).count();
+    if operators > MAX_OPERATORS {
+        return Err(Error::new(ErrorKind::ProgramLimit, "the statement has too many operators")
+            .with_hint("use IN lists, or split it"));
+    }
+    let mut statements = Vec::new();
+    for part in tokens.split(|token| token.token == Token::SemiColon) {
+        let words: Vec<Token> = part
+            .iter()
+            .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
+            .map(|token| token.token.clone())
+            .collect();
+        if words.is_empty() {
+            continue;
+        }
+        let text: Arc<str> = slice(sql, part).into();
+        let body = body(&dialect, part, &words, &text)?;
+        statements.push(Parsed { sql: text, body });
+    }
+    Ok(statements)
+}
+
+/// Whether a token can chain expressions or queries without nesting.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => [
+            "and",
+            "or",
+            "union",
+            "except",
+            "intersect",
+            "is",
+            "like",
+            "ilike",
+            "between",
+            "collate",
+            "not",
+            "at",
+            "isnull",
+            "notnull",
+            "similar",
+            "in",
+        ]
+        .iter()
+        .any(|keyword| word.value.eq_ignore_ascii_case(keyword)),
+        Token::Word(_)
+        | Token::Number(..)
+        | Token::Whitespace(_)
+        | Token::Comma
+        | Token::SingleQuotedString(_)
+        | Token::Period
+        | Token::LParen
+        | Token::RParen
+        | Token::SemiColon
+        | Token::EOF
+        | Token::Placeholder(_) => false,
+        _ => true,
+    }
+}
+
+fn body(
+    dialect: &PostgreSqlDialect,
+    part: &[TokenWithSpan],
+    words: &[Token],
+    text: &str,
+) -> Result<Body, Error> {
+    if let Some(command) = command::read(words)? {
+        return Ok(Body::Command(command));
+    }
+    let mut parser = Parser::new(dialect)
+        .with_recursion_limit(MAX_DEPTH)
+        .with_tokens_with_locations(part.to_vec());
+    // The parser knows `TABLE t` as a query only, not as a statement.
+    let table = matches!(words.first(), Some(Token::Word(word))
+        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("table"));
+    let statement =
+        if table { parser.parse_query().map(Statement::Query) } else { parser.parse_statement() };
+    let statement = statement.map_err(|error| parser_error(&error, text))?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        return Err(Error::new(
+            ErrorKind::Syntax,
+            format!("syntax error at or near \"{}\"", rest.token),
+        ));
+    }
+    classify(statement, text)
+}
+
+/// The text between the first and the last token of a part.
+fn slice<'a>(sql: &'a str, part: &[TokenWithSpan]) -> &'a str {
+    let solid: Vec<&TokenWithSpan> = part
+        .iter()
+        .filter(|token| !matches!(token.token, Token::EOF | Token::Whitespace(_)))
+        .collect();
+    let (Some(first), Some(last)) = (solid.first(), solid.last()) else { return "" };
+    let start = offset(sql, first.span.start).unwrap_or(0);
+    let end = offset(sql, last.span.end).unwrap_or(sql.len());
+    sql.get(start..end).unwrap_or(sql).trim()
+}
+
+/// The byte offset of a location (lines and columns count from 1, columns in characters).
+fn offset(sql: &str, location: Location) -> Option<usize> {
+    let line = usize::try_from(location.line).ok()?.checked_sub(1)?;
+    let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
+    let start =
+        if line == 0 { 0 } else { sql.match_indices('\n').nth(line - 1).map(|(at, _)| at + 1)? };
+    let tail = sql.get(start..)?;
+    Some(tail.char_indices().nth(column).map_or(sql.len(), |(at, _)| start + at))
+}
+
+fn parser_error(error: &ParserError, sql: &str) -> Error {
+    match error {
+        ParserError::RecursionLimitExceeded => {
+            Error::new(ErrorKind::ProgramLimit, "the statement is nested too deeply")
+                .with_hint("split it into common table expressions")
+        }
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
+            syntax_error(text, sql)
+        }
+    }
+}
+
+/// The parser's text, in the house's grammar and with the position taken out of it.
+fn syntax_error(text: &str, sql: &str) -> Error {
+    let (what, place) = match text.rfind(" at Line: ") {
+        Some(at) => (text.get(..at).unwrap_or(text), text.get(at..)),
+        None => (text, None),
+    };
+    let mut chars = what.chars();
+    let lower: String =
+        chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect();
+    let error = Error::new(ErrorKind::Syntax, format!("syntax error: {lower}"));
+    let position = place.and_then(|place| {
+        let mut numbers = place
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|digits| !digits.is_empty())
+            .filter_map(|digits| digits.parse::<u64>().ok());
+        let (line, column) = (numbers.next()?, numbers.next()?);
+        let at = offset(sql, Location::new(line, column))?;
+        Some(sql.get(..at)?.chars().count() + 1)
+    });
+    match position {
+        Some(position) => error.at(position),
+        None => error,
+    }
+}
+
+fn read_only(what: &str) -> Error {
+    Error::new(ErrorKind::ReadOnly, format!("{what} is not permitted, the gateway only reads"))
+        .with_hint("use SELECT, or change the data at its warehouse")
+}
+
+/// Names every statement of the parser: one that it learns later breaks this build.
+fn classify(statement: Statement, text: &str) -> Result<Body, Error> {
+    let word = || {
+        text.split(|c: char| !c.is_ascii_alphabetic())
+            .find(|word| !word.is_empty())
+            .unwrap_or("this statement")
+            .to_ascii_uppercase()
+    };
+    match statement {
+        Statement::Query(query) => {
+            reads(&query)?;
+            Ok(Body::Query(Arc::from(query)))
+        }
+        Statement::Explain {
+            analyze,
+            verbose: _,
+            query_plan: _,
+            estimate: _,
+            statement,
+            format,
+            options,
+            describe_alias: _,
+        } => {
+            if analyze || format.is_some() || options.is_some() {
+                return Err(Error::not_supported("EXPLAIN with options")
+                    .with_hint("use EXPLAIN followed by the query"));
+            }
+            match *statement {
+                Statement::Query(query) => {
+                    reads(&query)?;
+                    Ok(Body::Explain(Arc::from(query)))
+                }
+                other => {
+                    classify(other, text)?;
+                    Err(Error::not_supported("EXPLAIN of this statement"))
+                }
+            }
+        }
+        Statement::Prepare { name, data_types, statement } => {
+            if !data_types.is_empty() {
+                return Err(Error::not_supported("PREPARE with types")
+                    .with_hint("leave the types out, they are inferred"));
+            }
+            let sql: Arc<str> = statement.to_string().into();
+            let body = classify(*statement, &sql)?;
+            let Body::Query(_) = body else {
+                return Err(Error::not_supported("PREPARE of this statement"));
+            };
+            let name = tollgate_catalog::id::fold(&name.value, name.quote_style.is_some());
+            Ok(Body::Prepare { name, query: Arc::new(Parsed { sql, body }) })
+        }
+        Statement::Execute {
+            name: Some(name),
+            parameters,
+            has_parentheses: _,
+            immediate: false,
+            into,
+            using,
+            output: false,
+            default: false,
+        } if into.is_empty() && using.is_empty() => {
+            let values = parameters.iter().map(literal).collect::<Result<_, _>>()?;
+            let name = match name.0.as_slice() {
+                [part] => part.as_ident().map(|ident| {
+                    tollgate_catalog::id::fold(&ident.value, ident.quote_style.is_some())
+                }),
+                _ => None,
+            };
+            let name = name.ok_or_else(|| Error::not_supported("EXECUTE of a qualified name"))?;
+            Ok(Body::Execute { name, values })
+        }
+        Statement::Execute { .. } => Err(Error::not_supported("EXECUTE in this form")),
+        Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Merge(_)
+        | Statement::Truncate(_)
+        | Statement::LoadData { .. }
+        | Statement::CreateView(_)
+        | Statement::CreateTable(_)
+        | Statement::CreateVirtualTable { .. }
+        | Statement::CreateIndex(_)
+        | Statement::CreateRole(_)
+        | Statement::CreateSecret { .. }
+        | Statement::CreateServer(_)
+        | Statement::CreatePolicy(_)
+        | Statement::CreateConnector(_)
+        | Statement::CreateOperator(_)
+        | Statement::CreateOperatorFamily(_)
+        | Statement::CreateOperatorClass(_)
+        | Statement::AlterTable(_)
+        | Statement::AlterSchema(_)
+        | Statement::AlterIndex { .. }
+        | Statement::AlterView { .. }
+        | Statement::AlterFunction(_)
+        | Statement::AlterType(_)
+        | Statement::AlterCollation(_)
+        | Statement::AlterOperator(_)
+        | Statement::AlterOperatorFamily(_)
+        | Statement::AlterOperatorClass(_)
+        | Statement::AlterRole { .. }
+        | Statement::AlterPolicy(_)
+        | Statement::AlterConnector { .. }
+        | Statement::Drop { .. }
+        | Statement::DropFunction(_)
+        | Statement::DropDomain(_)
+        | Statement::DropProcedure { .. }
+        | Statement::DropSecret { .. }
+        | Statement::DropPolicy(_)
+        | Statement::DropConnector { .. }
+        | Statement::CreateExtension(_)
+        | Statement::CreateCollation(_)
+        | Statement::DropExtension(_)
+        | Statement::DropOperator(_)
+        | Statement::DropOperatorFamily(_)
+        | Statement::DropOperatorClass(_)
+        | Statement::Comment { .. }
+        | Statement::CreateSchema { .. }
+        | Statement::CreateDatabase { .. }
+        | Statement::CreateFunction(_)
+        | Statement::CreateTrigger(_)
+        | Statement::DropTrigger(_)
+        | Statement::CreateProcedure { .. }
+        | Statement::CreateMacro { .. }
+        | Statement::CreateStage { .. }
+        | Statement::Grant(_)
+        | Statement::Deny(_)
+        | Statement::Revoke(_)
+        | Statement::CreateSequence { .. }
+        | Statement::CreateDomain(_)
+        | Statement::CreateType { .. }
+        | Statement::RenameTable(_)
+        | Statement::CreateUser(_)
+        | Statement::AlterUser(_)
+        | Statement::Vacuum(_)
+        | Statement::Analyze(_)
+        | Statement::Lock(_)
+        | Statement::LockTables { .. }
+        | Statement::UnlockTables
+        | Statement::OptimizeTable { .. } => Err(read_only(&word())),
+        Statement::Set(_)
+        | Statement::Msck(_)
+        | Statement::Install { .. }
+        | Statement::Load { .. }
+        | Statement::Directory { .. }
+        | Statement::Case(_)
+        | Statement::If(_)
+        | Statement::While(_)
+        | Statement::Raise(_)
+        | Statement::Call(_)
+        | Statement::Copy { .. }
+        | Statement::CopyIntoSnowflake { .. }
+        | Statement::Open(_)
+        | Statement::Close { .. }
+        | Statement::AlterSession { .. }
+        | Statement::AttachDatabase { .. }
+        | Statement::AttachDuckDBDatabase { .. }
+        | Statement::DetachDuckDBDatabase { .. }
+        | Statement::Declare { .. }
+        | Statement::Fetch { .. }
+        | Statement::Flush { .. }
+        | Statement::Discard { .. }
+        | Statement::ShowFunctions { .. }
+        | Statement::ShowVariable { .. }
+        | Statement::ShowStatus { .. }
+        | Statement::ShowVariables { .. }
+        | Statement::ShowCreate { .. }
+        | Statement::ShowColumns { .. }
+        | Statement::ShowCatalogs { .. }
+        | Statement::ShowDatabases { .. }
+        | Statement::ShowProcessList { .. }
+        | Statement::ShowSchemas { .. }
+        | Statement::ShowCharset(_)
+        | Statement::ShowObjects(_)
+        | Statement::ShowTables { .. }
+        | Statement::ShowViews { .. }
+        | Statement::ShowCollation { .. }
+        | Statement::Use(_)
+        | Statement::StartTransaction { .. }
+        | Statement::Commit { .. }
+        | Statement::Rollback { .. }
+        | Statement::Assert { .. }
+        | Statement::Deallocate { .. }
+        | Statement::Kill { .. }
+        | Statement::ExplainTable { .. }
+        | Statement::Savepoint { .. }
+        | Statement::ReleaseSavepoint { .. }
+        | Statement::Cache { .. }
+        | Statement::UNCache { .. }
+        | Statement::Pragma { .. }
+        | Statement::Unload { .. }
+        | Statement::LISTEN { .. }
+        | Statement::UNLISTEN { .. }
+        | Statement::NOTIFY { .. }
+        | Statement::List(_)
+        | Statement::Remove(_)
+        | Statement::RaisError { .. }
+        | Statement::Throw(_)
+        | Statement::Print(_)
+        | Statement::WaitFor(_)
+        | Statement::Return(_)
+        | Statement::ExportData(_)
+        | Statement::Reset(_) => Err(Error::not_supported(&word())),
+    }
+}
+
+/// Refuses a query whose top is a write. (The gate refuses writes at every depth.)
+fn reads(query: &Query) -> Result<(), Error> {
+    match query.body.as_ref() {
+        SetExpr::Insert(_) => Err(read_only("INSERT")),
+        SetExpr::Update(_) => Err(read_only("UPDATE")),
+        SetExpr::Delete(_) => Err(read_only("DELETE")),
+        SetExpr::Merge(_) => Err(read_only("MERGE")),
+        SetExpr::Select(_)
+        | SetExpr::Query(_)
+        | SetExpr::SetOperation { .. }
+        | SetExpr::Values(_)
+        | SetExpr::Table(_) => Ok(()),
+    }
+}
+
+/// A literal of EXECUTE as text.
+fn literal(expr: &datafusion_sql::sqlparser::ast::Expr) -> Result<Option<String>, Error> {
+    use datafusion_sql::sqlparser::ast::{Expr, UnaryOperator, Value};
+    let refused = || Error::not_supported("EXECUTE with anything but literals");
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(number, _) => Ok(Some(number.clone())),
+            Value::SingleQuotedString(text) => Ok(Some(text.clone())),
+            Value::Boolean(value) => Ok(Some(value.to_string())),
+            Value::Null => Ok(None),
+            _ => Err(refused()),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match literal(expr)? {
+            Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                Ok(Some(format!("-{number}")))
+            }
+            _ => Err(refused()),
+        },
+        _ => Err(refused()),
+    }
+}

@@ -1,0 +1,136 @@
+//! What `parse` makes of texts: one line in, one line out.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use crate::names::output_name;
+use crate::statement::{Body, parse};
+
+/// A short description of each statement, or the error.
+fn summary(sql: &str) -> String {
+    let statements = match parse(sql) {
+        Ok(statements) => statements,
+        Err(error) => return format!("{} {}", error.kind().sqlstate(), error.message()),
+    };
+    let parts: Vec<String> = statements
+        .iter()
+        .map(|statement| match statement.body() {
+            Body::Query(_) => format!("query<{}>", statement.sql()),
+            Body::Explain(_) => "explain".to_owned(),
+            Body::Command(command) => format!("{command:?}"),
+            Body::Prepare { name, .. } => format!("prepare {name}"),
+            Body::Execute { name, values } => format!("execute {name} {values:?}"),
+        })
+        .collect();
+    parts.join("; ")
+}
+
+#[track_caller]
+fn check(sql: &str, expected: &str) {
+    assert_eq!(summary(sql), expected, "for: {sql}");
+}
+
+#[test]
+fn splits_and_keeps_each_text() {
+    check("", "");
+    check(" ; ;; ", "");
+    check("SELECT 1; select 'a;b' -- c;d\n;", "query<SELECT 1>; query<select 'a;b'>");
+    check("SELECT 'é', 2;\nSELECT 3", "query<SELECT 'é', 2>; query<SELECT 3>");
+    check("TABLE t", "query<TABLE t>");
+    check("(SELECT 1) UNION (SELECT 2)", "query<(SELECT 1) UNION (SELECT 2)>");
+}
+
+#[test]
+fn refuses_what_writes_at_any_depth_of_the_top() {
+    for sql in [
+        "INSERT INTO t VALUES (1)",
+        "UPDATE t SET a = 1",
+        "DELETE FROM t",
+        "CREATE TABLE t AS SELECT 1",
+        "DROP TABLE t",
+        "GRANT SELECT ON t TO PUBLIC",
+        "TRUNCATE t",
+        "ALTER TABLE t ADD COLUMN a int",
+    ] {
+        assert!(summary(sql).starts_with("25006 "), "{sql}: {}", summary(sql));
+    }
+    for sql in ["COPY t TO STDOUT", "CALL p()", "NOTIFY c", "LISTEN c", "DO $$ $$", "USE x"] {
+        let state = summary(sql);
+        assert!(state.starts_with("0A000 ") || state.starts_with("42601 "), "{sql}: {state}");
+    }
+}
+
+#[test]
+fn reads_session_commands() {
+    check("SET x.y = 'a', b", "Set { name: \"x.y\", value: Some(\"a, b\"), local: false }");
+    check("set local TimeZone to default", "Set { name: \"timezone\", value: None, local: true }");
+    check("SET TIME ZONE 'UTC'", "Set { name: \"timezone\", value: Some(\"UTC\"), local: false }");
+    check("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "Begin { start: false }");
+    check("BEGIN; COMMIT AND NO CHAIN", "Begin { start: false }; Commit");
+    check("ROLLBACK TO SAVEPOINT \"A\"", "RollbackTo(\"A\")");
+    check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "Characteristics");
+    check("SHOW transaction isolation level", "Show(\"transaction_isolation\")");
+    check("CLOSE ALL; UNLISTEN *; RESET ALL", "Close(None); Unlisten; Reset(None)");
+    check("BEGIN READ WRITE", "25006 cannot set transaction read-write mode");
+    check("SET ROLE admin", "42501 SET ROLE is not permitted");
+    check("SET SESSION AUTHORIZATION x", "42501 SET SESSION AUTHORIZATION is not permitted");
+    check("RESET ROLE", "42501 RESET ROLE is not permitted");
+    check("SET x", "42601 syntax error at end of input");
+    check(
+        "PREPARE p AS SELECT 1; EXECUTE p(1, 'a', -2, NULL)",
+        "prepare p; execute p [Some(\"1\"), Some(\"a\"), Some(\"-2\"), None]",
+    );
+}
+
+#[test]
+fn bounds_length_and_depth() {
+    let long = format!("SELECT '{}'", "x".repeat(crate::statement::MAX_SQL_BYTES));
+    assert!(summary(&long).starts_with("54000 "));
+    let deep = format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000));
+    assert!(summary(&deep).starts_with("54000 "), "{}", summary(&deep));
+    let chain = format!("SELECT 1{}", " + 1".repeat(100_000));
+    assert!(summary(&chain).starts_with("54000 "));
+}
+
+#[test]
+fn syntax_errors_have_a_position() {
+    let error = parse("SELECT é FROM\n t WHERE )").unwrap_err();
+    assert_eq!(error.kind().sqlstate(), "42601");
+    assert!(error.position().is_some());
+    assert!(!error.message().contains("Line"));
+}
+
+#[test]
+fn names_outputs_as_postgresql_does() {
+    for (sql, name) in [
+        ("a", "a"),
+        ("t.\"B\"", "B"),
+        ("count(*)", "count"),
+        ("pg_catalog.lower(a)", "lower"),
+        ("1 + 1", "?column?"),
+        ("'x'", "?column?"),
+        ("'x'::text", "text"),
+        ("a::int", "a"),
+        ("CAST(1 + 1 AS bigint)", "int8"),
+        ("CASE WHEN a THEN 1 END", "case"),
+        ("CASE WHEN a THEN 1 ELSE b END", "b"),
+        ("EXISTS (SELECT 1)", "exists"),
+        ("(SELECT max(x) FROM t)", "max"),
+        ("ARRAY[1]", "array"),
+        ("date '2025-01-01'", "date"),
+        ("NOT a", "?column?"),
+        ("coalesce(a, b)", "coalesce"),
+        ("extract(year FROM a)", "extract"),
+        ("trim(a)", "btrim"),
+        ("current_user", "current_user"),
+    ] {
+        let parsed = parse(&format!("SELECT {sql}")).unwrap();
+        let Body::Query(query) = parsed[0].body() else { panic!("a query") };
+        let datafusion_sql::sqlparser::ast::SetExpr::Select(select) = query.body.as_ref() else {
+            panic!("a select")
+        };
+        let datafusion_sql::sqlparser::ast::SelectItem::UnnamedExpr(expr) = &select.projection[0]
+        else {
+            panic!("an unnamed item")
+        };
+        assert_eq!(output_name(expr), name, "for: {sql}");
+    }
+}
