@@ -1,0 +1,131 @@
+//! Tests of the module beside.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use datafusion::common::{JoinType, NullEquality};
+use datafusion::execution::SessionState;
+use datafusion::physical_expr::expressions::{col, lit};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::explain::ExplainExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::union::UnionExec;
+
+use super::super::barrier::BarrierExec;
+use super::super::files::{Files, RawTables};
+use super::super::tests::orders;
+use super::super::{Context, Options};
+use super::{Violation, walk};
+
+type Node = Arc<dyn ExecutionPlan>;
+
+struct World {
+    _folder: tempfile::TempDir,
+    scan: Node,
+    files: Arc<Files>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let context = Context::new(&Options::default()).unwrap();
+        let state: &SessionState = &context.inner;
+        let raw = RawTables::default().get(state, &orders(folder.path())).unwrap();
+        let scan = raw.provider.scan(state, None, &[], None).await.unwrap();
+        Self { _folder: folder, scan, files: raw.files }
+    }
+
+    fn scan(&self) -> Node {
+        Arc::clone(&self.scan)
+    }
+
+    fn barrier(&self, input: Node, filtered: bool) -> Node {
+        Arc::new(BarrierExec::new(input, Arc::clone(&self.files), filtered))
+    }
+}
+
+fn filter(input: Node) -> Node {
+    Arc::new(FilterExec::try_new(lit(true), input).unwrap())
+}
+
+fn join(left: Node, right: Node, join: JoinType) -> Node {
+    let on = vec![(col("id", &left.schema()).unwrap(), col("id", &right.schema()).unwrap())];
+    let mode = PartitionMode::CollectLeft;
+    let null = NullEquality::NullEqualsNothing;
+    Arc::new(HashJoinExec::try_new(left, right, on, None, &join, None, mode, null, false).unwrap())
+}
+
+#[tokio::test]
+async fn a_scan_without_a_barrier_needs_an_unrestricted_table() {
+    let world = World::new().await;
+    let plan = filter(world.scan());
+    assert!(matches!(walk(plan.as_ref(), &[]), Err(Violation::BareScan(_))));
+    assert!(walk(plan.as_ref(), &[Arc::clone(&world.files)]).is_ok());
+}
+
+#[tokio::test]
+async fn a_row_predicate_must_stand_below_the_barrier() {
+    let world = World::new().await;
+    let good = world.barrier(filter(world.scan()), true);
+    assert!(walk(good.as_ref(), &[]).is_ok());
+    let above = filter(world.barrier(world.scan(), true));
+    assert!(matches!(walk(above.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+    let between = world.barrier(Arc::new(CoalescePartitionsExec::new(world.scan())), true);
+    assert!(matches!(walk(between.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+}
+
+#[tokio::test]
+async fn every_branch_needs_its_own_predicate() {
+    let world = World::new().await;
+    let both = UnionExec::try_new(vec![filter(world.scan()), world.scan()]).unwrap();
+    let plan = world.barrier(both, true);
+    assert!(matches!(walk(plan.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+    let open = UnionExec::try_new(vec![world.barrier(filter(world.scan()), true), world.scan()]);
+    assert!(matches!(walk(open.unwrap().as_ref(), &[]), Err(Violation::BareScan(_))));
+}
+
+#[tokio::test]
+async fn masks_need_a_barrier_but_no_predicate() {
+    let world = World::new().await;
+    assert!(walk(world.barrier(world.scan(), false).as_ref(), &[]).is_ok());
+}
+
+#[tokio::test]
+async fn only_joins_that_drop_rows_count_as_predicates() {
+    let world = World::new().await;
+    for (kind, counts) in [
+        (JoinType::LeftSemi, true),
+        (JoinType::RightSemi, true),
+        (JoinType::LeftAnti, true),
+        (JoinType::Inner, true),
+        (JoinType::LeftMark, false),
+        (JoinType::Left, false),
+        (JoinType::Full, false),
+    ] {
+        let plan = world.barrier(join(world.scan(), world.scan(), kind), true);
+        assert_eq!(walk(plan.as_ref(), &[]).is_ok(), counts, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_to_read_needs_no_predicate() {
+    let world = World::new().await;
+    let plan = world.barrier(Arc::new(EmptyExec::new(world.scan().schema())), true);
+    assert!(walk(plan.as_ref(), &[]).is_ok());
+}
+
+#[tokio::test]
+async fn unknown_nodes_are_refused_everywhere() {
+    let world = World::new().await;
+    let inside = world.barrier(filter(world.scan()), true);
+    assert!(matches!(
+        walk(world.barrier(inside, true).as_ref(), &[]),
+        Err(Violation::NestedBarrier)
+    ));
+    let explain: Node = Arc::new(ExplainExec::new(world.scan().schema(), vec![], false));
+    let both = UnionExec::try_new(vec![Arc::clone(&explain), explain]).unwrap();
+    assert!(matches!(walk(both.as_ref(), &[]), Err(Violation::UnknownNode(_))));
+}
