@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The road of one query: who, what, may it, make it safe, admit, run, count.
+//!
+//! [`pipeline`] holds that order, once. Front ends turn wire facts into its arguments and its stream
+//! into wire bytes; they decide nothing.
+
+pub mod audit;
+pub mod cancel;
+pub mod config;
+pub mod introspect;
+pub mod pipeline;
+pub mod session;
+pub mod settings;
+pub mod stream;
+mod system;
+
+pub use audit::{Audit, AuditTarget};
+pub use cancel::CancelToken;
+pub use pipeline::{Description, Gateway, GatewayParts, GatewaySettings, State, Statement};
+pub use session::{Notice, Outcome, Session, StartupSettings, TransactionState};
+pub use stream::RowStream;
+pub use system::Functions;
+pub use tollgate_rewriter::OutputColumn;

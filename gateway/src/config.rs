@@ -1,0 +1,199 @@
+//! The configuration file: TOML, checked as a whole, with every error at once.
+//!
+//! Nothing here reads a file or the environment: [`Config::parse`] takes the text, and whoever
+//! loads the files it names reports their errors with [`Config::error`], at the right line.
+
+mod file;
+mod read;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod values;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tollgate_catalog::TableName;
+
+pub use self::tables::declare;
+
+/// The whole configuration, valid in itself. Paths are resolved against the file's folder.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The one database name that clients connect to.
+    pub database: String,
+    /// How long running queries may go on after the signal to stop.
+    pub drain: Duration,
+    /// The PostgreSQL front end.
+    pub pg: Pg,
+    /// Where health and metrics are served, if at all.
+    pub admin: Option<SocketAddr>,
+    /// The file of users.
+    pub users: PathBuf,
+    /// The folder of policies.
+    pub policies: PathBuf,
+    /// The warehouse.
+    pub warehouse: Warehouse,
+    /// What is said about tables beyond what the warehouse knows.
+    pub tables: Vec<TableDeclaration>,
+    /// The audit file; none: standard output.
+    pub audit: Option<PathBuf>,
+    /// Where the key of hash masks is; none: a new random key at each start.
+    pub mask_key: Option<MaskKey>,
+    file: String,
+    lines: read::Lines,
+}
+
+/// The PostgreSQL front end.
+#[derive(Debug, Clone)]
+pub struct Pg {
+    /// The address to listen at.
+    pub listen: SocketAddr,
+    /// Whether a client must use TLS.
+    pub tls: TlsMode,
+    /// The certificate, if TLS is offered.
+    pub certificate: Option<Certificate>,
+    /// How many connections may be open at once.
+    pub max_connections: usize,
+    /// How long a client may take to authenticate.
+    pub authentication_timeout: Duration,
+    /// How long one statement may run.
+    pub statement_timeout: Option<Duration>,
+}
+
+/// Whether a client must use TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// A connection without TLS is refused.
+    Required,
+    /// TLS is offered if there is a certificate; a connection without it is served too.
+    Optional,
+}
+
+/// Files of a certificate chain and its private key, both PEM.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// The embedded warehouse.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    /// The folder of data files.
+    pub data: PathBuf,
+    /// How many bytes queries may hold together; none: the engine's default.
+    pub memory_limit: Option<u64>,
+    /// Into how many parts one query is split.
+    pub target_partitions: Option<usize>,
+    /// Where large sorts and joins spill to.
+    pub temp: Option<PathBuf>,
+    /// How many queries run at once.
+    pub max_concurrent: usize,
+}
+
+/// What is said about one table beyond what the warehouse knows.
+#[derive(Debug, Clone)]
+pub struct TableDeclaration {
+    /// The table.
+    pub name: TableName,
+    /// What it means.
+    pub comment: Option<String>,
+    /// The columns of its primary key.
+    pub primary_key: Vec<String>,
+    /// Its foreign keys.
+    pub foreign_keys: Vec<ForeignKeyDeclaration>,
+    /// What columns mean: name, comment.
+    pub columns: Vec<(String, String)>,
+}
+
+/// A foreign key as declared.
+#[derive(Debug, Clone)]
+pub struct ForeignKeyDeclaration {
+    /// Columns of the declared table.
+    pub columns: Vec<String>,
+    /// The other table.
+    pub references: TableName,
+    /// The other table's columns.
+    pub referenced_columns: Vec<String>,
+}
+
+/// Where the key of hash masks is: 32 bytes, as 64 hexadecimal digits.
+#[derive(Debug, Clone)]
+pub enum MaskKey {
+    /// In a file.
+    File(PathBuf),
+    /// In a variable of the environment.
+    Environment(String),
+}
+
+/// One error in the configuration, with its place and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The configuration file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: error: {}\n  hint: {}", self.file, self.line, self.message, self.hint)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the text of the file at `path`; all errors are found at once.
+    pub fn parse(path: &Path, text: &str) -> Result<Config, Vec<ConfigError>> {
+        let name = path.display().to_string();
+        let base = path.parent().unwrap_or(Path::new(""));
+        let (raw, lines, mut problems) = read::read(text);
+        let mut checker = validate::Checker::new(base, &mut problems);
+        let config = match raw {
+            Some(raw) => checker.config(raw, name.clone(), lines.clone()),
+            None => None,
+        };
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            Some(_) | None => {
+                problems.sort_by_key(|problem| problem.line(&lines));
+                Err(problems.into_iter().map(|problem| problem.at(&name, &lines)).collect())
+            }
+        }
+    }
+
+    /// An error about the value at `key` (as `pg.cert`), for whoever loads what the file names.
+    pub fn error(
+        &self,
+        key: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> ConfigError {
+        ConfigError {
+            file: self.file.clone(),
+            line: self.lines.of(key),
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// The JSON schema of the configuration file, for editors.
+pub fn schema_json() -> String {
+    let schema = schemars::schema_for!(file::File);
+    let mut text = format!("{:#}", schema.as_value());
+    text.push('\n');
+    text
+}

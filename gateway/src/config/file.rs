@@ -1,0 +1,162 @@
+//! The shape of the file, as `serde` reads it and `schemars` describes it.
+//!
+//! Every key is optional here, so that one error doesn't hide the next; what must be present is
+//! checked afterwards.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::TlsMode;
+
+/// Configuration of a Tollgate server. Relative paths start at the file's own folder.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Tollgate")]
+pub(super) struct File {
+    /// The database name that clients connect to (default "tollgate").
+    pub(super) database: Option<String>,
+    /// How long running queries may go on after the signal to stop (default "10s").
+    pub(super) drain: Option<String>,
+    /// The PostgreSQL front end.
+    pub(super) pg: Pg,
+    /// Health and metrics over HTTP; absent: not served.
+    pub(super) admin: Option<Admin>,
+    /// Who may connect.
+    pub(super) users: Users,
+    /// What they may see.
+    pub(super) policies: Policies,
+    /// Where the data is.
+    pub(super) warehouse: Warehouse,
+    /// Keys and comments of tables, beyond what the data files say.
+    pub(super) tables: Vec<Table>,
+    /// Where the record of each query goes.
+    pub(super) audit: Audit,
+    /// Keys.
+    pub(super) secrets: Secrets,
+}
+
+/// The PostgreSQL front end.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Pg {
+    /// Address and port to listen at (default "127.0.0.1:6432").
+    pub(super) listen: Option<String>,
+    /// "required" (default) refuses connections without TLS; "optional" serves them.
+    pub(super) tls: Option<TlsMode>,
+    /// The certificate chain, PEM.
+    pub(super) cert: Option<String>,
+    /// The private key, PEM.
+    pub(super) key: Option<String>,
+    /// How many connections may be open at once (default 200).
+    pub(super) max_connections: Option<u32>,
+    /// How long a client may take to authenticate (default "10s").
+    pub(super) authentication_timeout: Option<String>,
+    /// How long one statement may run (default: no limit).
+    pub(super) statement_timeout: Option<String>,
+}
+
+/// Health and metrics over HTTP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Admin {
+    /// Address and port to listen at (default "127.0.0.1:6434"). There is no authentication.
+    pub(super) listen: Option<String>,
+}
+
+/// Who may connect.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Users {
+    /// The file of users, as `tollgate user add` writes it.
+    pub(super) file: Option<String>,
+}
+
+/// What they may see.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Policies {
+    /// The folder of policies: all `.sql` files in it.
+    pub(super) folder: Option<String>,
+}
+
+/// Where the data is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Warehouse {
+    /// The kind of warehouse (default "embedded", the only one).
+    pub(super) kind: Option<Kind>,
+    /// The folder of data files: `<schema>/<table>.parquet`, `.csv`, or a folder of Parquet files.
+    pub(super) data: Option<String>,
+    /// How much memory queries may hold together, as "4 GiB" (default "1 GiB").
+    pub(super) memory_limit: Option<String>,
+    /// Into how many parts one query is split (default: the number of processors).
+    pub(super) target_partitions: Option<u32>,
+    /// The folder that large sorts and joins spill to (default: the system's).
+    pub(super) temp: Option<String>,
+    /// How many queries run at once; more wait (default 64).
+    pub(super) max_concurrent: Option<u32>,
+}
+
+/// The kind of warehouse.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// The engine in this process, over Parquet and CSV files.
+    Embedded,
+}
+
+/// Keys and comments of one table.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Table {
+    /// The table, as "schema.table".
+    pub(super) name: Option<String>,
+    /// What the table means.
+    pub(super) comment: Option<String>,
+    /// The columns of the primary key.
+    pub(super) primary_key: Vec<String>,
+    /// The foreign keys.
+    pub(super) foreign_keys: Vec<ForeignKey>,
+    /// Columns by name.
+    pub(super) columns: BTreeMap<String, Column>,
+}
+
+/// A foreign key.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ForeignKey {
+    /// Columns of this table.
+    pub(super) columns: Vec<String>,
+    /// The other table, as "schema.table".
+    pub(super) references: Option<String>,
+    /// Columns of the other table (default: the same names).
+    pub(super) referenced_columns: Vec<String>,
+}
+
+/// A column.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Column {
+    /// What the column means.
+    pub(super) comment: Option<String>,
+}
+
+/// Where the record of each query goes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Audit {
+    /// A file that is appended to, or "stdout" (default).
+    pub(super) file: Option<String>,
+}
+
+/// Keys. Without a mask key a random one is made at each start, and hashes change with it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Secrets {
+    /// A file that holds the key of hash masks: 64 hexadecimal digits.
+    pub(super) mask_key_file: Option<String>,
+    /// A variable of the environment that holds it.
+    pub(super) mask_key_env: Option<String>,
+}

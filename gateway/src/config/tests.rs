@@ -1,0 +1,153 @@
+//! The configuration: defaults, all errors at once, lines.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tollgate_catalog::{Column, Storage, Table, TableName};
+
+use super::{Config, TlsMode, declare, schema_json};
+
+const SMALL: &str = r#"
+[pg]
+tls = "optional"
+[users]
+file = "users.toml"
+[policies]
+folder = "policies"
+[warehouse]
+data = "/srv/data"
+"#;
+
+fn parse(text: &str) -> Result<Config, Vec<String>> {
+    Config::parse(Path::new("/etc/tollgate/tollgate.toml"), text)
+        .map_err(|errors| errors.iter().map(|e| format!("{}: {}", e.line, e.message)).collect())
+}
+
+#[test]
+fn a_small_file_gets_defaults_and_paths_of_its_folder() {
+    let config = parse(SMALL).unwrap();
+    assert_eq!(config.database, "tollgate");
+    assert_eq!(config.pg.listen.to_string(), "127.0.0.1:6432");
+    assert_eq!(config.pg.tls, TlsMode::Optional);
+    assert_eq!(config.users, PathBuf::from("/etc/tollgate/users.toml"));
+    assert_eq!(config.warehouse.data, PathBuf::from("/srv/data"));
+    assert_eq!(config.drain, Duration::from_secs(10));
+    assert!(config.admin.is_none() && config.audit.is_none() && config.mask_key.is_none());
+}
+
+#[test]
+fn all_errors_come_at_once_with_their_lines() {
+    let errors = parse(
+        "drain = \"soon\"\n[pg]\nlisten = \"here\"\nlisen = 1\ntls = \"maybe\"\ncert = \"c.pem\"\n\
+         max_connections = \"many\"\n[warehouse]\nmemory_limit = \"lots\"\n[[tables]]\nname = \"t\"\n",
+    )
+    .unwrap_err();
+    let expected = [
+        "1: \"soon\" is not a duration",
+        "1: \"users.file\" is missing",
+        "1: \"policies.folder\" is missing",
+        "3: \"here\" is not an address and port",
+        "4: unknown field \"lisen\"",
+        "5: unknown variant \"maybe\"",
+        "6: \"pg.cert\" is given without \"pg.key\"",
+        "7: invalid type: string \"many\"",
+        "8: \"warehouse.data\" is missing",
+        "9: \"lots\" is not a size",
+        "11: \"t\" is not the name of a table",
+    ];
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    for (error, expected) in errors.iter().zip(expected) {
+        assert!(error.starts_with(expected), "{error} / {expected}");
+    }
+}
+
+#[test]
+fn broken_toml_is_one_error_at_its_line() {
+    let errors = parse("[pg]\nlisten = \n").unwrap_err();
+    assert!(errors[0].starts_with("2: "), "{errors:?}");
+}
+
+#[test]
+fn tls_is_required_unless_said_otherwise() {
+    let errors = parse(&SMALL.replace("tls = \"optional\"", "")).unwrap_err();
+    assert_eq!(errors, ["2: TLS is required, but there is no certificate"]);
+    let errors = parse(&SMALL.replace("\"optional\"", "\"optional\"\nlisten = \"0.0.0.0:6432\""))
+        .unwrap_err();
+    assert_eq!(errors, ["4: queries and results would cross the network without TLS"]);
+}
+
+fn table(name: &str, columns: &[&str]) -> Table {
+    let column = |name: &&str| Column {
+        name: (*name).to_owned(),
+        data_type: arrow::datatypes::DataType::Utf8,
+        nullable: true,
+        comment: None,
+    };
+    Table {
+        name: TableName::new("crm", name),
+        columns: columns.iter().map(column).collect(),
+        primary_key: vec![],
+        foreign_keys: vec![],
+        comment: None,
+        row_count: None,
+        bytes: None,
+        storage: Storage::Csv(vec![]),
+    }
+}
+
+#[test]
+fn declarations_reach_their_tables() {
+    let declared = r#"
+[[tables]]
+name = "crm.orders"
+comment = "orders"
+primary_key = ["id"]
+foreign_keys = [{ columns = ["customer_id"], references = "crm.customers", referenced_columns = ["id"] }]
+[tables.columns.id]
+comment = "the number"
+"#;
+    let mut tables = [table("customers", &["id"]), table("orders", &["customer_id", "id"])];
+    declare(&parse(&format!("{SMALL}{declared}")).unwrap(), &mut tables).unwrap();
+    assert_eq!(tables[1].primary_key, [1]);
+    assert_eq!(tables[1].foreign_keys[0].columns, [0]);
+    assert_eq!(tables[1].columns[1].comment.as_deref(), Some("the number"));
+    assert_eq!(tables[1].comment.as_deref(), Some("orders"));
+}
+
+#[test]
+fn declarations_of_unknown_names_are_errors() {
+    let declared = r#"
+[[tables]]
+name = "crm.orders"
+primary_key = ["nr"]
+foreign_keys = [{ columns = ["id"], references = "crm.nobody" }]
+[[tables]]
+name = "crm.gone"
+"#;
+    let config = parse(&format!("{SMALL}{declared}")).unwrap();
+    let errors = declare(&config, &mut [table("orders", &["id"])]).unwrap_err();
+    let errors: Vec<_> = errors.iter().map(|e| format!("{}: {}", e.line, e.message)).collect();
+    assert_eq!(
+        errors,
+        [
+            "13: column \"nr\" of table \"crm.orders\" does not exist",
+            "14: table \"crm.nobody\" does not exist",
+            "16: table \"crm.gone\" does not exist",
+        ]
+    );
+}
+
+#[test]
+fn the_schema_names_every_section() {
+    let schema: serde_json::Value = serde_json::from_str(&schema_json()).unwrap();
+    for section in ["pg", "users", "policies", "warehouse", "tables", "audit", "secrets"] {
+        assert!(!schema["properties"][section].is_null(), "{section}");
+    }
+}
