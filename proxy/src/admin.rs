@@ -1,0 +1,72 @@
+//! Health and metrics over HTTP, without authentication: for the operator's own network.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::listener::{Shared, stopping};
+
+struct Admin {
+    shared: Arc<Shared>,
+    shutdown: watch::Receiver<bool>,
+    start: Instant,
+}
+
+/// Serves until the signal to shut down.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    shutdown: watch::Receiver<bool>,
+) {
+    let mut stop = shutdown.clone();
+    let admin = Arc::new(Admin { shared, shutdown, start: Instant::now() });
+    let router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(admin);
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stopping(&mut stop).await })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the admin listener ended");
+    }
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
+    if *admin.shutdown.borrow() {
+        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    let state = admin.shared.gateway.state();
+    let limit = admin.shared.limits.max_connections;
+    let open = limit.saturating_sub(admin.shared.slots.available_permits());
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, labels: &str, value: u64| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{labels} {value}");
+    };
+    gauge("tollgate_sessions", "Sessions that are open", "", open as u64);
+    gauge("tollgate_sessions_limit", "Sessions that may be open", "", limit as u64);
+    gauge("tollgate_catalog_version", "Version of the catalog", "", state.snapshot.version());
+    let bundle = format!("{{hash=\"{}\"}}", state.bundle.hash());
+    gauge("tollgate_bundle", "The policy bundle in force", &bundle, 1);
+    gauge(
+        "tollgate_uptime_seconds",
+        "Seconds since the start",
+        "",
+        admin.start.elapsed().as_secs(),
+    );
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}

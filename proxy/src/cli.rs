@@ -1,0 +1,131 @@
+//! The command line.
+
+mod user;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tollgate_gateway::config;
+
+use crate::{demo, load, serve};
+
+/// Worker threads plan queries; deep ones recurse deeply.
+const STACK: usize = 8 << 20;
+
+#[derive(Parser)]
+#[command(
+    name = "tollgate",
+    version,
+    about = "A SQL gateway that decides who sees which rows and columns"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve clients as a configuration file says
+    Serve(ConfigFile),
+    /// Make up data, users and policies, and serve them
+    Demo(demo::Options),
+    /// Check configuration, users, tables and policies, and print all errors
+    Check(ConfigFile),
+    /// Manage the file of users
+    #[command(subcommand)]
+    User(User),
+    /// About the configuration file
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(long, default_value = "tollgate.toml")]
+    config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Add a user, or give an existing one a new password and new attributes
+    Add(user::Add),
+}
+
+#[derive(Subcommand)]
+enum Config {
+    /// Print the JSON schema of the configuration file
+    Schema,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Runs a command line; the first argument is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // help and version come this way too, with a code of 0
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let result = match cli.command {
+        Command::Serve(file) => load::load(&file.config).map_err(text).and_then(serve_loaded),
+        Command::Demo(options) => demo::prepare(&options).and_then(|demo| {
+            run_server(demo.loaded, |pg| println!("{}", demo.instructions.at(pg)))
+        }),
+        Command::Check(file) => load::load(&file.config).map_err(text).map(|loaded| {
+            println!("{}", loaded.summary());
+        }),
+        Command::User(User::Add(add)) => user::add(&add),
+        Command::Config(Config::Schema) => {
+            print!("{}", config::schema_json());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn text(errors: load::Errors) -> String {
+    errors.to_string()
+}
+
+fn serve_loaded(loaded: load::Loaded) -> Result<(), String> {
+    run_server(loaded, |pg| tracing::info!(%pg, "serving PostgreSQL clients"))
+}
+
+fn run_server(loaded: load::Loaded, started: impl FnOnce(SocketAddr)) -> Result<(), String> {
+    log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("error: could not start the runtime: {error}"))?;
+    runtime.block_on(async {
+        let server = serve::start(loaded).await?;
+        started(server.pg());
+        server.until_signal().await
+    })
+}
+
+/// Logs go to standard error: standard output may be the audit trail.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TOLLGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // a second server in one process keeps the first one's log
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,176 @@
+//! `tollgate demo`: made-up data, five users, and commands to paste.
+
+mod data;
+mod policies;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::load::{self, Loaded};
+use crate::{files, tls};
+
+/// What changes with the data: a newer program doesn't serve an older one's.
+const VERSION: &str = "demo-v1";
+
+const QUERY: &str =
+    "select tenant_id, count(*), min(email) as an_email from crm.customers group by 1 order by 1";
+
+/// What `tollgate demo` is told.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Address for PostgreSQL clients
+    #[arg(long, default_value = "127.0.0.1:6432")]
+    pub pg: SocketAddr,
+    /// Address for Flight SQL clients; reserved, not served by this version
+    #[arg(long, default_value = "127.0.0.1:6433")]
+    pub flight: SocketAddr,
+    /// Address for health and metrics
+    #[arg(long, default_value = "127.0.0.1:6434")]
+    pub admin: SocketAddr,
+    /// The folder of the demo's files [default: in the user's cache folder]
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+}
+
+/// A demo that can be served.
+pub struct Demo {
+    /// Everything that its configuration names.
+    pub loaded: Loaded,
+    /// What to tell the user.
+    pub instructions: Instructions,
+}
+
+/// The commands to paste.
+pub struct Instructions {
+    folder: PathBuf,
+    flight: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Makes the demo's files unless they are there, and loads them.
+pub fn prepare(options: &Options) -> Result<Demo, String> {
+    if !options.pg.ip().is_loopback() || !options.admin.ip().is_loopback() {
+        return Err(
+            "error: the demo's password is known to all, so it listens at loopback only\n  \
+                    hint: use 127.0.0.1 with --pg and --admin"
+                .to_owned(),
+        );
+    }
+    let folder = match &options.data {
+        Some(folder) => folder.clone(),
+        None => {
+            cache_folder().ok_or("error: there is no cache folder\n  hint: name one with --data")?
+        }
+    };
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
+    if !folder.join("tollgate.toml").exists() {
+        make(&folder).map_err(|error| {
+            format!(
+                "error: could not make the demo's files in \"{}\": {error}\n  \
+                 hint: name a new or empty folder with --data",
+                folder.display()
+            )
+        })?;
+    }
+    let mut loaded = load::load(&folder.join("tollgate.toml")).map_err(|e| e.to_string())?;
+    loaded.config.pg.listen = options.pg;
+    loaded.config.admin = Some(options.admin);
+    let instructions = Instructions { folder, flight: options.flight, admin: options.admin };
+    Ok(Demo { loaded, instructions })
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join("tollgate").join(VERSION))
+}
+
+/// Makes all files beside `folder` and then moves them there at once: there is no half a demo.
+fn make(folder: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let parent = folder.parent().ok_or("it is not a folder")?;
+    fs::create_dir_all(parent)?;
+    let mut name = folder.file_name().ok_or("it is not a folder")?.to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = parent.join(name);
+    let made = fill(&new).and_then(|()| match fs::rename(&new, folder) {
+        Err(_) if folder.join("tollgate.toml").exists() => Ok(()), // another process was faster
+        renamed => Ok(renamed?),
+    });
+    if new.exists() {
+        fs::remove_dir_all(&new)?;
+    }
+    made
+}
+
+fn fill(folder: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fs::create_dir(folder)?;
+    fs::create_dir(folder.join("policies"))?;
+    for (path, text) in policies::FILES {
+        files::write_private(&folder.join(path), text.as_bytes())?;
+    }
+    tls::generate(folder)?;
+    let mut key = [0; 32];
+    SystemRandom::new().fill(&mut key).map_err(|_| "the system gave no random bytes")?;
+    let mut hex = String::new();
+    for byte in key {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    files::write_private(&folder.join("mask.key"), hex.as_bytes())?;
+    data::write(&folder.join("data"))
+}
+
+impl Instructions {
+    /// The text, for a server at `pg`.
+    pub fn at(&self, pg: SocketAddr) -> String {
+        let folder = self.folder.display();
+        let psql = |user: &str, query: &str| {
+            let user = format!("user={user}");
+            format!(
+                "PGPASSWORD=demo psql \"host={} port={} dbname=tollgate {user:<10} \
+                 sslmode=verify-ca sslrootcert={folder}/ca.pem\" -c \"{query}\"",
+                pg.ip(),
+                pg.port()
+            )
+        };
+        let lines = [
+            format!("Tollgate is listening. The demo's files are in {folder}"),
+            String::new(),
+            "One query, five users:".to_owned(),
+            String::new(),
+            "# ana, analyst of acme: one tenant, e-mail addresses masked".to_owned(),
+            psql("ana", QUERY),
+            "# bob, analyst of globex: the other one".to_owned(),
+            psql("bob", QUERY),
+            "# lee, lead of acme, globex and initech: three tenants, e-mail addresses in clear"
+                .to_owned(),
+            psql("lee", QUERY),
+            "# paula, partner \"north\": the tenants that a mapping table gives her, masked"
+                .to_owned(),
+            psql("paula", QUERY),
+            "# root, platform administrator: all eight tenants, in clear, still recorded"
+                .to_owned(),
+            psql("root", QUERY),
+            String::new(),
+            "And one that is denied: what ana may not read does not exist for her".to_owned(),
+            String::new(),
+            "# ERROR:  relation \"hr.salaries\" does not exist".to_owned(),
+            psql("ana", "select * from hr.salaries"),
+            String::new(),
+            format!("Every decision is recorded in {folder}/audit.jsonl"),
+            format!("Health and metrics: http://{}/metrics", self.admin),
+            format!("Flight SQL is not served by this version; {} is reserved for it", self.flight),
+            "Ctrl-C stops.".to_owned(),
+        ];
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,301 @@
+//! From a configuration file to all that a server needs, or to every error in any of it.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tollgate_catalog::Snapshot;
+use tollgate_gateway::config::{Config, MaskKey, declare};
+use tollgate_identity::UserStore;
+use tollgate_policy::{Bundle, MaskSecret, SourceFile};
+use tollgate_rewriter::Registry;
+use tollgate_warehouse::embedded::{Embedded, discover};
+
+use crate::listener::TlsSettings;
+use crate::tls;
+
+/// Everything that a configuration names, read and valid.
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Who may connect.
+    pub users: Arc<UserStore>,
+    /// The tables.
+    pub snapshot: Arc<Snapshot>,
+    /// The policies.
+    pub bundle: Arc<Bundle>,
+    /// The functions.
+    pub registry: Arc<Registry>,
+    /// TLS, if there is a certificate.
+    pub tls: Option<TlsSettings>,
+    pub(crate) path: PathBuf,
+    pub(crate) secret: Arc<MaskSecret>,
+}
+
+/// Every error that was found: each says where, what and what to do.
+#[derive(Debug, Default)]
+pub struct Errors(Vec<String>);
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Errors {
+    fn add(&mut self, error: impl fmt::Display) {
+        self.0.push(error.to_string());
+    }
+
+    /// The value, or nothing and the errors noted.
+    fn note<T, E: fmt::Display>(
+        &mut self,
+        result: Result<T, impl IntoIterator<Item = E>>,
+    ) -> Option<T> {
+        result.map_err(|errors| errors.into_iter().for_each(|error| self.add(error))).ok()
+    }
+}
+
+/// What a reload makes anew.
+pub(crate) struct Reloaded {
+    pub(crate) users: String,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) bundle: Arc<Bundle>,
+}
+
+/// Reads the configuration at `path` and all that it names.
+pub fn load(path: &Path) -> Result<Loaded, Errors> {
+    let mut errors = Errors::default();
+    let Some(config) = errors.note(configuration(path)) else { return Err(errors) };
+    let registry =
+        Arc::new(Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source())));
+    let users =
+        users(&config, &mut errors).and_then(|text| parse_users(&config, &text, &mut errors));
+    let secret = match secret(&config) {
+        Ok(secret) => Some(Arc::new(secret)),
+        Err(error) => {
+            errors.add(error);
+            None
+        }
+    };
+    let snapshot = snapshot(&config, 1, &mut errors);
+    let bundle = match (&snapshot, &secret) {
+        (Some(snapshot), Some(secret)) => bundle(&config, snapshot, &registry, secret, &mut errors),
+        (Some(_) | None, Some(_) | None) => None,
+    };
+    let tls = certificate(&config, &mut errors);
+    match (users, secret, snapshot, bundle) {
+        (Some(users), Some(secret), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
+            let users = Arc::new(users);
+            let path = path.to_owned();
+            Ok(Loaded { config, users, snapshot, bundle, registry, tls, path, secret })
+        }
+        _ => Err(errors),
+    }
+}
+
+/// Reads again what may change while a server runs: users, tables and policies.
+pub(crate) fn reload(
+    path: &Path,
+    version: u64,
+    registry: &Registry,
+    secret: &MaskSecret,
+) -> Result<Reloaded, Errors> {
+    let mut errors = Errors::default();
+    let Some(config) = errors.note(configuration(path)) else { return Err(errors) };
+    let text = users(&config, &mut errors);
+    if let Some(text) = &text {
+        parse_users(&config, text, &mut errors);
+    }
+    let snapshot = snapshot(&config, version, &mut errors);
+    let bundle = match &snapshot {
+        Some(snapshot) => bundle(&config, snapshot, registry, secret, &mut errors),
+        None => None,
+    };
+    match (text, snapshot, bundle) {
+        (Some(users), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
+            Ok(Reloaded { users, snapshot, bundle })
+        }
+        _ => Err(errors),
+    }
+}
+
+impl Loaded {
+    /// One paragraph for the operator who checks.
+    pub fn summary(&self) -> String {
+        let columns: usize = self.snapshot.tables().map(|table| table.columns.len()).sum();
+        let mut lines = vec![
+            format!("{} is valid", self.path.display()),
+            format!("  users     {}", self.users.names().count()),
+            format!("  schemas   {}", self.snapshot.schemas().count()),
+            format!("  tables    {}, with {columns} columns", self.snapshot.tables().count()),
+            format!("  roles     {}", self.bundle.roles().count()),
+            format!("  bundle    {}", self.bundle.hash()),
+            format!("  tls       {}", if self.tls.is_some() { "yes" } else { "no" }),
+        ];
+        for user in self.bundle.users() {
+            if !self.users.names().any(|name| name == user) {
+                lines.push(format!("  note: user \"{user}\" has roles but can't connect"));
+            }
+        }
+        if self.config.mask_key.is_none() {
+            lines
+                .push("  note: there is no mask key: hash masks change with each start".to_owned());
+        }
+        lines.join("\n")
+    }
+}
+
+fn configuration(path: &Path) -> Result<Config, Vec<String>> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        vec![format!(
+            "{}: error: could not read the configuration: {error}\n  hint: name it with --config",
+            path.display()
+        )]
+    })?;
+    Config::parse(path, &text).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+fn users(config: &Config, errors: &mut Errors) -> Option<String> {
+    let text = fs::read_to_string(&config.users).map_err(|error| {
+        [config.error(
+            "users.file",
+            format!("could not read \"{}\": {error}", config.users.display()),
+            "make it with `tollgate user add NAME --file …`",
+        )]
+    });
+    errors.note(text)
+}
+
+fn parse_users(config: &Config, text: &str, errors: &mut Errors) -> Option<UserStore> {
+    let file = config.users.display();
+    errors.note(UserStore::parse(text).map_err(|errors| {
+        let errors = errors.into_iter();
+        errors.map(move |error| {
+            format!("{file}:{}: error: {}\n  hint: {}", error.line, error.message, error.hint)
+        })
+    }))
+}
+
+fn snapshot(config: &Config, version: u64, errors: &mut Errors) -> Option<Arc<Snapshot>> {
+    let folder = config.warehouse.data.display();
+    let mut tables = errors.note(discover(&config.warehouse.data).map_err(|errors| {
+        let errors = errors.into_iter();
+        errors.map(|e| format!("{folder}/{}: error: {}\n  hint: {}", e.path, e.message, e.hint))
+    }))?;
+    if tables.is_empty() {
+        errors.add(config.error(
+            "warehouse.data",
+            format!("there are no tables in \"{folder}\""),
+            "put files in it as <schema>/<table>.parquet or .csv",
+        ));
+        return None;
+    }
+    errors.note(declare(config, &mut tables))?;
+    Some(Arc::new(Snapshot::new(version, tables)))
+}
+
+fn bundle(
+    config: &Config,
+    snapshot: &Snapshot,
+    registry: &Registry,
+    secret: &MaskSecret,
+    errors: &mut Errors,
+) -> Option<Arc<Bundle>> {
+    let files = sources(&config.policies).map_err(|error| {
+        [config.error(
+            "policies.folder",
+            format!("could not read \"{}\": {error}", config.policies.display()),
+            "name a folder of .sql files",
+        )]
+    });
+    let files = errors.note(files)?;
+    if files.is_empty() {
+        errors.add(config.error(
+            "policies.folder",
+            format!("there are no .sql files in \"{}\"", config.policies.display()),
+            "without policies nobody sees anything: write some, or correct the folder",
+        ));
+        return None;
+    }
+    match Bundle::load(&files, snapshot, registry, secret) {
+        Ok(bundle) => Some(Arc::new(bundle)),
+        Err(diagnostics) => {
+            errors.add(diagnostics);
+            None
+        }
+    }
+}
+
+/// The `.sql` files of the folder and of those in it, by path.
+fn sources(folder: &Path) -> io::Result<Vec<SourceFile>> {
+    let mut paths = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().extension().is_some_and(|extension| extension == "sql") {
+                paths.push(entry.path());
+            }
+        }
+    }
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path)?;
+        Ok(SourceFile { path: path.display().to_string(), text })
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn secret(config: &Config) -> Result<MaskSecret, String> {
+    let hint = "write 64 hexadecimal digits, as `openssl rand -hex 32` prints them";
+    let (key, text) = match &config.mask_key {
+        Some(MaskKey::File(path)) => {
+            ("secrets.mask_key_file", fs::read_to_string(path).map_err(|error| error.to_string()))
+        }
+        Some(MaskKey::Environment(variable)) => {
+            ("secrets.mask_key_env", std::env::var(variable).map_err(|error| error.to_string()))
+        }
+        None => {
+            let mut bytes = [0; 32];
+            return match SystemRandom::new().fill(&mut bytes) {
+                Ok(()) => Ok(MaskSecret::new(bytes)),
+                Err(_) => Err("error: the system gave no random bytes".to_owned()),
+            };
+        }
+    };
+    let text = text.map_err(|error| {
+        config.error(key, format!("could not read the mask key: {error}"), hint).to_string()
+    })?;
+    match bytes(text.trim()) {
+        Some(bytes) => Ok(MaskSecret::new(bytes)),
+        None => {
+            Err(config.error(key, "the mask key is not 32 bytes in hexadecimal", hint).to_string())
+        }
+    }
+}
+
+fn bytes(hex: &str) -> Option<[u8; 32]> {
+    let digits = hex.chars().map(|digit| digit.to_digit(16)).collect::<Option<Vec<_>>>()?;
+    let pairs = digits.chunks_exact(2).filter_map(|pair| match pair {
+        [high, low] => u8::try_from(high * 16 + low).ok(),
+        _ => None,
+    });
+    let bytes: Vec<u8> = if digits.len() == 64 { pairs.collect() } else { return None };
+    bytes.try_into().ok()
+}
+
+fn certificate(config: &Config, errors: &mut Errors) -> Option<TlsSettings> {
+    let files = config.pg.certificate.as_ref()?;
+    errors.note(tls::read(&files.cert, &files.key).map_err(|(key, message)| {
+        [config.error(key, message, "name PEM files that belong together")]
+    }))
+}

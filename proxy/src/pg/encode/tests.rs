@@ -1,0 +1,279 @@
+//! Expected bytes were gathered from a PostgreSQL 15 server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::sync::Arc;
+
+use arrow::array::{
+    BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array,
+    Float64Array, Int32Array, IntervalMonthDayNanoArray, ListArray, StringArray, StructArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    TimestampSecondArray, UInt32Array, UInt64Array,
+};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{Field, Int8Type, IntervalMonthDayNano};
+
+use super::*;
+
+fn encode(array: ArrayRef, format: Format, zone: &str) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    let mut encoder = RowEncoder::new(&[array.data_type().clone()], &[format], zone)?;
+    let batch = RecordBatch::try_from_iter([("c", array.clone())]).unwrap();
+    let mut out = BytesMut::new();
+    encoder.encode(&batch, 0..array.len(), &mut out)?;
+    let mut rows = Vec::new();
+    let mut rest = &out[..];
+    while !rest.is_empty() {
+        assert_eq!(rest[0], b'D');
+        let length = u32::from_be_bytes(rest[1..5].try_into().unwrap()) as usize;
+        let (message, tail) = rest.split_at(length + 1);
+        assert_eq!(message[5..7], [0, 1]);
+        let size = i32::from_be_bytes(message[7..11].try_into().unwrap());
+        assert_eq!(message.len() - 11, usize::try_from(size).unwrap_or(0));
+        rows.push((size >= 0).then(|| message[11..].to_vec()));
+        rest = tail;
+    }
+    Ok(rows)
+}
+
+fn check_in(zone: &str, array: impl Array + 'static, text: &[&str], hex: &[&str]) {
+    let array: ArrayRef = Arc::new(array);
+    let show = |row: Option<Vec<u8>>| row.map_or("-".into(), |row| String::from_utf8(row).unwrap());
+    let rows = encode(array.clone(), Format::Text, zone).unwrap();
+    assert_eq!(rows.into_iter().map(show).collect::<Vec<_>>(), text);
+    let show = |row: Option<Vec<u8>>| -> String {
+        row.map_or("-".into(), |row| row.iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    let rows = encode(array, Format::Binary, zone).unwrap();
+    if !hex.is_empty() {
+        assert_eq!(rows.into_iter().map(show).collect::<Vec<_>>(), hex);
+    }
+}
+
+fn check(array: impl Array + 'static, text: &[&str], hex: &[&str]) {
+    check_in("UTC", array, text, hex);
+}
+
+#[test]
+fn whole_messages() {
+    let columns: [(&str, ArrayRef); 3] = [
+        ("a", Arc::new(Int32Array::from(vec![7, -1]))),
+        ("b", Arc::new(StringArray::from(vec![Some("é"), None]))),
+        ("c", Arc::new(BooleanArray::from(vec![true, false]))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let types: Vec<_> = batch.schema().fields().iter().map(|f| f.data_type().clone()).collect();
+    let formats = [Format::Binary, Format::Text, Format::Text];
+    let mut encoder = RowEncoder::new(&types, &formats, "UTC").unwrap();
+    let mut out = BytesMut::from(&b"x"[..]);
+    encoder.encode(&batch, 0..2, &mut out).unwrap();
+    let first = b"D\0\0\0\x19\0\x03\0\0\0\x04\0\0\0\x07\0\0\0\x02\xc3\xa9\0\0\0\x01t";
+    let second = b"D\0\0\0\x17\0\x03\0\0\0\x04\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\x01f";
+    assert_eq!(out, [&b"x"[..], first, second].concat());
+
+    let mut again = BytesMut::new();
+    encoder.encode(&batch, 1..2, &mut again).unwrap();
+    assert_eq!(again, second[..]);
+    assert!(encoder.encode(&batch, 1..3, &mut again).is_err());
+}
+
+#[test]
+fn formats_fit_columns() {
+    let types = [DataType::Int32, DataType::Int32];
+    assert!(RowEncoder::new(&types, &[], "UTC").is_ok());
+    assert!(RowEncoder::new(&types, &[Format::Binary], "UTC").is_ok());
+    assert!(RowEncoder::new(&types[..1], &[Format::Text; 2], "UTC").is_err());
+    assert!(RowEncoder::new(&types, &[], "Mars/Olympus").is_err());
+}
+
+#[test]
+fn an_error_leaves_whole_rows_only() {
+    let array: ArrayRef = Arc::new(StringArray::from(vec!["a", "b\0"]));
+    let mut encoder = RowEncoder::new(&[DataType::Utf8], &[], "UTC").unwrap();
+    let batch = RecordBatch::try_from_iter([("c", array)]).unwrap();
+    let mut out = BytesMut::new();
+    let error = encoder.encode(&batch, 0..2, &mut out).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidEncoding);
+    assert_eq!(out, b"D\0\0\0\x0b\0\x01\0\0\0\x01a"[..]);
+}
+
+#[test]
+fn a_batch_of_another_type_is_cast() {
+    let array: ArrayRef = Arc::new(Int32Array::from(vec![5]));
+    let mut encoder = RowEncoder::new(&[DataType::Int64], &[Format::Binary], "UTC").unwrap();
+    let batch = RecordBatch::try_from_iter([("c", array)]).unwrap();
+    let mut out = BytesMut::new();
+    encoder.encode(&batch, 0..1, &mut out).unwrap();
+    assert_eq!(out[7..], [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 5]);
+}
+
+#[test]
+fn numbers() {
+    check(UInt32Array::from(vec![u32::MAX]), &["4294967295"], &["ffffffff"]);
+    check(UInt64Array::from(vec![10_000]), &["10000"], &["00010001000000000001"]);
+    check(
+        Float64Array::from(vec![1e23, 2e23, 1e15, 1e14, 1e-5, 1e-4, -0.0, f64::NAN, f64::INFINITY]),
+        &[
+            "9.999999999999999e+22",
+            "1.9999999999999998e+23",
+            "1e+15",
+            "100000000000000",
+            "1e-05",
+            "0.0001",
+            "-0",
+            "NaN",
+            "Infinity",
+        ],
+        &[],
+    );
+    check(Float64Array::from(vec![9.007_199_254_740_993e15]), &["9.007199254740992e+15"], &[]);
+    check(Float32Array::from(vec![123_456.7, 1e6]), &["123456.7", "1e+06"], &[]);
+}
+
+#[test]
+fn decimals() {
+    let decimals = |values: Vec<i128>, scale| {
+        Decimal128Array::from(values).with_precision_and_scale(38, scale).unwrap()
+    };
+    check(
+        decimals(vec![-150, 0], 2),
+        &["-1.50", "0.00"],
+        &["000200004000000200011388", "0000000000000002"],
+    );
+    check(decimals(vec![12_345_678], 3), &["12345.678"], &["0003000100000003000109291a7c"]);
+    check(decimals(vec![12], 5), &["0.00012"], &["0002ffff00000005000107d0"]);
+    check(
+        decimals(vec![12, 0], -3),
+        &["12000", "0"],
+        &["0002000100000000000107d0", "0000000000000000"],
+    );
+}
+
+#[test]
+fn dates_and_times() {
+    check(Date32Array::from(vec![-735_160]), &["0044-03-15 BC"], &["fff49d7b"]);
+    check(Time64MicrosecondArray::from(vec![1_500_000]), &["00:00:01.5"], &["000000000016e360"]);
+    check(TimestampNanosecondArray::from(vec![-1]), &["1969-12-31 23:59:59.999999"], &[]);
+    let stamps =
+        TimestampMicrosecondArray::from(vec![1_593_561_600_000_000, -5_364_662_400_000_000])
+            .with_timezone("America/New_York");
+    check_in(
+        "Asia/Kolkata",
+        stamps.clone(),
+        &["2020-07-01 05:30:00+05:30", "1800-01-01 05:53:28+05:53:28"],
+        &["00024c54bde0a000", "ffe993dcf8170000"],
+    );
+    check_in("-03", stamps.slice(0, 1), &["2020-06-30 21:00:00-03"], &[]);
+    check_in("<-08>+08", stamps.slice(0, 1), &["2020-06-30 16:00:00-08"], &[]);
+    let late = TimestampSecondArray::from(vec![5_695_920_000]).with_timezone("UTC");
+    check_in("America/New_York", late, &["2150-06-30 20:00:00-04"], &[]);
+}
+
+#[test]
+fn what_postgresql_cannot_hold() {
+    let early: ArrayRef = Arc::new(Date32Array::from(vec![-2_440_589]));
+    assert!(encode(early, Format::Text, "UTC").is_err());
+    let late: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MAX]));
+    assert!(encode(late, Format::Binary, "UTC").is_err());
+    let time: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![86_400_000_001]));
+    assert!(encode(time, Format::Text, "UTC").is_err());
+}
+
+#[test]
+fn intervals() {
+    let value = |months, days, nanos| IntervalMonthDayNano::new(months, days, nanos);
+    check(
+        IntervalMonthDayNanoArray::from(vec![
+            value(14, 3, 14_706_000_001_000),
+            value(-1, 1, 0),
+            value(0, 0, 0),
+        ]),
+        &["1 year 2 mons 3 days 04:05:06.000001", "-1 mons +1 day", "00:00:00"],
+        &[
+            "000000036c8bc081000000030000000e",
+            "000000000000000000000001ffffffff",
+            "00000000000000000000000000000000",
+        ],
+    );
+}
+
+#[test]
+fn bytes_are_hex() {
+    check(BinaryArray::from(vec![&b"\0\xff"[..], b""]), &["\\x00ff", "\\x"], &["00ff", ""]);
+}
+
+fn list(items: ArrayRef, offsets: Vec<i32>) -> ListArray {
+    let field = Arc::new(Field::new("item", items.data_type().clone(), true));
+    ListArray::new(field, OffsetBuffer::new(ScalarBuffer::from(offsets)), items, None)
+}
+
+#[test]
+fn arrays() {
+    let texts = StringArray::from(vec![
+        Some("a"),
+        Some(""),
+        None,
+        Some("nUll"),
+        Some("a b"),
+        Some("\"\\"),
+        Some("{,}"),
+    ]);
+    check(
+        list(Arc::new(texts), vec![0, 0, 7]),
+        &["{}", r#"{a,"",NULL,"nUll","a b","\"\\","{,}"}"#],
+        &[],
+    );
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3), Some(4)]));
+    let inner: ArrayRef = Arc::new(list(numbers, vec![0, 2, 4]));
+    let square = "000000020000000100000017000000020000000100000002000000010000000400000001\
+                  ffffffff00000004000000030000000400000004";
+    check(
+        list(inner, vec![0, 0, 2]),
+        &["{}", "{{1,NULL},{3,4}}"],
+        &["000000000000000000000017", square],
+    );
+}
+
+#[test]
+fn ragged_lists_are_no_arrays() {
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
+    let inner: ArrayRef = Arc::new(list(numbers, vec![0, 1, 3]));
+    let outer: ArrayRef = Arc::new(list(inner, vec![0, 2]));
+    for format in [Format::Text, Format::Binary] {
+        let error = encode(outer.clone(), format, "UTC").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DataException);
+    }
+}
+
+#[test]
+fn dictionaries() {
+    let array: DictionaryArray<Int8Type> =
+        vec![Some("x"), None, Some("y"), Some("x")].into_iter().collect();
+    check(array, &["x", "-", "y", "x"], &["78", "-", "79", "78"]);
+}
+
+#[test]
+fn objects() {
+    let column = |name: &str, array: ArrayRef| {
+        (Arc::new(Field::new(name, array.data_type().clone(), true)), array)
+    };
+    let stamps = TimestampMicrosecondArray::from(vec![1_593_561_600_500_000]).with_timezone("UTC");
+    let object = StructArray::from(vec![
+        column("nan", Arc::new(Float64Array::from(vec![f64::NAN]))),
+        column("f", Arc::new(Float64Array::from(vec![1e-7]))),
+        column("t", Arc::new(StringArray::from(vec!["a\"\\\u{1}é\n"]))),
+        column("tz", Arc::new(stamps)),
+        column("no", Arc::new(Int32Array::from(vec![None]))),
+    ]);
+    let text = r#"{"f": 0.0000001, "t": "a\"\\\u0001é\n", "no": null, "tz": "2020-07-01T05:30:00.5+05:30", "nan": "NaN"}"#;
+    check_in("Asia/Kolkata", object, &[text], &[]);
+    let object = StructArray::from(vec![
+        column("bb", Arc::new(Int32Array::from(vec![1]))),
+        column("a", Arc::new(Int32Array::from(vec![None]))),
+    ]);
+    check(object, &[r#"{"a": null, "bb": 1}"#], &["017b2261223a206e756c6c2c20226262223a20317d"]);
+}

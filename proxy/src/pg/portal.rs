@@ -1,0 +1,286 @@
+//! Prepared statements, portals, and the flow of rows from a stream to the socket.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
+use pgwire::messages::data::{FieldDescription, RowDescription};
+use tollgate_catalog::{Error, ErrorKind, pg_type};
+use tollgate_gateway::{CancelToken, Description, OutputColumn, RowStream, Statement};
+
+use super::encode::{Format, RowEncoder};
+use super::error::{Stop, clean, violation};
+use super::wire::{FULL, Flushed, Wire};
+
+/// The most columns of a result (PostgreSQL's bound).
+const COLUMNS: usize = 1664;
+
+/// The most rows encoded between two looks at the length of the output.
+const SLICE: usize = 256;
+
+/// A prepared statement.
+pub(crate) struct Prepared {
+    /// `None` for an empty query.
+    pub(crate) statement: Option<Statement>,
+    pub(crate) hints: Vec<Option<DataType>>,
+    /// The types of the parameters as the client declared them; 0 where it left them open.
+    pub(crate) declared: Vec<u32>,
+    pub(crate) description: Arc<Description>,
+    /// The cycle (from Sync to Sync) in which the description was made.
+    pub(crate) described: u64,
+}
+
+/// A portal: a prepared statement with values.
+pub(crate) struct Portal {
+    pub(crate) statement: Option<Statement>,
+    pub(crate) values: Vec<ScalarValue>,
+    pub(crate) formats: Vec<Format>,
+    pub(crate) description: Arc<Description>,
+    pub(crate) described: u64,
+    pub(crate) state: State,
+}
+
+/// How far a portal is.
+pub(crate) enum State {
+    /// It hasn't run yet.
+    Bound,
+    /// It was suspended, or is about to give its first row.
+    Rows(Box<Rows>),
+    /// All rows were sent; the tag says so again.
+    Exhausted(String),
+    /// A command ran.
+    Done,
+}
+
+/// Named things of a session, bounded in number and in bytes that they hold.
+pub(crate) struct Named<T> {
+    entries: HashMap<String, (T, usize)>,
+    bytes: usize,
+    most: usize,
+    most_bytes: usize,
+}
+
+impl<T> Named<T> {
+    pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
+        Self { entries: HashMap::new(), bytes: 0, most, most_bytes }
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut T> {
+        self.entries.get_mut(name).map(|(entry, _)| entry)
+    }
+
+    /// Sets an entry that holds `bytes` bytes.
+    pub(crate) fn set(&mut self, name: String, entry: T, bytes: usize) -> Result<(), Error> {
+        self.remove(&name);
+        if self.entries.len() >= self.most || self.bytes.saturating_add(bytes) > self.most_bytes {
+            return Err(Error::new(
+                ErrorKind::ProgramLimit,
+                "too many prepared statements or portals in this session",
+            )
+            .with_hint("close the ones that are no longer used, or run DEALLOCATE ALL"));
+        }
+        self.bytes += bytes;
+        self.entries.insert(name, (entry, bytes));
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<(T, usize)> {
+        let removed = self.entries.remove(name);
+        if let Some((_, bytes)) = &removed {
+            self.bytes -= bytes;
+        }
+        removed
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+}
+
+/// A result on its way: what the stream still has, and what of its last batch is unsent.
+pub(crate) struct Rows {
+    stream: RowStream,
+    encoder: RowEncoder,
+    batch: Option<RecordBatch>,
+    offset: usize,
+    row_bytes: usize,
+}
+
+/// How a pump ended.
+pub(crate) struct Pumped {
+    /// The rows that were sent.
+    pub(crate) rows: u64,
+    /// Whether there are no more, or the limit came first.
+    pub(crate) ended: bool,
+}
+
+impl Rows {
+    /// Prepares to encode a stream; `formats` are those of Bind: none, one for all, or one each.
+    pub(crate) fn new(
+        stream: RowStream,
+        formats: &[Format],
+        time_zone: &str,
+    ) -> Result<Self, Error> {
+        let types: Vec<DataType> =
+            stream.columns().iter().map(|column| column.data_type.clone()).collect();
+        let formats = each(formats, types.len())?;
+        let encoder = RowEncoder::new(&types, &formats, time_zone)?;
+        Ok(Self { stream, encoder, batch: None, offset: 0, row_bytes: 0 })
+    }
+
+    /// What to say when `rows` rows were sent and no more are there.
+    pub(crate) fn tag(&self, rows: u64) -> String {
+        self.stream.complete_tag(rows)
+    }
+
+    /// Sends rows until there are no more, or `limit` are sent, or the client cancels or goes.
+    ///
+    /// The output holds about [`FULL`] bytes at most: then the socket decides when it goes on.
+    pub(crate) async fn pump(
+        &mut self,
+        wire: &mut Wire,
+        limit: Option<u64>,
+        cancel: &CancelToken,
+    ) -> Result<Pumped, Stop> {
+        let mut sent = 0;
+        loop {
+            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(sent));
+            if left == 0 {
+                return Ok(Pumped { rows: sent, ended: false });
+            }
+            let Some(batch) = &self.batch else {
+                let next = tokio::select! {
+                    biased;
+                    next = self.stream.next() => next,
+                    () = wire.gone() => return Err(Stop::Gone),
+                };
+                match next {
+                    None => return Ok(Pumped { rows: sent, ended: true }),
+                    Some(batch) => self.begin(batch?),
+                }
+                continue;
+            };
+            let from = self.offset;
+            let count = self.slice().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let to = from.saturating_add(count).min(batch.num_rows());
+            let before = wire.output.len();
+            self.encoder.encode(batch, from..to, &mut wire.output)?;
+            let (rows, bytes) = (to - from, wire.output.len().saturating_sub(before));
+            self.row_bytes = bytes.div_ceil(rows.max(1));
+            self.offset = to;
+            if to == batch.num_rows() {
+                self.batch = None;
+            }
+            sent += rows as u64;
+            self.stream.sent(rows as u64, bytes as u64);
+            if wire.output.len() >= FULL {
+                match wire.flush_unless(cancel).await? {
+                    Flushed::All => {}
+                    Flushed::Canceled => return Err(Stop::Error(canceled())),
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, batch: RecordBatch) {
+        // Until the first slice tells better: what a row of the batch holds in memory.
+        if let Some(bytes) = batch.get_array_memory_size().checked_div(batch.num_rows()) {
+            self.row_bytes = self.row_bytes.max(bytes);
+            self.offset = 0;
+            self.batch = Some(batch);
+        }
+    }
+
+    /// How many rows to encode at once, so that wide rows don't pile up.
+    fn slice(&self) -> usize {
+        (FULL / self.row_bytes.max(1)).clamp(1, SLICE)
+    }
+}
+
+fn canceled() -> Error {
+    Error::new(ErrorKind::QueryCanceled, "canceling statement due to user request")
+}
+
+/// The formats that codes stand for.
+pub(crate) fn formats(codes: &[i16]) -> Result<Vec<Format>, Error> {
+    codes
+        .iter()
+        .map(|code| match code {
+            0 => Ok(Format::Text),
+            1 => Ok(Format::Binary),
+            other => Err(Error::new(
+                ErrorKind::InvalidParameterValue,
+                format!("unsupported format code: {other}"),
+            )),
+        })
+        .collect()
+}
+
+/// Formats for `count` columns from none (all text), one (for all) or one each.
+pub(crate) fn each(formats: &[Format], count: usize) -> Result<Vec<Format>, Error> {
+    match formats {
+        [] => Ok(vec![Format::Text; count]),
+        [one] => Ok(vec![*one; count]),
+        many if many.len() == count => Ok(many.to_vec()),
+        many => Err(violation(format!(
+            "bind message has {} result formats but query has {count} columns",
+            many.len()
+        ))),
+    }
+}
+
+/// Describes the columns of a result.
+pub(crate) fn describe(
+    columns: &[OutputColumn],
+    formats: &[Format],
+) -> Result<RowDescription, Error> {
+    if columns.len() > COLUMNS {
+        return Err(Error::new(
+            ErrorKind::ProgramLimit,
+            format!("target lists can have at most {COLUMNS} entries"),
+        ));
+    }
+    let fields = columns.iter().zip(each(formats, columns.len())?).map(|(column, format)| {
+        let pg_type = pg_type::of(&column.data_type);
+        let (table, attribute) = match &column.table_column {
+            Some((name, index)) => (
+                tollgate_gateway::introspect::table_oid(name),
+                i16::try_from(index.saturating_add(1)).unwrap_or(0),
+            ),
+            None => (0, 0),
+        };
+        FieldDescription::new(
+            clean(&column.name),
+            table.cast_signed(),
+            attribute,
+            pg_type.oid,
+            pg_type.length,
+            pg_type.modifier,
+            match format {
+                Format::Text => 0,
+                Format::Binary => 1,
+            },
+        )
+    });
+    Ok(RowDescription::new(fields.collect()))
+}
+
+/// Refuses a result that is of other types than the client was told.
+pub(crate) fn same_types(told: &[OutputColumn], now: &[OutputColumn]) -> Result<(), Error> {
+    let oid = |column: &OutputColumn| pg_type::of(&column.data_type).oid;
+    if told.iter().map(oid).eq(now.iter().map(oid)) {
+        return Ok(());
+    }
+    Err(Error::not_supported("a change of the result type of a prepared statement")
+        .with_hint("prepare the statement again"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! From the start-up packet to a session: parameters, authentication, greeting.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pgwire::messages::startup::{
+    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
+};
+use tollgate_catalog::{Error, ErrorKind};
+use tollgate_gateway::{CancelToken, Session, StartupSettings};
+use tollgate_identity::{AuthError, ChannelBinding, Principal, ScramExchange};
+
+use super::error::{Stop, violation};
+use super::handshake::{self, Door, Opening};
+use super::message::{self, Reader};
+use super::session::Connection;
+use super::wire::{Socket, Wire};
+use crate::listener::Shared;
+
+/// The newest protocol that we speak.
+const NEWEST: i32 = 3 << 16 | 2;
+
+/// The bytes of a cancel secret: before protocol 3.2 it had to be a number of 32 bits.
+const SHORT_SECRET: usize = 4;
+const LONG_SECRET: usize = 32;
+
+/// Takes a connection from its first byte to a session, or to its end.
+///
+/// Whatever goes wrong here is fatal: no client that failed to authenticate is ever told that the
+/// server is ready for a query.
+pub(crate) async fn start(
+    socket: Box<dyn Socket>,
+    peer: SocketAddr,
+    shared: &Shared,
+) -> Option<Connection> {
+    let door = Door { tls: shared.tls.as_ref(), tls_mode: shared.tls_mode, limits: &shared.limits };
+    match handshake::open(socket, &door).await {
+        Opening::Nothing => None,
+        Opening::Cancel { pid, secret } => {
+            shared.cancels.cancel(pid, &secret);
+            None
+        }
+        Opening::Startup { mut wire, encrypted, version, body } => {
+            let client = Client { peer, encrypted, version };
+            match greet(&mut wire, client, body, shared).await {
+                Ok(welcome) => Some(Connection::new(wire, welcome, &shared.limits)),
+                Err(Stop::Error(error) | Stop::Fatal(error)) => {
+                    wire.last_words(&error).await;
+                    None
+                }
+                Err(Stop::Gone) => None,
+            }
+        }
+    }
+}
+
+/// A session and what belongs to it.
+pub(crate) struct Welcome {
+    pub(crate) session: Session,
+    pub(crate) cancel: CancelToken,
+    pub(crate) registration: super::cancel::Registration,
+    pub(crate) slot: tokio::sync::OwnedSemaphorePermit,
+}
+
+struct Client {
+    peer: SocketAddr,
+    encrypted: bool,
+    version: i32,
+}
+
+async fn greet(
+    wire: &mut Wire,
+    client: Client,
+    body: Bytes,
+    shared: &Shared,
+) -> Result<Welcome, Stop> {
+    let parameters = Parameters::parse(body)?;
+    let version = client.version.min(NEWEST);
+    if client.version > NEWEST || !parameters.protocol_options.is_empty() {
+        wire.put(&NegotiateProtocolVersion::new(version, parameters.protocol_options))?;
+    }
+
+    let principal = authenticate(wire, &parameters.user, &client, shared).await?;
+    tracing::debug!(user = principal.name(), peer = %client.peer, "authenticated");
+    wire.put(&Authentication::Ok)?;
+
+    let slot = Arc::clone(&shared.slots).try_acquire_owned().map_err(|_| {
+        Error::new(ErrorKind::TooManyConnections, "sorry, too many clients already")
+            .with_hint("close idle connections, or ask the operator for a higher limit")
+    })?;
+    let cancel = CancelToken::new();
+    let length = if version >= NEWEST { LONG_SECRET } else { SHORT_SECRET };
+    let registration = shared.cancels.register(length, &cancel);
+    let settings = StartupSettings { backend_pid: registration.pid, ..parameters.settings };
+    let (session, statuses) = Session::new(Arc::clone(&shared.gateway), principal, settings)?;
+    for (name, value) in statuses {
+        wire.put(&ParameterStatus::new(name, value))?;
+    }
+    let secret = SecretKey::Bytes(Bytes::copy_from_slice(&registration.secret));
+    wire.put(&BackendKeyData::new(registration.pid, secret))?;
+    Ok(Welcome { session, cancel, registration, slot })
+}
+
+async fn authenticate(
+    wire: &mut Wire,
+    user: &str,
+    client: &Client,
+    shared: &Shared,
+) -> Result<Principal, Stop> {
+    let binding = match &shared.tls {
+        Some(settings) if client.encrypted => {
+            ChannelBinding::TlsServerEndPoint(settings.end_point_hash.clone())
+        }
+        Some(_) | None => ChannelBinding::None,
+    };
+    let users = Arc::clone(&shared.users.read());
+    let address = client.peer.ip().to_canonical();
+    let exchange = ScramExchange::new(users, user, address, binding);
+    let mechanisms = exchange.mechanisms().iter().map(|name| (*name).to_owned()).collect();
+    wire.put(&Authentication::SASL(mechanisms))?;
+    wire.flush().await?;
+
+    let (mechanism, data) = message::sasl_initial(wire.password().await?)?;
+    let (challenge, reply) =
+        exchange.first(&mechanism, &data).map_err(|error| refusal(error, user))?;
+    wire.put(&Authentication::SASLContinue(reply.into()))?;
+    wire.flush().await?;
+
+    let data = wire.password().await?;
+    let (principal, reply) = challenge.finish(&data).map_err(|error| refusal(error, user))?;
+    wire.put(&Authentication::SASLFinal(reply.into()))?;
+    Ok(principal)
+}
+
+/// The text for the client: the same for an unknown user and for a wrong password.
+fn refusal(error: AuthError, user: &str) -> Error {
+    tracing::info!(user, %error, "authentication failed");
+    match error {
+        AuthError::Malformed(what) => violation("malformed SCRAM message").with_detail(what),
+        AuthError::Failed => Error::new(
+            ErrorKind::InvalidPassword,
+            format!("password authentication failed for user \"{user}\""),
+        ),
+        AuthError::UnsupportedMechanism => {
+            violation("client selected an invalid SASL authentication mechanism")
+        }
+        AuthError::ChannelBinding => {
+            Error::new(ErrorKind::InvalidAuthorization, "SCRAM channel binding check failed")
+        }
+    }
+    .with_hint(error.hint())
+}
+
+/// The parameters of the start-up packet.
+#[derive(Debug)]
+struct Parameters {
+    user: String,
+    settings: StartupSettings,
+    /// The `_pq_.` options: we know none.
+    protocol_options: Vec<String>,
+}
+
+impl Parameters {
+    fn parse(body: Bytes) -> Result<Self, Error> {
+        let mut reader = Reader::new(body);
+        let (mut user, mut database, mut application_name) = (None, None, String::new());
+        let (mut options, mut named) = (Vec::new(), Vec::new());
+        let mut protocol_options = Vec::new();
+        loop {
+            let name = reader.text()?;
+            if name.is_empty() {
+                break;
+            }
+            let value = reader.text()?;
+            match name.as_str() {
+                "user" => user = Some(value),
+                "database" => database = Some(value),
+                "application_name" => application_name = value,
+                "options" => options.extend(command_line(&value)?),
+                "replication" => match value.to_ascii_lowercase().as_str() {
+                    "" | "0" | "f" | "false" | "n" | "no" | "off" => {}
+                    _ => return Err(Error::not_supported("replication")),
+                },
+                option if option.starts_with("_pq_.") => protocol_options.push(name),
+                _ => named.push((name, value)),
+            }
+        }
+        if !reader.is_empty() {
+            return Err(violation(
+                "invalid startup packet layout: expected terminator as last byte",
+            ));
+        }
+        let user = user.filter(|user| !user.is_empty()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidAuthorization,
+                "no PostgreSQL user name specified in startup packet",
+            )
+        })?;
+        let database = database.filter(|name| !name.is_empty()).unwrap_or_else(|| user.clone());
+        // As in PostgreSQL, a setting of its own overrules the same one in `options`.
+        options.append(&mut named);
+        let settings =
+            StartupSettings { application_name, database, options, ..StartupSettings::default() };
+        Ok(Self { user, settings, protocol_options })
+    }
+}
+
+/// The settings in the parameter `options`: `-c name=value` and `--name=value`, words separated by
+/// white space, with a backslash before a character that is meant literally.
+fn command_line(text: &str) -> Result<Vec<(String, String)>, Error> {
+    let mut settings = Vec::new();
+    let mut words = words(text).into_iter();
+    while let Some(word) = words.next() {
+        let setting = match word.strip_prefix("-c").or_else(|| word.strip_prefix("--")) {
+            Some("") if word == "-c" => words.next(),
+            Some(rest) => Some(rest.to_owned()),
+            None => None,
+        };
+        let (name, value) = setting
+            .as_deref()
+            .and_then(|setting| setting.split_once('='))
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Syntax,
+                    format!("invalid command-line argument for server process: {word}"),
+                )
+                .with_hint("write options as \"-c name=value\"")
+            })?;
+        settings.push((name.replace('-', "_"), value.to_owned()));
+    }
+    Ok(settings)
+}
+
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character.is_ascii_whitespace() {
+            words.extend(word.take());
+            continue;
+        }
+        let literal = if character == '\\' { characters.next() } else { Some(character) };
+        word.get_or_insert_default().extend(literal);
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests;

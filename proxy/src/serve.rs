@@ -1,0 +1,198 @@
+//! Composition: from what was loaded to a server that runs, reloads and stops.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tollgate_gateway::config::{self, Config};
+use tollgate_gateway::{Audit, AuditTarget, Gateway, GatewayParts, GatewaySettings, State};
+use tollgate_policy::MaskSecret;
+use tollgate_rewriter::Registry;
+use tollgate_warehouse::embedded::{Embedded, Options};
+
+use crate::admin;
+use crate::listener::{self, Limits, Shared, TlsMode};
+use crate::load::{self, Loaded};
+
+/// A server that listens.
+pub struct Server {
+    pg: SocketAddr,
+    admin: Option<SocketAddr>,
+    shared: Arc<Shared>,
+    shutdown: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    again: Again,
+}
+
+/// What a reload needs.
+struct Again {
+    path: PathBuf,
+    registry: Arc<Registry>,
+    secret: Arc<MaskSecret>,
+}
+
+/// Starts a server: once this returns, clients can connect.
+pub async fn start(loaded: Loaded) -> Result<Server, String> {
+    let Loaded { config, users, snapshot, bundle, registry, tls, path, secret } = loaded;
+    let warehouse = Embedded::open(&engine(&config)).map_err(said)?;
+    let target = match &config.audit {
+        Some(file) => AuditTarget::File(file.clone()),
+        None => AuditTarget::Stdout,
+    };
+    let audit = Audit::open(target).map_err(|error| {
+        config
+            .error(
+                "audit.file",
+                format!("could not open the audit trail: {error}"),
+                "name a file that can be appended to",
+            )
+            .to_string()
+    })?;
+    let gateway = Gateway::new(GatewayParts {
+        snapshot,
+        bundle,
+        registry: Arc::clone(&registry),
+        warehouse: Arc::new(warehouse),
+        audit: Arc::new(audit),
+        settings: GatewaySettings {
+            database: config.database.clone(),
+            max_concurrent: config.warehouse.max_concurrent,
+            statement_timeout: config.pg.statement_timeout,
+        },
+    })
+    .map_err(said)?;
+    let mode = match config.pg.tls {
+        config::TlsMode::Required => TlsMode::Required,
+        config::TlsMode::Optional => TlsMode::Optional,
+    };
+    let shared = Arc::new(Shared::new(gateway, users, tls, mode, limits(&config)));
+
+    let (pg_listener, pg) = bind(&config, "pg.listen", config.pg.listen).await?;
+    let admin_listener = match config.admin {
+        Some(address) => Some(bind(&config, "admin.listen", address).await?),
+        None => None,
+    };
+    let (shutdown, signal) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(listener::serve(pg_listener, Arc::clone(&shared), signal.clone()));
+    let mut admin = None;
+    if let Some((listener, address)) = admin_listener {
+        tasks.spawn(admin::serve(listener, Arc::clone(&shared), signal));
+        admin = Some(address);
+    }
+    let again = Again { path, registry, secret };
+    Ok(Server { pg, admin, shared, shutdown, tasks, again })
+}
+
+impl Server {
+    /// Where PostgreSQL clients connect.
+    pub fn pg(&self) -> SocketAddr {
+        self.pg
+    }
+
+    /// Where health and metrics are.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Runs until SIGINT or SIGTERM, then drains. SIGHUP reloads.
+    pub async fn until_signal(mut self) -> Result<(), String> {
+        let on = |kind| signal(kind).map_err(|error| format!("error: no signals: {error}"));
+        let (mut interrupt, mut terminate, mut hangup) =
+            (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => self.reload(),
+                _ = self.tasks.join_next() => return Err("error: a listener ended".to_owned()),
+            }
+        }
+        tracing::info!("stopping: running queries may end, a second signal doesn't wait for them");
+        tokio::select! {
+            () = self.stop() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    }
+
+    /// Reads users, tables and policies again. All of it is valid and goes live, or nothing does.
+    ///
+    /// A session keeps the attributes it authenticated with; its next statement is decided anew.
+    pub fn reload(&self) {
+        let gateway = &self.shared.gateway;
+        let version = gateway.state().snapshot.version() + 1;
+        let Again { path, registry, secret } = &self.again;
+        let loaded = tokio::task::block_in_place(|| load::reload(path, version, registry, secret));
+        let reloaded = match loaded {
+            Ok(reloaded) => reloaded,
+            Err(errors) => {
+                tracing::error!("reload refused, the old state stays in force\n{errors}");
+                return;
+            }
+        };
+        let users = self.shared.users.read().reload(&reloaded.users);
+        let Ok(users) = users else {
+            tracing::error!("reload refused, the old state stays in force");
+            return;
+        };
+        tracing::info!(bundle = reloaded.bundle.hash(), version, "reloaded");
+        *self.shared.users.write() = Arc::new(users);
+        gateway.replace(State { snapshot: reloaded.snapshot, bundle: reloaded.bundle });
+    }
+
+    /// Drains and ends the server.
+    pub async fn stop(mut self) {
+        let _ = self.shutdown.send(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        max_connections: config.pg.max_connections,
+        startup_timeout: config.pg.authentication_timeout,
+        drain: config.drain,
+        ..Limits::default()
+    }
+}
+
+fn engine(config: &Config) -> Options {
+    let default = Options::default();
+    let memory =
+        config.warehouse.memory_limit.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    Options {
+        memory: memory.unwrap_or(default.memory),
+        spill_folder: config.warehouse.temp.clone(),
+        partitions: config.warehouse.target_partitions,
+        ..default
+    }
+}
+
+async fn bind(
+    config: &Config,
+    key: &str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), String> {
+    let bound = match TcpListener::bind(address).await {
+        Ok(listener) => listener.local_addr().map(|address| (listener, address)),
+        Err(error) => Err(error),
+    };
+    bound.map_err(|error| {
+        let message = format!("could not listen at {address}: {error}");
+        config.error(key, message, "end what listens there, or use another port").to_string()
+    })
+}
+
+/// The operator reads the cause too.
+fn said(error: tollgate_catalog::Error) -> String {
+    match error.cause() {
+        Some(cause) => format!("error: {error}: {cause}"),
+        None => format!("error: {error}"),
+    }
+}
