@@ -1,1 +1,42 @@
-//! x
+//! Tests over all rooms: a whole gateway in this process, real clients, and real PostgreSQL as the
+//! measure of what is right.
+//!
+//! `harness` starts both over the same data; every other module asks them one kind of question.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        missing_docs,
+        unreachable_pub,
+        reason = "tests"
+    )
+)]
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod catalog_queries;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod encode_against_postgres;
+#[cfg(test)]
+mod encode_diff;
+#[cfg(test)]
+mod generator;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod noninterference;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod wire;

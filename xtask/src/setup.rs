@@ -1,0 +1,68 @@
+//! What the tests need beside Rust: PostgreSQL 15 to compare with, and Python clients.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::run::{Outcome, cache, command, on_path};
+
+const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
+const CLIENTS: [&str; 3] = ["psycopg[binary]==3.3.9", "asyncpg==0.32.0", "SQLAlchemy==2.1.9"];
+
+/// Installs what is missing.
+pub(crate) fn all() -> Outcome {
+    postgres()?;
+    python()
+}
+
+fn postgres() -> Outcome {
+    if Path::new(POSTGRES).exists() && on_path("psql") {
+        println!("PostgreSQL 15 and psql are here");
+        return Ok(());
+    }
+    if !on_path("apt-get") {
+        return Err("PostgreSQL 15 (server and psql) is missing and there is no apt-get: install it by hand".to_owned());
+    }
+    // mold links faster where the user's own configuration asks for it; nothing here does
+    let install =
+        ["install", "-y", "--no-install-recommends", "postgresql-15", "postgresql-client-15"];
+    apt(&["update"])?;
+    apt(&install)
+}
+
+fn apt(arguments: &[&str]) -> Outcome {
+    let is_root = std::env::var("USER").is_ok_and(|user| user == "root")
+        || std::env::var("HOME").is_ok_and(|home| home == "/root");
+    let mut apt = if is_root || !on_path("sudo") {
+        Command::new("apt-get")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg("apt-get");
+        sudo
+    };
+    command(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// A virtual environment with the clients, made anew when their versions change.
+fn python() -> Outcome {
+    let Some(venv) = cache().map(|cache| cache.join("venv")) else {
+        return Err("HOME is not set".to_owned());
+    };
+    let stamp = venv.join("clients.txt");
+    let wanted = CLIENTS.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        println!("the Python clients are here");
+        return Ok(());
+    }
+    let made = command(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+    if made.is_err() && on_path("apt-get") {
+        // Debian keeps this module in a package of its own
+        apt(&["install", "-y", "--no-install-recommends", "python3-venv"])?;
+        command(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    } else {
+        made?;
+    }
+    let mut pip = Command::new(venv.join("bin/pip"));
+    command(pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(CLIENTS))?;
+    fs::write(&stamp, wanted).map_err(|error| format!("could not write the stamp: {error}"))
+}
