@@ -1,0 +1,99 @@
+//! What rewriting costs: from text to a secured plan, cold and from a prepared statement.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tollgate_catalog::{Snapshot, Table, TableName};
+use tollgate_gateway::introspect::SystemRelations;
+use tollgate_identity::{Principal, UserStore};
+use tollgate_policy::{Bundle, MaskSecret, SourceFile};
+use tollgate_rewriter::{Registry, SessionFacts, VisibleTables};
+use tollgate_warehouse::embedded;
+
+use crate::server::{POLICIES, users};
+use crate::{Result, percentiles};
+
+/// As a dashboard tool writes it: about 600 bytes.
+const DASHBOARD: &str = "WITH monthly AS (
+  SELECT date_trunc('month', e.at) AS month, e.status AS status, count(*) AS events,
+         sum(e.amount) AS amount, avg(e.score) AS score
+  FROM bench.events e
+  WHERE e.at >= TIMESTAMP '2024-01-01' AND e.at < TIMESTAMP '2025-01-01' AND e.status IN ('status 1', 'status 2')
+  GROUP BY date_trunc('month', e.at), e.status
+)
+SELECT m.month, m.status, m.events, m.amount, m.score,
+       sum(m.amount) OVER (PARTITION BY m.status ORDER BY m.month) AS running,
+       CASE WHEN m.events > 100 THEN 'many' ELSE 'few' END AS size
+FROM monthly m JOIN (SELECT DISTINCT status FROM bench.events WHERE active) s ON s.status = m.status
+WHERE m.amount > 10 ORDER BY m.month, m.status LIMIT 1000";
+const ROUNDS: usize = 2000;
+
+struct Visible<'a>(&'a Snapshot, &'a Bundle, &'a Principal);
+
+impl VisibleTables for Visible<'_> {
+    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+        let table = self.0.table(name)?;
+        self.1.visible(self.2, table)?;
+        Some(Arc::clone(table))
+    }
+}
+
+pub(crate) fn run(folder: &Path) -> Result<()> {
+    let tables = embedded::discover(&folder.join("data"))
+        .map_err(|errors| format!("{} data files can't be read", errors.len()))?;
+    let snapshot = Snapshot::new(1, tables);
+    let registry =
+        Registry::new(&tollgate_gateway::Functions::new(embedded::Embedded::udf_source()));
+    let file = SourceFile { path: "bench.sql".to_owned(), text: POLICIES.to_owned() };
+    let bundle = Bundle::load(&[file], &snapshot, &registry, &MaskSecret::new([7; 32]))
+        .map_err(|errors| errors.to_string())?;
+    let bundle = Arc::new(bundle);
+    let store = UserStore::parse(&users()?).map_err(|_| "the user file must parse")?;
+    let principal = Arc::new(store.verify_password("ana", "demo", [127, 0, 0, 1].into())?);
+    let facts = SessionFacts {
+        user: "ana".to_owned(),
+        database: "tollgate".to_owned(),
+        search_path: vec!["public".to_owned()],
+        version: String::new(),
+        backend_pid: 1,
+        settings: Arc::new(BTreeMap::new()),
+    };
+    let visible = Visible(&snapshot, &bundle, &principal);
+    let road = || -> Result<_> {
+        let parsed = tollgate_rewriter::parse(DASHBOARD)?.pop().ok_or("no statement")?;
+        let resolved =
+            tollgate_rewriter::resolve(&parsed, &registry, &facts, &visible, &SystemRelations)?;
+        let permit = tollgate_policy::decide(&bundle, &principal, resolved)
+            .map_err(|denied| format!("denied: {}", denied.table))?;
+        Ok(tollgate_rewriter::secure(permit, &registry, snapshot.version(), &[])?)
+    };
+    let mut cold = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        std::hint::black_box(road()?);
+        cold.push(start.elapsed());
+    }
+    let prepared = road()?;
+    let mut kept = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let same = prepared.is_for(&principal, bundle.hash(), snapshot.version());
+        std::hint::black_box((same, prepared.bind(Vec::new())?));
+        kept.push(start.elapsed());
+    }
+    println!(
+        "\nrewriting a dashboard query of {} bytes (parse to secured plan), {ROUNDS} rounds",
+        DASHBOARD.len()
+    );
+    let (cold50, cold99) = percentiles(cold);
+    println!("cold: median {} µs, p99 {} µs (target 1000)", cold50.as_micros(), cold99.as_micros());
+    let (kept50, kept99) = percentiles(kept);
+    println!(
+        "prepared: median {:.1} µs, p99 {:.1} µs (target 20)",
+        kept50.as_secs_f64() * 1e6,
+        kept99.as_secs_f64() * 1e6
+    );
+    Ok(())
+}
