@@ -15,7 +15,9 @@ pub const MAX_SQL_BYTES: usize = 1 << 20;
 /// The deepest nesting that is parsed.
 const MAX_DEPTH: usize = 64;
 /// The most operators in one text. A chain of them is as deep as it is long, also when it is freed.
-const MAX_OPERATORS: usize = 4_000;
+const MAX_OPERATORS: usize = 1_000;
+/// The most set operations in one text: each is a level of the plan, with deeper frames.
+const MAX_SET_OPERATIONS: usize = 64;
 
 /// One statement, parsed and classified.
 #[derive(Debug, Clone)]
@@ -87,6 +89,14 @@ fn split(sql: &str) -> Result<Vec<Parsed>, Error> {
         return Err(Error::new(ErrorKind::ProgramLimit, "the statement has too many operators")
             .with_hint("use IN lists, or split it"));
     }
+    let sets = tokens.iter().filter(|token| is_set_operation(&token.token)).count();
+    if sets > MAX_SET_OPERATIONS {
+        return Err(Error::new(
+            ErrorKind::ProgramLimit,
+            "the statement has too many set operations",
+        )
+        .with_hint("split it into several statements"));
+    }
     let mut statements = Vec::new();
     for part in tokens.split(|token| token.token == Token::SemiColon) {
         let words: Vec<Token> = part
@@ -102,6 +112,11 @@ fn split(sql: &str) -> Result<Vec<Parsed>, Error> {
         statements.push(Parsed { sql: text, body });
     }
     Ok(statements)
+}
+
+fn is_set_operation(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.quote_style.is_none()
+        && ["union", "except", "intersect"].iter().any(|keyword| word.value.eq_ignore_ascii_case(keyword)))
 }
 
 /// Whether a token can chain expressions or queries without nesting.

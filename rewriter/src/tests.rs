@@ -86,7 +86,9 @@ fn bounds_length_and_depth() {
     assert!(summary(&long).starts_with("54000 "));
     let deep = format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000));
     assert!(summary(&deep).starts_with("54000 "), "{}", summary(&deep));
-    let chain = format!("SELECT 1{}", " + 1".repeat(100_000));
+    let unions = format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(65));
+    assert!(summary(&unions).starts_with("54000 "));
+    let chain = format!("SELECT 1{}", " + 1".repeat(1_001));
     assert!(summary(&chain).starts_with("54000 "));
 }
 
