@@ -54,6 +54,26 @@ pub enum VerifierError {
     Password,
 }
 
+/// Why keys could not be read, or a message not be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SealKeyError {
+    /// A key file without a key.
+    #[error("there is no key")]
+    None,
+    /// A line that is something else, from 1.
+    #[error("line {0} is not a key of 32 bytes in hexadecimal")]
+    NotAKey(usize),
+    /// More than a rotation needs.
+    #[error("there are more than 8 keys")]
+    TooMany,
+    /// What a token should hold is too long.
+    #[error("the session is too long for a token")]
+    TooLong,
+    /// Without random bytes nothing is sealed.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+}
+
 /// One error in a user file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserFileError {

@@ -1,7 +1,8 @@
-//! Who is calling: SCRAM authentication and the principal it yields.
+//! Who is calling: authentication and the principal it yields.
 //!
 //! A [`Principal`] is proof that somebody authenticated: its fields are private, it can't be
-//! cloned, and only [`ScramChallenge::finish`] and [`UserStore::verify_password`] return one. The
+//! cloned, and only [`ScramChallenge::finish`], [`UserStore::verify_password`] and
+//! [`UserStore::verify_token`] return one; a token is issued to a principal only. The SCRAM
 //! exchange is a typestate, so that no step can be left out or done twice:
 //! [`ScramExchange`] → [`ScramChallenge`] → [`Principal`].
 //!
@@ -126,14 +127,18 @@ mod error;
 mod message;
 mod principal;
 mod scram;
+mod seal;
 mod store;
+mod token;
 mod user_file;
 mod verifier;
 
-pub use error::{AuthError, UserFileError, VerifierError};
+pub use error::{AuthError, SealKeyError, UserFileError, VerifierError};
 pub use principal::{Attributes, Principal};
 pub use scram::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramChallenge, ScramExchange};
+pub use seal::SealKeys;
 pub use store::UserStore;
+pub use token::TokenFacts;
 pub use verifier::{DEFAULT_ITERATIONS, Verifier};
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
 use subtle::Choice;
 use zeroize::Zeroizing;
 
 use crate::error::{AuthError, UserFileError};
 use crate::principal::{Attributes, Principal};
-use crate::user_file;
+use crate::user_file::{self, Contents, MockKey};
 use crate::verifier::{DEFAULT_ITERATIONS, Verifier};
 
 /// One user of the store.
@@ -29,36 +29,42 @@ pub(crate) type Users = BTreeMap<String, User>;
 /// The users that may log in.
 ///
 /// An unknown user is met with a mock verifier: salt, keys and costs that are the same at every
-/// attempt and that look like a real user's.
+/// attempt and that look like a real user's. They come from a key that the user file names, so that
+/// they outlive a restart as a real user's do; a file without one gives a key of its own verifiers,
+/// which nobody outside knows all of.
 pub struct UserStore {
     users: Users,
     /// Iterations and salt length of every user, from which a mock verifier picks one, so that
     /// unusual costs don't tell a real user.
     costs: Vec<(NonZeroU32, usize)>,
-    secret: Zeroizing<[u8; 32]>,
+    secret: MockKey,
 }
 
 impl UserStore {
     /// Reads a user file, and reports every error in it, in order of lines.
     pub fn parse(toml: &str) -> Result<UserStore, Vec<UserFileError>> {
-        let users = user_file::parse(toml)?;
-        let secret = random().map(Zeroizing::new).map_err(|_| {
-            vec![UserFileError {
-                line: 1,
-                message: "the system gave no random bytes".into(),
-                hint: "check the system's random number generator".into(),
-            }]
-        })?;
+        let Contents { users, mock_key } = user_file::parse(toml)?;
+        let secret = match mock_key {
+            Some(key) => key,
+            None if !users.is_empty() => derived(&users),
+            None => random().map(Zeroizing::new).map_err(|_| {
+                vec![UserFileError {
+                    line: 1,
+                    message: "the system gave no random bytes".into(),
+                    hint: "check the system's random number generator".into(),
+                }]
+            })?,
+        };
         Ok(Self::new(users, secret))
     }
 
-    /// Reads a newer user file. Unlike [`UserStore::parse`] it keeps the secret of the mock
-    /// verifiers: if their salts changed with a reload, they would show who is unknown.
+    /// Reads a newer user file. Unlike [`UserStore::parse`] it keeps the key of the mock verifiers:
+    /// if their salts changed with a reload, they would show who is unknown.
     pub fn reload(&self, toml: &str) -> Result<UserStore, Vec<UserFileError>> {
-        Ok(Self::new(user_file::parse(toml)?, self.secret.clone()))
+        Ok(Self::new(user_file::parse(toml)?.users, self.secret.clone()))
     }
 
-    fn new(users: Users, secret: Zeroizing<[u8; 32]>) -> Self {
+    fn new(users: Users, secret: MockKey) -> Self {
         let costs = users
             .values()
             .map(|user| (user.verifier.iterations(), user.verifier.salt().len()))
@@ -76,9 +82,35 @@ impl UserStore {
         self.users.keys().map(String::as_str)
     }
 
+    /// Whether an authentication still stands: the user exists and has the same attributes. A new
+    /// password ends no session.
+    pub fn is_current(&self, principal: &Principal) -> bool {
+        self.users
+            .get(principal.name())
+            .is_some_and(|user| user.attributes.as_ref() == principal.attributes())
+    }
+
     /// The user file of this store. It holds the verifiers: keep it from other readers.
     pub fn to_toml(&self) -> String {
-        user_file::print(&self.users)
+        user_file::print(&self.users, &self.secret)
+    }
+
+    /// `toml`, which is this store's file, with a new user at its end; comments stay. A file without
+    /// a key for the mock verifiers gets the one in force, so that it outlives the new user.
+    pub fn append(
+        &self,
+        toml: &str,
+        name: &str,
+        verifier: Verifier,
+        attributes: Attributes,
+    ) -> Result<String, Vec<UserFileError>> {
+        let mut text = match user_file::parse(toml)?.mock_key {
+            Some(_) => String::new(),
+            None => user_file::mock_key_line(&self.secret) + "\n",
+        };
+        let user = User { verifier, attributes: Arc::new(attributes) };
+        text.push_str(&format!("{}\n\n{}", toml.trim_end(), user_file::section(name, &user)));
+        Ok(text)
     }
 
     /// This store with one user added or replaced. The name should be
@@ -143,6 +175,22 @@ impl UserStore {
         let salt = derive(b"salt:").as_ref().iter().take(salt_length).copied().collect();
         Verifier::mock(iterations, salt, derive(b"keys:").as_ref())
     }
+}
+
+/// A key that the verifiers of all users give together.
+fn derived(users: &Users) -> MockKey {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"tollgate mock verifiers");
+    for user in users.values() {
+        let verifier = Zeroizing::new(user.verifier.to_string());
+        context.update(&[0]);
+        context.update(verifier.as_bytes());
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    for (to, from) in key.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    key
 }
 
 const DEFAULT: NonZeroU32 = NonZeroU32::MIN.saturating_add(DEFAULT_ITERATIONS - 1);

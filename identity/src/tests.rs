@@ -160,8 +160,30 @@ fn mock_salts_are_stable_distinct_and_of_usual_shape() {
 
     let same = Arc::new(store.reload(&store.to_toml()).unwrap());
     assert_eq!(told(&same, "bob"), told(&store, "bob"));
-    let other = Arc::new(UserStore::parse(&store.to_toml()).unwrap());
-    assert_ne!(told(&other, "bob"), told(&store, "bob"));
+}
+
+#[test]
+fn mock_salts_outlive_a_restart() {
+    let start = |file: &str| Arc::new(UserStore::parse(file).unwrap());
+    let verifier = |salt: &[u8]| Verifier::from_password("pencil", 4096, salt).unwrap();
+    let file = store().to_toml();
+    assert!(file.starts_with("mock_key = "), "{file}");
+    assert_eq!(told(&start(&file), "bob"), told(&start(&file), "bob"));
+    let more = start(&file).append(&file, "eve", verifier(SALT), BTreeMap::new()).unwrap();
+    assert_eq!(told(&start(&file), "bob"), told(&start(&more), "bob"));
+    assert_ne!(told(&start(&more), "eve"), told(&start(&file), "eve"));
+    // Another key, other salts.
+    assert_ne!(told(&start(&store().to_toml()), "bob"), told(&start(&file), "bob"));
+
+    // Without a key the verifiers give one, which stays when a user is added.
+    let (_, bare) = file.split_once("\n\n").unwrap();
+    assert_eq!(told(&start(bare), "bob"), told(&start(bare), "bob"));
+    let more = start(bare).append(bare, "eve", verifier(SALT), BTreeMap::new()).unwrap();
+    assert_eq!(told(&start(&more), "bob"), told(&start(bare), "bob"));
+    let changed = start(bare).with_user("ana", verifier(b"another salt ...."), BTreeMap::new());
+    let changed = changed.to_toml();
+    let (_, changed) = changed.split_once("\n\n").unwrap();
+    assert_ne!(told(&start(changed), "bob"), told(&start(bare), "bob"));
 }
 
 #[test]

@@ -1,36 +1,48 @@
 //! The user file: TOML in, every error with its line; TOML out.
 //!
 //! ```toml
+//! mock_key = "…"
+//!
 //! [users.ana]
 //! verifier = "SCRAM-SHA-256$4096:…"
 //! attributes = { tenant_id = "acme", regions = ["eu", "us"] }
 //! ```
 
-use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::UserFileError;
 use crate::principal::Attributes;
 use crate::store::{User, UserStore, Users};
-use crate::verifier::Verifier;
+use crate::verifier::{Verifier, decode_key};
+use zeroize::Zeroizing;
+
+/// The key from which the verifiers of unknown users are made.
+pub(crate) type MockKey = Zeroizing<[u8; 32]>;
 
 const VERIFIER_HINT: &str = "write the user's verifier as PostgreSQL's pg_authid shows it";
 
-/// Reads the users, or reports every error, in order of lines.
-pub(crate) fn parse(text: &str) -> Result<Users, Vec<UserFileError>> {
+/// What a user file holds.
+pub(crate) struct Contents {
+    pub(crate) users: Users,
+    pub(crate) mock_key: Option<MockKey>,
+}
+
+/// Reads a user file, or reports every error, in order of lines.
+pub(crate) fn parse(text: &str) -> Result<Contents, Vec<UserFileError>> {
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut reader = Reader { text, errors: Vec::new(), lost: Vec::new() };
     for error in &syntax {
         reader.syntax_error(error);
     }
-    let users = reader.document(document.get_ref());
+    let contents = reader.document(document.get_ref());
     let mut errors = reader.errors;
     if errors.is_empty() && syntax.is_empty() {
-        return Ok(users);
+        return Ok(contents);
     }
     errors.sort_by_key(|error| error.line);
     Err(errors)
@@ -98,8 +110,9 @@ impl Reader<'_> {
             .map(|(line, text)| (line, text.trim()))
     }
 
-    fn document(&mut self, document: &DeTable<'_>) -> Users {
+    fn document(&mut self, document: &DeTable<'_>) -> Contents {
         let mut users = Users::new();
+        let mut mock_key = None;
         for (key, value) in document {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("users", DeValue::Table(table)) => {
@@ -114,13 +127,27 @@ impl Reader<'_> {
                     "\"users\" is not a table",
                     "write a section [users.<name>]",
                 ),
+                ("mock_key", _) => mock_key = self.mock_key(value),
                 (key_text, _) => {
                     let message = format!("unknown key \"{key_text}\"");
-                    self.error(key.span(), message, "a user file has sections [users.<name>] only");
+                    let hint = "a user file has \"mock_key\" and sections [users.<name>]";
+                    self.error(key.span(), message, hint);
                 }
             }
         }
-        users
+        Contents { users, mock_key }
+    }
+
+    fn mock_key(&mut self, value: &Spanned<DeValue<'_>>) -> Option<MockKey> {
+        let key = match value.get_ref() {
+            DeValue::String(text) => decode_key(text),
+            _ => None,
+        };
+        if key.is_none() {
+            let hint = "write 32 random bytes in base64, as `openssl rand -base64 32` prints them";
+            self.error(value.span(), "\"mock_key\" is not 32 bytes in base64", hint);
+        }
+        key
     }
 
     fn user(
@@ -205,26 +232,28 @@ impl Reader<'_> {
     }
 }
 
-/// Writes the users so that [`parse`] reads the same.
-pub(crate) fn print(users: &Users) -> String {
-    let mut out = String::new();
-    for (name, user) in users {
-        let gap = if out.is_empty() { "" } else { "\n" };
-        // Writing into a string can't fail.
-        let _ = writeln!(
-            out,
-            "{gap}[users.{}]\nverifier = {}",
-            key(name),
-            quote(&user.verifier.to_string())
-        );
-        if !user.attributes.is_empty() {
-            let attributes: Vec<_> = user
-                .attributes
-                .iter()
-                .map(|(name, values)| format!("{} = {}", key(name), list(values)))
-                .collect();
-            let _ = writeln!(out, "attributes = {{ {} }}", attributes.join(", "));
-        }
+/// Writes a user file so that [`parse`] reads the same.
+pub(crate) fn print(users: &Users, mock_key: &MockKey) -> String {
+    let sections = users.iter().map(|(name, user)| section(name, user));
+    std::iter::once(mock_key_line(mock_key)).chain(sections).collect::<Vec<_>>().join("\n")
+}
+
+/// The line of the key, which must come before all sections.
+pub(crate) fn mock_key_line(key: &MockKey) -> String {
+    format!("mock_key = {}\n", quote(&BASE64.encode(key.as_slice())))
+}
+
+/// The section of one user.
+pub(crate) fn section(name: &str, user: &User) -> String {
+    let verifier = quote(&user.verifier.to_string());
+    let mut out = format!("[users.{}]\nverifier = {verifier}\n", key(name));
+    if !user.attributes.is_empty() {
+        let attributes: Vec<_> = user
+            .attributes
+            .iter()
+            .map(|(name, values)| format!("{} = {}", key(name), list(values)))
+            .collect();
+        out.push_str(&format!("attributes = {{ {} }}\n", attributes.join(", ")));
     }
     out
 }

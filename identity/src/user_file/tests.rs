@@ -23,7 +23,9 @@ fn check(file: &str, expected: &[&str]) {
 #[test]
 fn reads_and_writes() {
     let file = format!(
-        r#"[users."a \"b\"\\@c.d"]
+        r#"mock_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+[users."a \"b\"\\@c.d"]
 verifier = "{VERIFIER}"
 
 [users.ana]
@@ -31,21 +33,24 @@ verifier = "{VERIFIER}"
 attributes = {{ empty = [], "odd key" = "tab\u0009", regions = ["eu", "us"], tenant_id = "acme" }}
 "#
     );
-    let users = parse(&file).unwrap();
+    let Contents { users, mock_key } = parse(&file).unwrap();
+    let mock_key = mock_key.unwrap();
+    assert_eq!(mock_key[31], 31);
     let ana = &users["ana"];
     assert_eq!(ana.verifier.to_string(), VERIFIER);
     assert_eq!(ana.attributes["regions"], ["eu", "us"]);
     assert_eq!(ana.attributes["tenant_id"], ["acme"]);
     assert_eq!(ana.attributes["empty"], [""; 0]);
     assert_eq!(users.keys().collect::<Vec<_>>(), ["a \"b\"\\@c.d", "ana"]);
-    assert_eq!(print(&users), file);
-    assert!(parse("").unwrap().is_empty());
+    assert_eq!(print(&users, &mock_key), file);
+    assert!(parse("").unwrap().users.is_empty());
 }
 
 #[test]
 fn all_errors_at_once() {
     check(
         r#"colour = "red"
+mock_key = "short"
 [users.ana]
 verifier = V
 [users.bob]
@@ -60,14 +65,15 @@ verifier = 5
 "#,
         &[
             "1: unknown key \"colour\"",
-            "5: verifier is not of the form \"SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>\"",
-            "6: attribute \"level\" is neither a string nor a list of strings",
-            "6: attribute \"tags\" is neither a string nor a list of strings",
-            "7: user \"eve\" has no verifier",
-            "8: unknown key \"password\" of user \"eve\"",
-            "9: user \"ana\" is defined twice",
-            "11: \"x\\u000Ay\" is not a user name",
-            "12: verifier is not a string",
+            "2: \"mock_key\" is not 32 bytes in base64",
+            "6: verifier is not of the form \"SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>\"",
+            "7: attribute \"level\" is neither a string nor a list of strings",
+            "7: attribute \"tags\" is neither a string nor a list of strings",
+            "8: user \"eve\" has no verifier",
+            "9: unknown key \"password\" of user \"eve\"",
+            "10: user \"ana\" is defined twice",
+            "12: \"x\\u000Ay\" is not a user name",
+            "13: verifier is not a string",
         ],
     );
 }
