@@ -78,6 +78,8 @@ kinds! {
     ReadOnly = "25006", "read_only";
     /// The transaction failed before and must be rolled back.
     InFailedTransaction = "25P02", "in_failed_transaction";
+    /// A transaction was left open without a statement for too long.
+    IdleInTransaction = "25P03", "idle_in_transaction";
     /// A transaction command outside a transaction.
     NoActiveTransaction = "25P01", "no_active_transaction";
     /// The savepoint doesn't exist.

@@ -28,6 +28,17 @@ pub enum Storage {
     Parquet(Vec<PathBuf>),
     /// CSV files with a header line; all have the same schema.
     Csv(Vec<PathBuf>),
+    /// Nowhere: a query that the policies declare.
+    View(View),
+}
+
+/// A query that stands for a table, with the rights of whoever declared it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The query.
+    pub sql: String,
+    /// The tables that it names, and which columns of each it reads, by index.
+    pub reads: Vec<(Arc<Table>, Vec<usize>)>,
 }
 
 /// A foreign key: columns of this table that name a row of another.
@@ -63,6 +74,14 @@ pub struct Table {
 }
 
 impl Table {
+    /// The query that stands for it, if it is a view.
+    pub fn view(&self) -> Option<&View> {
+        match &self.storage {
+            Storage::View(view) => Some(view),
+            Storage::Parquet(_) | Storage::Csv(_) => None,
+        }
+    }
+
     /// The index of a column by its folded name.
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)

@@ -20,6 +20,14 @@ impl Snapshot {
         Self { version, tables }
     }
 
+    /// The same with more tables, of the same version. One of a name that exists takes its place.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = Arc<Table>>) -> Self {
+        let mut tables = self.tables.clone();
+        tables.extend(more.into_iter().map(|table| (table.name.clone(), table)));
+        Self { version: self.version, tables }
+    }
+
     /// The version: larger is newer.
     pub fn version(&self) -> u64 {
         self.version
