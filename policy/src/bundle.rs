@@ -1,17 +1,21 @@
 //! A bundle: all rules, bound to one catalog snapshot, immutable, and with a hash.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use datafusion_expr::ScalarUDF;
 use ring::digest;
-use tollgate_catalog::{Snapshot, Table, TableName};
+use tollgate_catalog::{Column, Error, Snapshot, Table, View};
 use tollgate_identity::Principal;
 
-use crate::diagnostics::Diagnostics;
+use crate::cases::PolicyTest;
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::explain::RuleExplanation;
 use crate::mask::MaskSecret;
-use crate::model::{Caller, TableRules};
+use crate::model::{Located, PolicyRef, TableRules};
+use crate::standing::{Caller, Circumstances, NoActiveRole, Standing, names, standing};
+use crate::validate::Rules;
 use crate::{parse, validate};
 
 /// One policy file.
@@ -27,6 +31,15 @@ pub struct SourceFile {
 pub trait FunctionSource {
     /// The function of that folded name, if it exists and is total: it can't fail on any value.
     fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>>;
+
+    /// What the query of a view over a catalog yields: its columns, and what it reads.
+    ///
+    /// # Errors
+    /// Whatever a user would be told who may see all of the catalog.
+    fn view(&self, sql: &str, catalog: &Snapshot) -> Result<(Vec<Column>, View), Error> {
+        let _ = (sql, catalog);
+        Err(Error::not_supported("a view"))
+    }
 }
 
 /// Who is a member of which role.
@@ -40,11 +53,27 @@ pub(crate) struct Members {
     pub(crate) public: BTreeSet<String>,
 }
 
+impl Members {
+    /// The roles of a user and all that these inherit, but for those that are `off`.
+    pub(crate) fn closure(&self, user: &str, off: &BTreeSet<&str>) -> BTreeSet<String> {
+        let direct = self.users.get(user);
+        let mut pending: Vec<&String> = direct.into_iter().flatten().chain(&self.public).collect();
+        let mut roles = BTreeSet::new();
+        while let Some(role) = pending.pop() {
+            if !off.contains(role.as_str()) && roles.insert(role.clone()) {
+                pending.extend(self.roles.get(role).into_iter().flatten());
+            }
+        }
+        roles
+    }
+}
+
 /// A validated, immutable set of policies.
 pub struct Bundle {
     hash: String,
-    members: Members,
-    tables: HashMap<TableName, TableRules>,
+    /// As written, to be bound again to a newer catalog.
+    statements: Arc<[Located]>,
+    rules: Rules,
 }
 
 impl Bundle {
@@ -63,10 +92,34 @@ impl Bundle {
         for file in files {
             parse::parse_file(file, &mut statements, &mut diagnostics);
         }
-        let (members, tables) =
-            validate::validate(&statements, snapshot, functions, secret, &mut diagnostics);
+        Self::bind(hash(files), statements.into(), snapshot, functions, secret, diagnostics)
+    }
+
+    /// The same policies over another catalog: patterns, schemas and tags cover what is new in it.
+    ///
+    /// # Errors
+    /// What in the catalog no longer fits the policies; this bundle stays as it is.
+    pub fn rebind(
+        &self,
+        snapshot: &Snapshot,
+        functions: &dyn FunctionSource,
+        secret: &MaskSecret,
+    ) -> Result<Self, Diagnostics> {
+        let statements = Arc::clone(&self.statements);
+        Self::bind(self.hash.clone(), statements, snapshot, functions, secret, Vec::new())
+    }
+
+    fn bind(
+        hash: String,
+        statements: Arc<[Located]>,
+        snapshot: &Snapshot,
+        functions: &dyn FunctionSource,
+        secret: &MaskSecret,
+        mut diagnostics: Vec<Diagnostic>,
+    ) -> Result<Self, Diagnostics> {
+        let rules = validate::validate(&statements, snapshot, functions, secret, &mut diagnostics);
         if diagnostics.is_empty() {
-            Ok(Self { hash: hash(files), members, tables })
+            Ok(Self { hash, statements, rules })
         } else {
             Err(Diagnostics::new(diagnostics))
         }
@@ -77,42 +130,115 @@ impl Bundle {
         &self.hash
     }
 
-    /// All active roles of a principal: those granted to it, and all that these inherit.
+    /// The roles of a principal, whatever the circumstances: for records, not for decisions.
     pub fn roles_of(&self, principal: &Principal) -> BTreeSet<String> {
-        let direct = self.members.users.get(principal.name());
-        let mut pending: Vec<&String> =
-            direct.into_iter().flatten().chain(&self.members.public).collect();
-        let mut active = BTreeSet::new();
-        while let Some(role) = pending.pop() {
-            if active.insert(role.clone()) {
-                pending.extend(self.members.roles.get(role).into_iter().flatten());
-            }
+        self.rules.members.closure(principal.name(), &BTreeSet::new())
+    }
+
+    /// The roles of a principal in the circumstances of a connection or a statement.
+    ///
+    /// # Errors
+    /// The access rules leave it no role.
+    pub fn standing(
+        &self,
+        principal: &Principal,
+        circumstances: &Circumstances,
+    ) -> Result<Standing, NoActiveRole> {
+        standing(&self.rules.members, &self.rules.access_rules, principal, circumstances)
+    }
+
+    /// The access rules that are for a principal with these roles, and whether they are met.
+    pub(crate) fn access_rules(
+        &self,
+        principal: &Principal,
+        circumstances: &Circumstances,
+        held: &BTreeSet<String>,
+    ) -> Vec<RuleExplanation> {
+        let rules = self.rules.access_rules.iter();
+        let own = rules.filter(|rule| names(&rule.to, principal.name(), held));
+        let explained = own.map(|rule| RuleExplanation {
+            policy: rule.policy.clone(),
+            met: rule.is_met(principal, circumstances),
+        });
+        explained.collect()
+    }
+
+    /// A catalog with the views that the bundle declares.
+    pub fn catalog(&self, snapshot: &Arc<Snapshot>) -> Arc<Snapshot> {
+        if self.rules.views.is_empty() {
+            return Arc::clone(snapshot);
         }
-        active
+        Arc::new(snapshot.with(self.rules.views.iter().map(Arc::clone)))
+    }
+
+    /// The tests that stand beside the policies, in order.
+    pub fn tests(&self) -> &[PolicyTest] {
+        &self.rules.tests
     }
 
     /// The users that the bundle names, in order.
     pub fn users(&self) -> impl Iterator<Item = &str> {
-        self.members.users.keys().map(String::as_str)
+        self.rules.members.users.keys().map(String::as_str)
     }
 
     /// The roles, in order.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.members.roles.keys().map(String::as_str)
+        self.rules.members.roles.keys().map(String::as_str)
     }
 
     /// The indexes of the columns that the principal may read; `None` if the table is invisible.
-    pub fn visible(&self, principal: &Principal, table: &Table) -> Option<Vec<usize>> {
-        let roles = self.roles_of(principal);
-        let caller = Caller { user: principal.name(), roles: &roles };
-        self.rules(table)?.visible(caller).map(|(columns, _)| columns)
+    pub fn visible(
+        &self,
+        principal: &Principal,
+        standing: &Standing,
+        table: &Table,
+    ) -> Option<Vec<usize>> {
+        let caller = Caller { user: principal.name(), standing };
+        self.sees(caller, table).map(|(columns, _)| columns)
+    }
+
+    /// The columns that a caller sees and the statements that say so; `None` if there are none. A
+    /// denial is stronger than every grant, so one of what a view reads hides the view.
+    pub(crate) fn sees(
+        &self,
+        caller: Caller<'_>,
+        table: &Table,
+    ) -> Option<(Vec<usize>, Vec<&PolicyRef>)> {
+        let visible = self.rules(table)?.visible(caller)?;
+        (!self.is_denied_below(caller, table)).then_some(visible)
+    }
+
+    fn is_denied_below(&self, caller: Caller<'_>, table: &Table) -> bool {
+        table.view().is_some_and(|view| {
+            view.reads.iter().any(|(read, columns)| {
+                let denied = match self.rules(read) {
+                    Some(rules) => rules.denies(caller, columns),
+                    // Rules for another table than the view was declared over.
+                    None => self.has_rules(read),
+                };
+                denied || self.is_denied_below(caller, read)
+            })
+        })
+    }
+
+    /// Whether a decision over the table, or over what a view reads, asks what time it is.
+    pub(crate) fn reads_clock(&self, table: &Table) -> bool {
+        self.rules.tables.get(&table.name).is_some_and(|rules| rules.reads_clock)
+            || table
+                .view()
+                .is_some_and(|view| view.reads.iter().any(|(read, _)| self.reads_clock(read)))
+    }
+
+    /// Whether anything is said about a table of that name.
+    pub(crate) fn has_rules(&self, table: &Table) -> bool {
+        self.rules.tables.contains_key(&table.name)
     }
 
     /// The rules of a table, provided it is still the table they were validated against.
     pub(crate) fn rules(&self, table: &Table) -> Option<&TableRules> {
-        let rules = self.tables.get(&table.name)?;
-        let same =
-            std::ptr::eq(rules.table.as_ref(), table) || rules.table.columns == table.columns;
+        let rules = self.rules.tables.get(&table.name)?;
+        let same = std::ptr::eq(rules.table.as_ref(), table)
+            || (rules.table.columns == table.columns && rules.table.view() == table.view());
         same.then_some(rules)
     }
 }

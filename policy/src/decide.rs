@@ -10,8 +10,9 @@ use tollgate_catalog::{Table, TableName};
 use tollgate_identity::Principal;
 
 use crate::bundle::Bundle;
-use crate::model::{Caller, MaskRule, PolicyRef, RowKind, TableRules};
+use crate::model::{MaskRule, PolicyRef, Predicates, RowKind, TableRules};
 use crate::principal::answer;
+use crate::standing::{Caller, Circumstances, NoActiveRole, Standing};
 
 /// A statement that knows the base tables it names.
 pub trait NamesTables {
@@ -19,17 +20,19 @@ pub trait NamesTables {
     fn tables(&self) -> &[Arc<Table>];
 }
 
-/// The caller may not know that this table exists.
+/// Why there is no permit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
-    /// The table; the caller is told the same as for one that doesn't exist.
-    pub table: TableName,
+pub enum Denied {
+    /// The caller may not know that this table exists: it is told the same as for one that doesn't.
+    Table(TableName),
+    /// The access rules leave the caller no role.
+    NoActiveRole,
 }
 
 /// Permission for one statement. Only [`decide`] makes one, and using it consumes it.
 ///
 /// It has no public field and no constructor:
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use tollgate_policy::{Permit, PermitParts};
 /// fn forge<S>(parts: PermitParts<S>) -> Permit<S> { Permit { parts } }
 /// ```
@@ -37,8 +40,20 @@ pub struct Denied {
 /// use tollgate_policy::{Permit, PermitParts};
 /// fn open<S>(permit: Permit<S>) -> PermitParts<S> { permit.into_parts() }
 /// ```
+/// It is for its own statement and its own caller; another one can't be put in:
+/// ```compile_fail,E0451
+/// use tollgate_policy::{Permit, PermitParts};
+/// fn swap<S>(permit: Permit<S>, other: S) -> Permit<S> {
+///     Permit { parts: PermitParts { statement: other, ..permit.into_parts() } }
+/// }
+/// ```
+/// ```compile_fail,E0616
+/// fn hand_on<S>(permit: &mut tollgate_policy::Permit<S>, other: std::sync::Arc<tollgate_identity::Principal>) {
+///     permit.parts.principal = other;
+/// }
+/// ```
 /// It is for one use:
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// fn twice<S>(permit: tollgate_policy::Permit<S>) {
 ///     permit.into_parts();
 ///     permit.into_parts();
@@ -51,7 +66,7 @@ pub struct Denied {
 /// }
 /// ```
 /// And it can't be copied, whatever the statement:
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn copy(permit: &tollgate_policy::Permit<u8>) -> tollgate_policy::Permit<u8> {
 ///     Clone::clone(permit)
 /// }
@@ -83,21 +98,45 @@ pub struct PermitParts<S> {
     pub statement: S,
     /// The caller.
     pub principal: Arc<Principal>,
-    /// The caller's active roles.
-    pub roles: BTreeSet<String>,
+    /// The caller's roles at this moment.
+    pub standing: Standing,
+    /// Whether the decision depends on the time of day, so that it holds for one execution only.
+    pub reads_clock: bool,
     /// The hash of the bundle that was asked.
     pub bundle_hash: String,
     /// One secured table per table that the statement names, in the same order.
     pub tables: Vec<SecuredTable>,
 }
 
-/// What the caller sees of one table.
+/// What the caller sees of one table. Nobody can widen it:
+/// ```compile_fail,E0616
+/// fn all_rows(table: &mut tollgate_policy::SecuredTable) {
+///     table.row_predicate = None;
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// use tollgate_policy::SecuredTable;
+/// fn all_rows(table: SecuredTable) -> SecuredTable {
+///     SecuredTable { row_predicate: None, ..table }
+/// }
+/// ```
+/// ```compile_fail,E0596
+/// fn unmask(table: &mut tollgate_policy::SecuredTable) {
+///     table.columns()[0].mask = None;
+/// }
+/// ```
+/// ```
+/// fn read(table: &tollgate_policy::SecuredTable) -> (bool, bool) {
+///     (table.row_predicate().is_none(), table.columns()[0].mask.is_none())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct SecuredTable {
     table: Arc<Table>,
     columns: Vec<SecuredColumn>,
     row_predicate: Option<Expr>,
     policies: Vec<PolicyRef>,
+    reads: Vec<SecuredTable>,
 }
 
 /// A visible column.
@@ -116,6 +155,8 @@ pub struct Mask {
     pub expr: Expr,
     /// The policy that masks.
     pub policy: PolicyRef,
+    /// What a statement may do with the column: the least that any of its masks allows.
+    pub predicates: Predicates,
 }
 
 impl SecuredTable {
@@ -139,46 +180,95 @@ impl SecuredTable {
         &self.policies
     }
 
-    /// Whether all rows are visible, and all values of the visible columns as they are.
+    /// If it is a view, what it reads, in the order of [`tollgate_catalog::View::reads`]: with its
+    /// author's rights every column, and with the caller's rows and masks.
+    pub fn reads(&self) -> &[SecuredTable] {
+        &self.reads
+    }
+
+    /// The same, to be taken apart.
+    pub fn take_reads(&mut self) -> Vec<SecuredTable> {
+        std::mem::take(&mut self.reads)
+    }
+
+    /// Whether it is no view, all rows are visible, and all values of the visible columns as they are.
     pub fn is_unrestricted(&self) -> bool {
-        self.row_predicate.is_none() && self.columns.iter().all(|column| column.mask.is_none())
+        self.table.view().is_none()
+            && self.row_predicate.is_none()
+            && self.columns.iter().all(|column| column.mask.is_none())
     }
 }
 
 /// Decides on a statement and consumes it. Total and pure: every internal error denies.
 ///
 /// # Errors
-/// The first table of the statement that the caller may not see anything of.
+/// The first table of the statement that the caller may not see anything of, or no role is active.
 pub fn decide<S: NamesTables>(
     bundle: &Arc<Bundle>,
     principal: &Arc<Principal>,
+    circumstances: &Circumstances,
     statement: S,
 ) -> Result<Permit<S>, Denied> {
-    let roles = bundle.roles_of(principal);
-    let caller = Caller { user: principal.name(), roles: &roles };
+    let standing =
+        bundle.standing(principal, circumstances).map_err(|NoActiveRole| Denied::NoActiveRole)?;
+    let caller = Caller { user: principal.name(), standing: &standing };
+    let mut reads_clock = false;
     let tables = statement
         .tables()
         .iter()
         .map(|table| {
-            bundle
-                .rules(table)
-                .and_then(|rules| secure(rules, table, principal, caller))
-                .ok_or_else(|| Denied { table: table.name.clone() })
+            reads_clock |= bundle.reads_clock(table);
+            secure(bundle, table, principal, caller)
+                .ok_or_else(|| Denied::Table(table.name.clone()))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let bundle_hash = bundle.hash().to_owned();
     let principal = Arc::clone(principal);
-    Ok(Permit { parts: PermitParts { statement, principal, roles, bundle_hash, tables } })
+    let parts = PermitParts { statement, principal, standing, reads_clock, bundle_hash, tables };
+    Ok(Permit { parts })
 }
 
 /// `None` denies.
-fn secure(
-    rules: &TableRules,
+pub(crate) fn secure(
+    bundle: &Bundle,
     table: &Arc<Table>,
     principal: &Principal,
     caller: Caller<'_>,
 ) -> Option<SecuredTable> {
-    let (visible, mut policies) = rules.visible(caller)?;
+    let rules = bundle.rules(table)?;
+    let (visible, policies) = bundle.sees(caller, table)?;
+    restrict(bundle, Some(rules), table, (visible, policies), principal, caller)
+}
+
+/// The rows and masks of columns that the caller, or the author of a view, may read.
+fn restrict<'a>(
+    bundle: &Bundle,
+    rules: Option<&'a TableRules>,
+    table: &Arc<Table>,
+    (visible, mut policies): (Vec<usize>, Vec<&'a PolicyRef>),
+    principal: &Principal,
+    caller: Caller<'_>,
+) -> Option<SecuredTable> {
+    let reads = table.view().into_iter().flat_map(|view| &view.reads);
+    let reads = reads.map(|(read, _)| {
+        let rules = match bundle.has_rules(read) {
+            true => Some(bundle.rules(read)?),
+            false => None,
+        };
+        let all = (0..read.columns.len()).collect();
+        restrict(bundle, rules, read, (all, Vec::new()), principal, caller)
+    });
+    let reads = reads.collect::<Option<Vec<_>>>()?;
+    let Some(rules) = rules else {
+        let unmasked = visible.into_iter().map(|index| SecuredColumn { index, mask: None });
+        return Some(SecuredTable {
+            table: Arc::clone(table),
+            columns: unmasked.collect(),
+            row_predicate: None,
+            policies: Vec::new(),
+            reads,
+        });
+    };
     let row_predicate = row_predicate(rules, principal, caller, &mut policies)?;
     let mut columns = Vec::with_capacity(visible.len());
     for index in visible {
@@ -192,6 +282,7 @@ fn secure(
         columns,
         row_predicate,
         policies: policies.into_iter().collect(),
+        reads,
     })
 }
 
@@ -208,7 +299,11 @@ fn row_predicate<'a>(
     let mut all_of = Vec::new();
     for rule in &rules.rows {
         has_permissive |= rule.kind == RowKind::Permissive;
-        if !caller.is_any_of(&rule.to) {
+        let applies = match rule.kind {
+            RowKind::Permissive => caller.may_use(&rule.to),
+            RowKind::Restrictive => caller.is_bound_by(&rule.to),
+        };
+        if !applies {
             continue;
         }
         let predicate = answer(&rule.predicate, principal, caller).ok()?;
@@ -234,8 +329,9 @@ fn column_mask<'a>(
     policies: &mut Vec<&'a PolicyRef>,
 ) -> Option<Option<Mask>> {
     let mut shown: Option<Mask> = None;
+    let mut predicates = Predicates::Masked;
     for rule in masks {
-        let exempt = rule.except.iter().any(|role| caller.roles.contains(role));
+        let exempt = rule.except.iter().any(|role| caller.standing.active.contains(role));
         let expr = match (exempt, &rule.when) {
             (true, None) => continue,
             (false, _) => answer(&rule.expr, principal, caller).ok()?,
@@ -254,7 +350,8 @@ fn column_mask<'a>(
             }
         };
         policies.push(&rule.policy);
-        shown = Some(Mask { expr, policy: rule.policy.as_ref().clone() });
+        predicates = predicates.max(rule.predicates);
+        shown = Some(Mask { expr, policy: rule.policy.as_ref().clone(), predicates });
     }
     Some(shown)
 }

@@ -7,21 +7,27 @@
 
 mod bind;
 mod bundle;
+mod cases;
 mod convert;
 mod decide;
 mod diagnostics;
+pub mod explain;
 mod mask;
 mod model;
 mod parse;
 mod principal;
+mod standing;
 #[cfg(test)]
 mod testing;
 mod validate;
 
 pub use bundle::{Bundle, FunctionSource, SourceFile};
+pub use cases::{Expectation, PolicyTest};
 pub use decide::{
     Denied, Mask, NamesTables, Permit, PermitParts, SecuredColumn, SecuredTable, decide,
 };
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use explain::explain;
 pub use mask::MaskSecret;
-pub use model::{PolicyKind, PolicyRef};
+pub use model::{PolicyKind, PolicyRef, Predicates, Strength};
+pub use standing::{Circumstances, NoActiveRole, Standing};

@@ -1,14 +1,17 @@
 //! The statements of a bundle: first as they were written, then as rules bound to one table.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast::Expr as SqlExpr;
+use serde::Serialize;
 use tollgate_catalog::{Table, TableName};
 
+use crate::cases::Expectation;
 use crate::diagnostics::Location;
+use crate::standing::Caller;
 
 /// A folded name and where it stands.
 #[derive(Debug, Clone)]
@@ -100,15 +103,111 @@ pub(crate) struct Except {
     pub(crate) when: Option<Using>,
 }
 
+/// What a grant lets do. The gateway refuses every write, whoever was granted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Select,
+    Insert,
+    Update,
+    Delete,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        })
+    }
+}
+
+/// An action, and the columns if not all are meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Privilege {
+    pub(crate) action: Action,
+    pub(crate) columns: Option<Vec<Name>>,
+}
+
+/// What a statement may do with a masked column besides showing it; what is later allows less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Predicates {
+    /// Everything: it works on the masked values.
+    Masked,
+    /// Only ask whether two values are equal.
+    Equality,
+    /// Nothing that tests, orders or groups the values.
+    Deny,
+}
+
+/// What an access rule demands, as written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Demands {
+    pub(crate) networks: Option<Vec<Name>>,
+    pub(crate) mfa: bool,
+    pub(crate) from: Option<Name>,
+    pub(crate) until: Option<Name>,
+    pub(crate) purposes: Option<Vec<Name>>,
+}
+
+/// A test as written.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) user: String,
+    pub(crate) roles: Option<Vec<Name>>,
+    pub(crate) attributes: BTreeMap<String, Vec<String>>,
+    pub(crate) sql: String,
+    pub(crate) expect: Expectation,
+}
+
 /// A statement as written.
 #[derive(Debug, Clone)]
 pub(crate) enum Statement {
-    CreateRole { name: Name },
-    GrantRole { role: Name, to: Vec<Grantee> },
-    Access { deny: bool, columns: Option<Vec<Name>>, target: Target, to: Vec<Grantee> },
-    Tag { pattern: [Glob; 3], at: Location, tag: Name },
-    RowPolicy { name: Name, kind: RowKind, target: Target, to: Vec<Grantee>, using: Using },
-    Mask { name: Name, target: MaskTarget, using: Using, except: Option<Except> },
+    CreateRole {
+        name: Name,
+    },
+    GrantRole {
+        role: Name,
+        to: Vec<Grantee>,
+    },
+    Access {
+        deny: bool,
+        privileges: Vec<Privilege>,
+        target: Target,
+        to: Vec<Grantee>,
+    },
+    Tag {
+        pattern: [Glob; 3],
+        at: Location,
+        tag: Name,
+    },
+    RowPolicy {
+        name: Name,
+        kind: RowKind,
+        target: Target,
+        to: Vec<Grantee>,
+        using: Using,
+    },
+    Mask {
+        name: Name,
+        target: MaskTarget,
+        using: Using,
+        except: Option<Except>,
+        predicates: Predicates,
+    },
+    AccessRule {
+        name: Name,
+        to: Vec<Grantee>,
+        demands: Demands,
+    },
+    View {
+        name: TableName,
+        at: Location,
+        sql: String,
+    },
+    Test(Case),
 }
 
 /// A statement and where it begins.
@@ -119,7 +218,8 @@ pub(crate) struct Located {
 }
 
 /// What kind of statement a decision rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PolicyKind {
     /// `GRANT`
     Grant,
@@ -131,6 +231,8 @@ pub enum PolicyKind {
     RestrictiveRowPolicy,
     /// `CREATE MASKING POLICY`
     MaskingPolicy,
+    /// `CREATE ACCESS RULE`
+    AccessRule,
 }
 
 impl fmt::Display for PolicyKind {
@@ -141,12 +243,13 @@ impl fmt::Display for PolicyKind {
             Self::PermissiveRowPolicy => "permissive row policy",
             Self::RestrictiveRowPolicy => "restrictive row policy",
             Self::MaskingPolicy => "masking policy",
+            Self::AccessRule => "access rule",
         })
     }
 }
 
 /// The statement that a part of a decision rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct PolicyRef {
     /// The file, as its path was given.
     pub file: String,
@@ -175,24 +278,6 @@ pub(crate) enum Subject {
     Public,
 }
 
-/// The caller, as far as rules look at it: a name and all active roles.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Caller<'a> {
-    pub(crate) user: &'a str,
-    pub(crate) roles: &'a BTreeSet<String>,
-}
-
-impl Caller<'_> {
-    /// Whether one of `subjects` is this caller.
-    pub(crate) fn is_any_of(&self, subjects: &[Subject]) -> bool {
-        subjects.iter().any(|subject| match subject {
-            Subject::Role(role) => self.roles.contains(role),
-            Subject::User(user) => self.user == user,
-            Subject::Public => true,
-        })
-    }
-}
-
 /// A grant or denial of reading, on one table.
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -212,13 +297,20 @@ pub(crate) struct RowRule {
 }
 
 /// How much a mask hides: what is later here hides more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Strength {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// The value itself.
     None,
+    /// Something computed from the value.
     Generalise,
+    /// A part of the value.
     Partial,
+    /// A keyed hash.
     Hash,
+    /// A constant.
     Redact,
+    /// NULL.
     Null,
 }
 
@@ -229,6 +321,7 @@ pub(crate) struct MaskRule {
     pub(crate) expr: Expr,
     pub(crate) except: Arc<[String]>,
     pub(crate) when: Option<Expr>,
+    pub(crate) predicates: Predicates,
     pub(crate) policy: Arc<PolicyRef>,
 }
 
@@ -242,27 +335,49 @@ pub(crate) struct TableRules {
     pub(crate) rows: Vec<RowRule>,
     /// Per column, in table order, the weakest mask first.
     pub(crate) masks: Vec<Vec<MaskRule>>,
+    /// Whether a row policy or mask asks what time it is.
+    pub(crate) reads_clock: bool,
 }
 
 impl TableRules {
     pub(crate) fn new(table: Arc<Table>) -> Self {
         let masks = table.columns.iter().map(|_| Vec::new()).collect();
-        Self { table, grants: Vec::new(), denials: Vec::new(), rows: Vec::new(), masks }
+        Self {
+            table,
+            grants: Vec::new(),
+            denials: Vec::new(),
+            rows: Vec::new(),
+            masks,
+            reads_clock: false,
+        }
+    }
+
+    /// Whether a denial for the caller covers one of the columns.
+    pub(crate) fn denies(&self, caller: Caller<'_>, columns: &[usize]) -> bool {
+        self.denials.iter().filter(|access| caller.is_bound_by(&access.to)).any(|access| {
+            access
+                .columns
+                .as_ref()
+                .is_none_or(|denied| denied.iter().any(|column| columns.contains(column)))
+        })
     }
 
     /// The columns the caller may read, and the statements that say so; `None` if there are none.
     pub(crate) fn visible(&self, caller: Caller<'_>) -> Option<(Vec<usize>, Vec<&PolicyRef>)> {
         let mut allowed = vec![false; self.table.columns.len()];
         let mut policies = Vec::new();
-        for (rules, allow) in [(&self.grants, true), (&self.denials, false)] {
-            for access in rules.iter().filter(|access| caller.is_any_of(&access.to)) {
-                policies.push(access.policy.as_ref());
-                match &access.columns {
-                    None => allowed.fill(allow),
-                    Some(columns) => {
-                        for column in columns {
-                            *allowed.get_mut(*column)? = allow;
-                        }
+        let grants = self.grants.iter().filter(|access| caller.may_use(&access.to));
+        let denials = self.denials.iter().filter(|access| caller.is_bound_by(&access.to));
+        // Denials last: no grant undoes one.
+        for (access, allow) in
+            grants.map(|access| (access, true)).chain(denials.map(|access| (access, false)))
+        {
+            policies.push(access.policy.as_ref());
+            match &access.columns {
+                None => allowed.fill(allow),
+                Some(columns) => {
+                    for column in columns {
+                        *allowed.get_mut(*column)? = allow;
                     }
                 }
             }

@@ -4,6 +4,11 @@
 //! parser on its primitives, strictly: what it doesn't know is an error. After an error it goes on
 //! behind the next semicolon, so that one load reports all of them.
 
+mod access;
+mod cases;
+mod policies;
+mod query;
+
 use std::sync::Arc;
 
 use datafusion_sql::sqlparser::ast::Expr as SqlExpr;
@@ -15,9 +20,7 @@ use tollgate_catalog::id::fold;
 
 use crate::SourceFile;
 use crate::diagnostics::{Diagnostic, Location};
-use crate::model::{
-    Except, Glob, Grantee, Located, MaskTarget, Name, RowKind, Statement, Target, Using,
-};
+use crate::model::{Grantee, Located, Name, Statement, Target, Using};
 
 type Parsed<T> = Result<T, Diagnostic>;
 
@@ -26,9 +29,6 @@ const UNSUPPORTED: &[&[&str]] = &[
     &["CREATE", "AGGREGATION", "POLICY"],
     &["CREATE", "LIMIT"],
     &["CREATE", "PRICE"],
-    &["CREATE", "ACCESS", "RULE"],
-    &["CREATE", "VIEW"],
-    &["TEST", "POLICY"],
     &["REVOKE"],
 ];
 
@@ -57,7 +57,8 @@ pub(crate) fn parse_file(
     };
     let end = tokens.last().map_or((1, 1), |token| (token.span.end.line, token.span.end.column));
     let parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
-    let mut reader = Reader { parser, end: Location { file: path, line: end.0, column: end.1 } };
+    let end = Location { file: path, line: end.0, column: end.1 };
+    let mut reader = Reader { parser, text: &file.text, end };
     loop {
         while reader.parser.consume_token(&Token::SemiColon) {}
         if reader.parser.peek_token_ref().token == Token::EOF {
@@ -76,6 +77,7 @@ pub(crate) fn parse_file(
 
 struct Reader<'a> {
     parser: Parser<'a>,
+    text: &'a str,
     end: Location,
 }
 
@@ -217,48 +219,26 @@ impl Reader<'_> {
         if self.take(&["CREATE", "MASKING", "POLICY"]) {
             return self.masking_policy();
         }
+        if self.take(&["CREATE", "ACCESS", "RULE"]) {
+            return self.access_rule();
+        }
+        if self.take(&["CREATE", "VIEW"]) {
+            return self.view();
+        }
+        if self.take(&["TEST", "POLICY"]) {
+            return self.test();
+        }
         self.unexpected(
             "a statement of the policy language",
-            "statements are CREATE ROLE, GRANT, DENY, TAG COLUMN, CREATE ROW POLICY and CREATE MASKING POLICY",
+            "statements are CREATE ROLE, GRANT, DENY, TAG COLUMN, CREATE ROW POLICY, CREATE MASKING POLICY, CREATE ACCESS RULE, CREATE VIEW and TEST POLICY",
         )
     }
 
-    fn access(&mut self, deny: bool) -> Parsed<Statement> {
-        let writes = ["INSERT", "UPDATE", "DELETE"];
-        let mut columns = None;
-        let mut read = false;
-        loop {
-            if let Some(action) = writes.iter().find(|action| self.peek(&[action])) {
-                return Err(self.here().error(
-                    format!(
-                        "{action} is not supported by this version: writes are refused for everyone"
-                    ),
-                    "only SELECT can be granted or denied",
-                ));
-            }
-            if read {
-                return self
-                    .unexpected("ON", "one SELECT is enough: SELECT (a, b) ON schema.table");
-            }
-            self.expect(&["SELECT"], "write SELECT, or SELECT (columns)")?;
-            read = true;
-            if self.parser.peek_token_ref().token == Token::LParen {
-                columns = Some(self.columns()?);
-            }
-            if !self.parser.consume_token(&Token::Comma) {
-                break;
-            }
-        }
-        self.expect(&["ON"], "say on what: ON schema.table, or ON ALL TABLES IN SCHEMA schema")?;
-        let target = self.target(false)?;
-        Ok(Statement::Access { deny, columns, target, to: self.grantees()? })
-    }
-
-    fn target(&mut self, with_column: bool) -> Parsed<Target> {
+    fn target(&mut self) -> Parsed<Target> {
         if self.take(&["ALL", "TABLES", "IN", "SCHEMA"]) {
             return Ok(Target::Schema(self.name("a schema")?));
         }
-        if with_column && self.take(&["ALL", "TABLES", "WITH", "COLUMN"]) {
+        if self.take(&["ALL", "TABLES", "WITH", "COLUMN"]) {
             self.token(&Token::LParen, "name the column in parentheses")?;
             let column = self.name("a column")?;
             self.token(&Token::RParen, "one column decides which tables are meant")?;
@@ -300,12 +280,31 @@ impl Reader<'_> {
     }
 
     fn user(&mut self) -> Parsed<String> {
-        let Token::SingleQuotedString(name) = &self.parser.peek_token_ref().token else {
-            return self.unexpected("a user", "write a user's name as text: USER 'ana'");
+        self.literal("a user", "write a user's name as text: USER 'ana'")
+    }
+
+    fn literal(&mut self, what: &str, hint: &str) -> Parsed<String> {
+        let Token::SingleQuotedString(text) = &self.parser.peek_token_ref().token else {
+            return self.unexpected(what, hint);
         };
-        let name = name.clone();
+        let text = text.clone();
         self.parser.advance_token();
-        Ok(name)
+        Ok(text)
+    }
+
+    /// `('a', 'b')`, each with its place.
+    fn literals(&mut self, what: &str, hint: &str) -> Parsed<Vec<Name>> {
+        self.token(&Token::LParen, hint)?;
+        let mut literals = Vec::new();
+        loop {
+            let at = self.here();
+            literals.push(Name { text: self.literal(what, hint)?, at });
+            if !self.parser.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.token(&Token::RParen, hint)?;
+        Ok(literals)
     }
 
     fn tag(&mut self) -> Parsed<Name> {
@@ -314,98 +313,6 @@ impl Reader<'_> {
             tag.text = format!("{}.{}", tag.text, self.name("a tag")?.text);
         }
         Ok(tag)
-    }
-
-    fn tag_column(&mut self) -> Parsed<Statement> {
-        let hint = "name schema.table.column; \"*\" stands for any characters of a part";
-        let at = self.here();
-        let schema = self.glob()?;
-        self.token(&Token::Period, hint)?;
-        let table = self.glob()?;
-        self.token(&Token::Period, hint)?;
-        let column = self.glob()?;
-        self.expect(&["AS"], "name the tag: AS tag")?;
-        Ok(Statement::Tag { pattern: [schema, table, column], at, tag: self.tag()? })
-    }
-
-    fn glob(&mut self) -> Parsed<Glob> {
-        let mut pieces: Vec<Option<String>> = Vec::new();
-        loop {
-            let piece = match &self.parser.peek_token_ref().token {
-                Token::Mul => None,
-                Token::Word(word) if !matches!(pieces.last(), Some(Some(_))) => {
-                    if !pieces.is_empty() && self.peek(&["AS"]) {
-                        return Ok(Glob(pieces));
-                    }
-                    Some(fold(&word.value, word.quote_style.is_some()))
-                }
-                _ if pieces.is_empty() => {
-                    return self.unexpected("a name or \"*\"", "name schema.table.column");
-                }
-                _ => return Ok(Glob(pieces)),
-            };
-            self.parser.advance_token();
-            // Two stars are one; this also keeps matching cheap.
-            if piece.is_some() || pieces.last() != Some(&None) {
-                pieces.push(piece);
-            }
-        }
-    }
-
-    fn row_policy(&mut self) -> Parsed<Statement> {
-        let name = self.name("the policy's name")?;
-        self.expect(&["ON"], "say on which tables: ON schema.table, or ON ALL TABLES …")?;
-        let target = self.target(true)?;
-        let kind = if self.take(&["AS", "PERMISSIVE"]) {
-            RowKind::Permissive
-        } else if self.take(&["AS", "RESTRICTIVE"]) {
-            RowKind::Restrictive
-        } else {
-            return self.unexpected(
-                "AS PERMISSIVE or AS RESTRICTIVE",
-                "permissive policies each show rows, restrictive ones must all hold",
-            );
-        };
-        let to = self.grantees()?;
-        let hint = "add USING (condition): the rows that it shows";
-        let using = self.using(&format!("row policy \"{}\" has no USING", name.text), hint)?;
-        Ok(Statement::RowPolicy { name, kind, target, to, using })
-    }
-
-    fn masking_policy(&mut self) -> Parsed<Statement> {
-        let name = self.name("the policy's name")?;
-        self.expect(&["ON"], "say on which columns: ON TAG tag, or ON schema.table (column)")?;
-        let target =
-            if self.peek(&["TAG"]) && self.parser.peek_nth_token_ref(1).token != Token::Period {
-                self.parser.advance_token();
-                MaskTarget::Tag(self.tag()?)
-            } else {
-                let (table, at) = self.table()?;
-                self.token(&Token::LParen, "name the column in parentheses")?;
-                let column = self.name("a column")?;
-                self.token(&Token::RParen, "a masking policy is for one column, or for a tag")?;
-                MaskTarget::Column { name: table, at, column }
-            };
-        let hint = "add USING (expression): what stands for the value";
-        let using = self.using(&format!("masking policy \"{}\" has no USING", name.text), hint)?;
-        let mut except = None;
-        if self.take(&["EXCEPT", "ROLE"]) {
-            let roles = self.names("a role")?;
-            let when = if self.take(&["WHEN"]) { Some(self.parenthesised()?) } else { None };
-            except = Some(Except { roles, when });
-        }
-        if self.take(&["PREDICATES"]) {
-            for refused in ["DENY", "EQUALITY"] {
-                if self.peek(&[refused]) {
-                    return Err(self.here().error(
-                        format!("PREDICATES {refused} is not supported by this version"),
-                        "only PREDICATES MASKED is: predicates see the masked value",
-                    ));
-                }
-            }
-            self.expect(&["MASKED"], "write PREDICATES MASKED, or leave it out")?;
-        }
-        Ok(Statement::Mask { name, target, using, except })
     }
 
     fn using(&mut self, missing: &str, hint: &str) -> Parsed<Using> {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::expr::{InList, InSubquery, ScalarFunction, TryCast};
 use datafusion_expr::{
@@ -15,7 +15,7 @@ use datafusion_expr::{
 };
 use tollgate_identity::Principal;
 
-use crate::model::Caller;
+use crate::standing::Caller;
 
 /// What about the caller is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +28,8 @@ pub(crate) enum Question {
     HasRole(String),
     ClientIp,
     Purpose,
+    /// The time of the decision, as a value of this date or timestamp type.
+    Now(DataType),
 }
 
 impl Question {
@@ -46,6 +48,35 @@ pub(crate) fn is_question(expr: &Expr) -> bool {
     matches!(expr, Expr::ScalarFunction(function) if function.func.inner().is::<Placeholder>())
 }
 
+/// Whether the expression is the placeholder of the time of the decision.
+pub(crate) fn is_now(expr: &Expr) -> bool {
+    let Expr::ScalarFunction(function) = expr else { return false };
+    let placeholder = function.func.inner().downcast_ref::<Placeholder>();
+    placeholder.is_some_and(|placeholder| matches!(placeholder.question, Question::Now(_)))
+}
+
+/// Whether the time of the decision is asked for anywhere, also inside subqueries.
+pub(crate) fn asks_time(expr: &Expr) -> bool {
+    let found = expr.exists(|expr| {
+        let inside = match expr {
+            Expr::InSubquery(lookup) => {
+                let mut inside = false;
+                lookup.subquery.subquery.apply(|plan| {
+                    plan.apply_expressions(|expr| {
+                        inside |= asks_time(expr);
+                        Ok(TreeNodeRecursion::Continue)
+                    })
+                })?;
+                inside
+            }
+            other => is_now(other),
+        };
+        Ok(inside)
+    });
+    // What can't be looked through is taken for one that asks.
+    found.unwrap_or(true)
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Placeholder {
     question: Question,
@@ -61,6 +92,7 @@ impl ScalarUDFImpl for Placeholder {
             Question::HasRole(_) => "has_role",
             Question::ClientIp => "client_ip",
             Question::Purpose => "purpose",
+            Question::Now(_) => "current_timestamp",
         }
     }
 
@@ -74,6 +106,7 @@ impl ScalarUDFImpl for Placeholder {
                 DataType::Utf8
             }
             Question::AmongAttributes(_) | Question::HasRole(_) => DataType::Boolean,
+            Question::Now(data_type) => data_type.clone(),
         })
     }
 
@@ -142,8 +175,18 @@ fn answer_one(
                 negated: false,
             }),
         },
-        Question::HasRole(role) => lit(caller.roles.contains(role)),
+        Question::HasRole(role) => lit(caller.standing.active.contains(role)),
         Question::ClientIp => text(Some(principal.address().to_string())),
-        Question::Purpose => text(None),
+        Question::Purpose => text(caller.standing.circumstances.purpose.clone()),
+        Question::Now(data_type) => {
+            // An instant stays itself in every zone; what has no zone is in UTC.
+            let zone = match data_type {
+                DataType::Timestamp(_, Some(_)) => Some("+00:00".into()),
+                _ => None,
+            };
+            let now = caller.standing.circumstances.now;
+            let now = ScalarValue::TimestampMicrosecond(Some(now), zone).cast_to(data_type)?;
+            Expr::Literal(now, None)
+        }
     })
 }

@@ -19,8 +19,8 @@ use tollgate_catalog::{Column, Snapshot, Storage, Table, TableName};
 use tollgate_identity::{Principal, UserStore, Verifier};
 
 use crate::{
-    Bundle, Denied, Diagnostics, FunctionSource, MaskSecret, NamesTables, Permit, SecuredTable,
-    SourceFile, decide,
+    Bundle, Circumstances, Denied, Diagnostics, FunctionSource, MaskSecret, NamesTables, Permit,
+    SecuredTable, SourceFile, decide,
 };
 
 fn table(schema: &str, name: &str, columns: &[(&str, DataType)]) -> Table {
@@ -157,6 +157,11 @@ pub(crate) fn principal(name: &str) -> Arc<Principal> {
     Arc::new(store.verify_password(name, "secret", "10.1.2.3".parse().unwrap()).unwrap())
 }
 
+/// 2026-06-15 12:00:00 in UTC, without a second factor or a purpose.
+pub(crate) fn circumstances() -> Circumstances {
+    Circumstances { now: 1_781_524_800_000_000, mfa: false, purpose: None }
+}
+
 #[derive(Debug)]
 pub(crate) struct Names(Vec<Arc<Table>>);
 
@@ -176,14 +181,15 @@ pub(crate) fn decide_on(
         let (schema, table) = name.split_once('.').unwrap();
         Arc::clone(snapshot.table(&TableName::new(schema, table)).unwrap())
     });
-    decide(bundle, &principal(user), Names(names.collect()))
+    decide(bundle, &principal(user), &circumstances(), Names(names.collect()))
 }
 
 /// What a user sees of a table: visible columns with masks, and the row predicate.
 pub(crate) fn describe(sql: &str, user: &str, table: &str) -> String {
     let bundle = load(sql).unwrap_or_else(|errors| panic!("{errors}"));
     match decide_on(&bundle, user, &[table]) {
-        Err(denied) => format!("denied {}", denied.table),
+        Err(Denied::Table(table)) => format!("denied {table}"),
+        Err(Denied::NoActiveRole) => "no active role".to_owned(),
         Ok(permit) => show(&permit.into_parts().tables[0]),
     }
 }

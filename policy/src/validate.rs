@@ -1,7 +1,9 @@
 //! Statements → rules per table, checked against a catalog snapshot; every error is collected.
 
+mod access;
 mod masks;
 mod roles;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,12 +12,15 @@ use tollgate_catalog::{Snapshot, Table, TableName};
 
 use crate::bind::Binder;
 use crate::bundle::{FunctionSource, Members};
+use crate::cases::PolicyTest;
 use crate::diagnostics::{Diagnostic, Location};
 use crate::mask::MaskSecret;
 use crate::model::{
-    Access, Glob, Grantee, Located, Name, PolicyKind, PolicyRef, RowKind, RowRule, Statement,
-    Subject, TableRules, Target, Using,
+    Glob, Grantee, Located, Name, PolicyKind, PolicyRef, RowKind, RowRule, Statement, Subject,
+    TableRules, Target, Using,
 };
+use crate::principal::asks_time;
+use crate::standing::AccessRule;
 
 /// Checks all statements. The result is meaningful only if no diagnostic was added.
 pub(crate) fn validate(
@@ -24,8 +29,10 @@ pub(crate) fn validate(
     functions: &dyn FunctionSource,
     secret: &MaskSecret,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Members, HashMap<TableName, TableRules>) {
+) -> Rules {
     let members = roles::members(statements, diagnostics);
+    let views = views::declare(statements, snapshot, functions, diagnostics);
+    let snapshot = &snapshot.with(views.iter().map(Arc::clone));
     let mut schemas: HashMap<&str, Vec<&Arc<Table>>> = HashMap::new();
     for table in snapshot.tables() {
         schemas.entry(&table.name.schema).or_default().push(table);
@@ -39,6 +46,8 @@ pub(crate) fn validate(
         names: HashMap::new(),
         tags: BTreeMap::new(),
         rules: HashMap::new(),
+        access_rules: Vec::new(),
+        tests: Vec::new(),
         errors: diagnostics,
     };
     // Tags first: a policy may stand before the tags that it is about.
@@ -51,8 +60,17 @@ pub(crate) fn validate(
         validator.statement(located);
     }
     validator.order_masks();
-    let rules = validator.rules;
-    (members, rules)
+    let Validator { rules: tables, access_rules, tests, .. } = validator;
+    Rules { members, views, tables, access_rules, tests }
+}
+
+/// All that a bundle says, bound to a catalog.
+pub(crate) struct Rules {
+    pub(crate) members: Members,
+    pub(crate) views: Vec<Arc<Table>>,
+    pub(crate) tables: HashMap<TableName, TableRules>,
+    pub(crate) access_rules: Vec<AccessRule>,
+    pub(crate) tests: Vec<PolicyTest>,
 }
 
 struct Validator<'a> {
@@ -66,6 +84,8 @@ struct Validator<'a> {
     /// The columns that carry each tag.
     tags: BTreeMap<String, BTreeSet<(TableName, usize)>>,
     rules: HashMap<TableName, TableRules>,
+    access_rules: Vec<AccessRule>,
+    tests: Vec<PolicyTest>,
     errors: &'a mut Vec<Diagnostic>,
 }
 
@@ -77,18 +97,27 @@ impl<'a> Validator<'a> {
     fn statement(&mut self, located: &Located) {
         match &located.statement {
             // Done before.
-            Statement::CreateRole { .. } | Statement::GrantRole { .. } | Statement::Tag { .. } => {}
-            Statement::Access { deny, columns, target, to } => {
-                self.access(&located.at, *deny, columns.as_deref(), target, to);
+            Statement::CreateRole { .. }
+            | Statement::GrantRole { .. }
+            | Statement::View { .. }
+            | Statement::Tag { .. } => {}
+            Statement::Access { deny, privileges, target, to } => {
+                self.access(&located.at, *deny, privileges, target, to);
             }
             Statement::RowPolicy { name, kind, target, to, using } => {
                 self.unique(name);
                 self.row_policy(&located.at, name, *kind, target, to, using);
             }
-            Statement::Mask { name, target, using, except } => {
+            Statement::Mask { name, target, using, except, predicates } => {
                 self.unique(name);
-                self.masking_policy(&located.at, name, target, using, except.as_ref());
+                let except = except.as_ref();
+                self.masking_policy(&located.at, name, target, using, (except, *predicates));
             }
+            Statement::AccessRule { name, to, demands } => {
+                self.unique(name);
+                self.access_rule(&located.at, name, to, demands);
+            }
+            Statement::Test(case) => self.test(&located.at, case),
         }
     }
 
@@ -204,34 +233,6 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn access(
-        &mut self,
-        at: &Location,
-        deny: bool,
-        columns: Option<&[Name]>,
-        target: &Target,
-        to: &[Grantee],
-    ) {
-        let (kind, verb) =
-            if deny { (PolicyKind::Deny, "DENY") } else { (PolicyKind::Grant, "GRANT") };
-        let what = match target {
-            Target::Table { name, .. } => name.to_string(),
-            Target::Schema(schema) => format!("ALL TABLES IN SCHEMA {}", schema.text),
-            Target::WithColumn(column) => format!("ALL TABLES WITH COLUMN ({})", column.text),
-        };
-        let policy = Arc::new(PolicyRef::new(at, kind, format!("{verb} SELECT ON {what}")));
-        let to = self.subjects(to);
-        for table in self.targets(target) {
-            let indexes: Option<Vec<usize>> = columns.map(|columns| {
-                columns.iter().filter_map(|column| self.column(table, column)).collect()
-            });
-            let access =
-                Access { to: Arc::clone(&to), columns: indexes, policy: Arc::clone(&policy) };
-            let rules = self.rules(table);
-            if deny { rules.denials.push(access) } else { rules.grants.push(access) }
-        }
-    }
-
     fn tag(&mut self, pattern: &[Glob; 3], at: &Location, tag: &Name) {
         let [schema, name, column] = pattern;
         let candidates: Vec<&Arc<Table>> = match (schema.literal(), name.literal()) {
@@ -283,7 +284,9 @@ impl<'a> Validator<'a> {
         for table in self.targets(target) {
             if let Some(predicate) = self.binder().predicate(using, table) {
                 let (to, policy) = (Arc::clone(&to), Arc::clone(&policy));
-                self.rules(table).rows.push(RowRule { kind, to, predicate, policy });
+                let rules = self.rules(table);
+                rules.reads_clock |= asks_time(&predicate);
+                rules.rows.push(RowRule { kind, to, predicate, policy });
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::type_coercion::functions::fields_with_udf;
@@ -118,6 +118,15 @@ impl Binder<'_> {
                     "use column = ANY(principal_attrs('name'))",
                 );
             }
+            ("current_timestamp" | "current_date", []) => {
+                let data_type = if name == "current_date" {
+                    DataType::Date32
+                } else {
+                    DataType::Timestamp(TimeUnit::Microsecond, None)
+                };
+                let expr = Question::Now(data_type.clone()).ask(Vec::new());
+                return Some(Bound { expr, data_type, strength: Strength::Redact, at });
+            }
             (
                 "current_timestamp" | "now" | "current_date" | "current_time" | "localtimestamp"
                 | "localtime",
@@ -125,8 +134,8 @@ impl Binder<'_> {
             ) => {
                 return self.fail(
                     &at,
-                    format!("{name} is not supported by this version"),
-                    "compare with a literal",
+                    format!("this use of {name} is not supported in policies"),
+                    "use current_timestamp or current_date, both are in UTC",
                 );
             }
             (

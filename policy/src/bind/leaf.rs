@@ -10,7 +10,7 @@ use super::{Binder, Bound, Place, Scope};
 use crate::convert::{comparable, display, fit, is_text, is_total_cast};
 use crate::diagnostics::Location;
 use crate::model::Strength;
-use crate::principal::is_question;
+use crate::principal::{Question, is_now, is_question};
 
 impl Binder<'_> {
     pub(super) fn column(
@@ -175,6 +175,7 @@ impl Binder<'_> {
         {
             return Some((Expr::Literal(fitting, None), right.expr));
         }
+        let left = if is_now(&left.expr) { at_time(left, &right.data_type) } else { left };
         let right = self.meet_right(&left, right)?;
         Some((left.expr, right))
     }
@@ -193,6 +194,7 @@ impl Binder<'_> {
                 );
             }
         }
+        let right = if is_now(&right.expr) { at_time(right, &left.data_type) } else { right };
         if comparable(&left.data_type, &right.data_type) {
             return Some(right.expr);
         }
@@ -243,6 +245,17 @@ impl Binder<'_> {
             format!("expected text, found {}", display(&bound.data_type)),
             "cast it to text if that is meant",
         )
+    }
+}
+
+/// The time of the decision as a value of the type that it is compared with, if that has times.
+fn at_time(now: Bound, data_type: &DataType) -> Bound {
+    match data_type {
+        DataType::Timestamp(..) | DataType::Date32 => {
+            let expr = Question::Now(data_type.clone()).ask(Vec::new());
+            Bound { expr, data_type: data_type.clone(), ..now }
+        }
+        _ => now,
     }
 }
 

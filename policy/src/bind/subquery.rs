@@ -159,6 +159,13 @@ impl Binder<'_> {
                 "name a table of the catalog with its schema",
             );
         };
+        if scope.table.view().is_some() || table.view().is_some() {
+            return self.fail(
+                &at,
+                "a subquery in a policy can't stand on a view, or read one",
+                "write the policy for the tables that the view reads",
+            );
+        }
         let qualifier =
             TableReference::partial(lookup.table.schema.clone(), lookup.table.table.clone());
         let Ok(schema) =

@@ -80,7 +80,8 @@ pub(super) fn step(values: &ArrayRef, step: &ScalarValue, nearest: bool) -> Resu
         ($type:ty, $step:expr) => {
             map(values.as_primitive::<$type>(), |value| {
                 let steps = value / $step;
-                Some((if nearest { steps.round() } else { steps.floor() }) * $step)
+                // Without the sign of a zero, which would tell the sign of a small value.
+                Some((if nearest { steps.round() } else { steps.floor() }) * $step + 0.0)
             })
         };
     }

@@ -26,16 +26,16 @@ fn errors_have_places() {
             "1:31: expected ROLE, USER or PUBLIC, found \"ana\"",
         ),
         ("GRANT SELECT ON crm.orders TO USER ana;", "1:36: expected a user, found \"ana\""),
-        ("GRANT SELECT, SELECT ON crm.orders TO PUBLIC;", "1:15: expected ON, found \"SELECT\""),
+        ("GRANT SELECT, SELECT ON crm.orders TO PUBLIC;", "1:15: SELECT is named twice"),
+        ("GRANT DELETE (id) ON crm.orders TO PUBLIC;", "1:14: expected ON, found \"(\""),
         (
-            "GRANT SELECT, INSERT ON crm.orders TO PUBLIC;",
-            "1:15: INSERT is not supported by this version: writes are refused for everyone",
+            "DENY SELECT, UPDATE (a) ON crm.orders TO PUBLIC;",
+            "1:22: column \"a\" of crm.orders does not exist",
         ),
         (
-            "DENY UPDATE (a) ON crm.orders TO PUBLIC;",
-            "1:6: UPDATE is not supported by this version: writes are refused for everyone",
+            "GRANT USAGE ON crm.orders TO PUBLIC;",
+            "1:7: expected SELECT, INSERT, UPDATE or DELETE, found \"USAGE\"",
         ),
-        ("GRANT USAGE ON crm.orders TO PUBLIC;", "1:7: expected SELECT, found \"USAGE\""),
         (
             "REVOKE SELECT ON crm.orders FROM PUBLIC;",
             "1:1: REVOKE is not supported by this version",
@@ -49,14 +49,31 @@ fn errors_have_places() {
             "1:1: CREATE LIMIT is not supported by this version",
         ),
         ("CREATE PRICE p TO PUBLIC;", "1:1: CREATE PRICE is not supported by this version"),
+        ("CREATE VIEW v AS SELECT 1;", "1:15: expected \".\", found \"AS\""),
+        ("CREATE VIEW s.v AS SELECT a, t.* FROM t;", "1:32: a view can't select \"*\""),
+        ("CREATE VIEW s.v AS SELECT * FROM t;", "1:27: a view can't select \"*\""),
+        ("CREATE VIEW s.v AS DELETE FROM t;", "1:20: expected a query"),
         (
-            "CREATE ACCESS RULE r TO PUBLIC;",
-            "1:1: CREATE ACCESS RULE is not supported by this version",
+            "CREATE VIEW crm.orders AS SELECT count(*), 2 * a FROM t;",
+            "1:13: relation crm.orders exists already",
         ),
-        ("CREATE VIEW v AS SELECT 1;", "1:1: CREATE VIEW is not supported by this version"),
         (
-            "TEST POLICY AS USER 'ana' SELECT 1 EXPECT DENIED;",
-            "1:1: TEST POLICY is not supported by this version",
+            "TEST POLICY AS USER 'ana' ROLES (r) SELECT 1 EXPECT DENIED;",
+            "1:34: role \"r\" does not exist",
+        ),
+        ("TEST POLICY AS USER 'ana' SELECT 1;", "1:35: expected EXPECT, found \";\""),
+        ("TEST POLICY AS USER 'ana' DELETE FROM a EXPECT DENIED;", "1:27: expected a query"),
+        (
+            "TEST POLICY AS USER 'ana' SELECT (1 EXPECT DENIED;",
+            "1:50: expected EXPECT, found \";\"",
+        ),
+        (
+            "TEST POLICY AS USER 'ana' SELECT 1 EXPECT ROWS (1), (1, 2);",
+            "1:53: the rows differ in their number of values",
+        ),
+        (
+            "TEST POLICY AS USER 'ana' WITH (a = '1', a = '2') SELECT 1 EXPECT DENIED;",
+            "1:42: attribute \"a\" is given twice",
         ),
         (
             "CREATE ROW POLICY p ON crm.orders AS RESTRICTIVE TO PUBLIC;",
@@ -83,12 +100,8 @@ fn errors_have_places() {
             "1:48: expected \")\", found \",\"",
         ),
         (
-            "CREATE MASKING POLICY m ON crm.customers (email) USING (NULL) PREDICATES DENY;",
-            "1:74: PREDICATES DENY is not supported by this version",
-        ),
-        (
-            "CREATE MASKING POLICY m ON crm.customers (email) USING (NULL) PREDICATES EQUALITY;",
-            "1:74: PREDICATES EQUALITY is not supported by this version",
+            "CREATE MASKING POLICY m ON crm.customers (email) USING (NULL) PREDICATES NONE;",
+            "1:74: expected MASKED, found \"NONE\"",
         ),
         ("TAG COLUMN crm.customers AS pii;", "1:26: expected \".\", found \"AS\""),
         ("\n  'open", "2:3: unterminated string literal"),
@@ -102,9 +115,9 @@ fn one_load_reports_all_errors() {
     check_errors(
         "-- a comment\nGRANT ALL ON x.y TO PUBLIC;\nCREATE ROLE a;\nCREATE ROLE a; DENY;\nGRANT SELECT ON x.y TO ROLE b;",
         &[
-            "2:7: expected SELECT, found \"ALL\"",
+            "2:7: expected SELECT, INSERT, UPDATE or DELETE, found \"ALL\"",
             "4:13: role \"a\" exists already",
-            "4:20: expected SELECT, found \";\"",
+            "4:20: expected SELECT, INSERT, UPDATE or DELETE, found \";\"",
             "5:17: table x.y does not exist",
             "5:29: role \"b\" does not exist",
         ],

@@ -6,7 +6,8 @@ use tollgate_catalog::Table;
 
 use super::Validator;
 use crate::diagnostics::Location;
-use crate::model::{Except, MaskRule, MaskTarget, Name, PolicyKind, PolicyRef, Using};
+use crate::model::{Except, MaskRule, MaskTarget, Name, PolicyKind, PolicyRef, Predicates, Using};
+use crate::principal::asks_time;
 
 impl Validator<'_> {
     pub(super) fn masking_policy(
@@ -15,7 +16,7 @@ impl Validator<'_> {
         name: &Name,
         target: &MaskTarget,
         using: &Using,
-        except: Option<&Except>,
+        (except, predicates): (Option<&Except>, Predicates),
     ) {
         let policy = Arc::new(PolicyRef::new(at, PolicyKind::MaskingPolicy, &name.text));
         let roles = except.map_or(&[][..], |except| &except.roles);
@@ -33,8 +34,12 @@ impl Validator<'_> {
                 continue;
             };
             let (except, policy) = (Arc::clone(&exempt), Arc::clone(&policy));
-            let rule = MaskRule { strength, expr, except, when: condition.flatten(), policy };
-            if let Some(masks) = self.rules(&table).masks.get_mut(column) {
+            let when = condition.flatten();
+            let reads_clock = asks_time(&expr) || when.as_ref().is_some_and(asks_time);
+            let rule = MaskRule { strength, expr, except, when, predicates, policy };
+            let rules = self.rules(&table);
+            rules.reads_clock |= reads_clock;
+            if let Some(masks) = rules.masks.get_mut(column) {
                 masks.push(rule);
             }
         }

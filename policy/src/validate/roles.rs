@@ -45,7 +45,9 @@ pub(super) fn members(statements: &[Located], errors: &mut Vec<Diagnostic>) -> M
                     grant(&mut members, &mut edges, role, grantee, errors);
                 }
             }
-            Statement::Access { to, .. } | Statement::RowPolicy { to, .. } => {
+            Statement::Access { to, .. }
+            | Statement::RowPolicy { to, .. }
+            | Statement::AccessRule { to, .. } => {
                 for grantee in to {
                     match grantee {
                         Grantee::User(user) => {
@@ -55,7 +57,11 @@ pub(super) fn members(statements: &[Located], errors: &mut Vec<Diagnostic>) -> M
                     }
                 }
             }
-            Statement::CreateRole { .. } | Statement::Tag { .. } | Statement::Mask { .. } => {}
+            Statement::CreateRole { .. }
+            | Statement::Tag { .. }
+            | Statement::Mask { .. }
+            | Statement::View { .. }
+            | Statement::Test(_) => {}
         }
     }
     find_cycles(&members, &edges, errors);

@@ -1,0 +1,216 @@
+//! Why somebody sees what they see of a table: each statement that has a say, with its place.
+//!
+//! For operators and for those who write policies: it names what is hidden from the caller, so it
+//! must not be shown to the caller.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tollgate_catalog::Table;
+use tollgate_identity::Principal;
+
+use crate::bundle::Bundle;
+use crate::decide::{SecuredTable, secure};
+use crate::model::{MaskRule, PolicyRef, Predicates, RowKind, Strength, TableRules};
+use crate::standing::{Caller, Circumstances, NoActiveRole, Standing};
+
+/// What decides over one table for one caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The caller.
+    pub user: String,
+    /// The hash of the bundle.
+    pub bundle: String,
+    /// The table.
+    pub table: String,
+    /// What comes of it.
+    pub outcome: Outcome,
+    /// The caller's roles, whether they are active or not.
+    pub held_roles: Vec<String>,
+    /// Those that are active.
+    pub active_roles: Vec<String>,
+    /// The access rules that are for the caller or a role that it holds.
+    pub access_rules: Vec<RuleExplanation>,
+    /// Every column of the table, in order.
+    pub columns: Vec<ColumnExplanation>,
+    /// Every row policy of the table, in the order in which they were read.
+    pub row_policies: Vec<RowExplanation>,
+    /// The condition that comes of them, with the answers about the caller put in; `None`: all rows.
+    pub row_condition: Option<String>,
+}
+
+/// What the caller sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Some columns.
+    Visible,
+    /// Nothing: for the caller there is no such table.
+    Hidden,
+    /// Nothing at all, as no role is active.
+    NoActiveRole,
+}
+
+/// An access rule and whether it is met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleExplanation {
+    /// The rule.
+    pub policy: PolicyRef,
+    /// Whether the caller meets all that it demands.
+    pub met: bool,
+}
+
+/// What decides over a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColumnExplanation {
+    /// Its name.
+    pub name: String,
+    /// Whether the caller sees it.
+    pub visible: bool,
+    /// The grants that are for the caller.
+    pub grants: Vec<PolicyRef>,
+    /// The denials that are for the caller.
+    pub denials: Vec<PolicyRef>,
+    /// All of its masks, the weakest first: on each row the last one that applies is shown.
+    pub masks: Vec<MaskExplanation>,
+    /// What stands for its values; `None` if they are shown as they are, or not at all.
+    pub shown_as: Option<String>,
+    /// What a statement may do with it.
+    pub predicates: Predicates,
+}
+
+/// What a mask does for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MaskExplanation {
+    /// The policy.
+    pub policy: PolicyRef,
+    /// How much it hides.
+    pub strength: Strength,
+    /// On which rows it applies.
+    pub applies: Applies,
+}
+
+/// On which rows a mask applies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applies {
+    /// On all.
+    Always,
+    /// On none: the caller is exempt.
+    Never,
+    /// On those for which this condition isn't true.
+    Unless(String),
+}
+
+/// What a row policy does for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowExplanation {
+    /// The policy, whose kind says whether it permits or restricts.
+    pub policy: PolicyRef,
+    /// Whether it is for the caller.
+    pub applies: bool,
+    /// Its condition, with questions about the caller as they stand in the policy.
+    pub condition: String,
+}
+
+/// Says why a principal sees what it sees of a table, from the very rules that decide.
+pub fn explain(
+    bundle: &Bundle,
+    principal: &Principal,
+    circumstances: &Circumstances,
+    table: &Arc<Table>,
+) -> Explanation {
+    let held = bundle.roles_of(principal);
+    let standing = bundle.standing(principal, circumstances);
+    let mut explanation = Explanation {
+        user: principal.name().to_owned(),
+        bundle: bundle.hash().to_owned(),
+        table: table.name.to_string(),
+        outcome: Outcome::Hidden,
+        held_roles: held.iter().cloned().collect(),
+        active_roles: Vec::new(),
+        access_rules: bundle.access_rules(principal, circumstances, &held),
+        columns: Vec::new(),
+        row_policies: Vec::new(),
+        row_condition: None,
+    };
+    let standing = match standing {
+        Ok(standing) => standing,
+        Err(NoActiveRole) => {
+            explanation.outcome = Outcome::NoActiveRole;
+            return explanation;
+        }
+    };
+    explanation.active_roles = standing.active().iter().cloned().collect();
+    if let Some(rules) = bundle.rules(table) {
+        let caller = Caller { user: principal.name(), standing: &standing };
+        let secured = secure(bundle, table, principal, caller);
+        if secured.is_some() {
+            explanation.outcome = Outcome::Visible;
+        }
+        explanation.columns = columns(rules, secured.as_ref(), caller);
+        explanation.row_policies = row_policies(rules, caller);
+        let condition = secured.as_ref().and_then(SecuredTable::row_predicate);
+        explanation.row_condition = condition.map(ToString::to_string);
+    }
+    explanation
+}
+
+fn columns(
+    rules: &TableRules,
+    secured: Option<&SecuredTable>,
+    caller: Caller<'_>,
+) -> Vec<ColumnExplanation> {
+    let covers = |columns: &Option<Vec<usize>>, index: usize| {
+        columns.as_ref().is_none_or(|columns| columns.contains(&index))
+    };
+    let explained = rules.table.columns.iter().zip(&rules.masks).enumerate();
+    let explained = explained.map(|(index, (column, masks))| {
+        let grants = rules.grants.iter().filter(|access| caller.may_use(&access.to));
+        let denials = rules.denials.iter().filter(|access| caller.is_bound_by(&access.to));
+        let shown = secured
+            .and_then(|secured| secured.columns().iter().find(|visible| visible.index == index));
+        let mask = shown.and_then(|visible| visible.mask.as_ref());
+        ColumnExplanation {
+            name: column.name.clone(),
+            visible: shown.is_some(),
+            grants: grants
+                .filter(|access| covers(&access.columns, index))
+                .map(|access| access.policy.as_ref().clone())
+                .collect(),
+            denials: denials
+                .filter(|access| covers(&access.columns, index))
+                .map(|access| access.policy.as_ref().clone())
+                .collect(),
+            masks: masks.iter().map(|rule| mask_of(rule, caller.standing)).collect(),
+            shown_as: mask.map(|mask| mask.expr.to_string()),
+            predicates: mask.map_or(Predicates::Masked, |mask| mask.predicates),
+        }
+    });
+    explained.collect()
+}
+
+fn mask_of(rule: &MaskRule, standing: &Standing) -> MaskExplanation {
+    let exempt = rule.except.iter().any(|role| standing.active.contains(role));
+    let applies = match (exempt, &rule.when) {
+        (false, _) => Applies::Always,
+        (true, None) => Applies::Never,
+        (true, Some(when)) => Applies::Unless(when.to_string()),
+    };
+    MaskExplanation { policy: rule.policy.as_ref().clone(), strength: rule.strength, applies }
+}
+
+fn row_policies(rules: &TableRules, caller: Caller<'_>) -> Vec<RowExplanation> {
+    let explained = rules.rows.iter().map(|rule| RowExplanation {
+        policy: rule.policy.as_ref().clone(),
+        applies: match rule.kind {
+            RowKind::Permissive => caller.may_use(&rule.to),
+            RowKind::Restrictive => caller.is_bound_by(&rule.to),
+        },
+        condition: rule.predicate.to_string(),
+    });
+    explained.collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Views: planned over the catalog and the views before them, each then a table like others.
+
+use std::sync::Arc;
+
+use tollgate_catalog::{Snapshot, Storage, Table, View};
+
+use crate::bundle::FunctionSource;
+use crate::diagnostics::Diagnostic;
+use crate::model::{Located, Statement};
+
+/// How deep views may read views; what plans them is recursive.
+const MAX_DEPTH: usize = 16;
+
+/// One more than the views that it reads.
+fn depth(view: &View) -> usize {
+    let below = view.reads.iter().filter_map(|(read, _)| read.view()).map(depth).max();
+    below.unwrap_or(0).saturating_add(1)
+}
+
+/// The views, in order.
+pub(super) fn declare(
+    statements: &[Located],
+    snapshot: &Snapshot,
+    functions: &dyn FunctionSource,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<Arc<Table>> {
+    let mut views: Vec<Arc<Table>> = Vec::new();
+    for located in statements {
+        let Statement::View { name, at, sql } = &located.statement else { continue };
+        let catalog = snapshot.with(views.iter().map(Arc::clone));
+        if catalog.table(name).is_some() {
+            errors.push(at.error(format!("relation {name} exists already"), "choose another name"));
+            continue;
+        }
+        match functions.view(sql, &catalog) {
+            Ok((_, view)) if depth(&view) > MAX_DEPTH => errors.push(at.error(
+                format!("view {name} reads views that are more than {MAX_DEPTH} deep"),
+                "read the tables themselves",
+            )),
+            Ok((columns, view)) => views.push(Arc::new(Table {
+                name: name.clone(),
+                columns,
+                primary_key: Vec::new(),
+                foreign_keys: Vec::new(),
+                comment: None,
+                row_count: None,
+                bytes: None,
+                storage: Storage::View(view),
+            })),
+            Err(error) => errors.push(at.error(
+                format!("view {name} can't be declared: {error}"),
+                error.hint().unwrap_or(
+                    "write one SELECT over tables with their schema; a view may read those before it",
+                ),
+            )),
+        }
+    }
+    views
+}
