@@ -27,6 +27,8 @@ pub enum Command {
     Begin {
         /// Whether it was written `START TRANSACTION`.
         start: bool,
+        /// The isolation level, if it names one.
+        isolation: Option<&'static str>,
     },
     /// `COMMIT` or `END`.
     Commit,
@@ -38,8 +40,13 @@ pub enum Command {
     Release(String),
     /// `ROLLBACK TO [SAVEPOINT] name`.
     RollbackTo(String),
-    /// `SET TRANSACTION …` or `SET SESSION CHARACTERISTICS …` that asks for reading only.
-    Characteristics,
+    /// `SET TRANSACTION …` or `SET SESSION CHARACTERISTICS …`.
+    Characteristics {
+        /// Whether it is for the transactions to come, not for the open one.
+        session: bool,
+        /// The isolation level, if it names one.
+        isolation: Option<&'static str>,
+    },
     /// `DEALLOCATE name`; `None` is ALL.
     Deallocate(Option<String>),
     /// `CLOSE name`; `None` is ALL.
@@ -180,14 +187,12 @@ pub fn read(tokens: &[Token]) -> Result<Option<Command>, Error> {
         discard(&mut words)?
     } else if words.eat("begin") {
         words.eat_any(&["work", "transaction"]);
-        modes(&mut words)?;
-        Command::Begin { start: false }
+        Command::Begin { start: false, isolation: modes(&mut words, false)? }
     } else if words.eat("start") {
         if !words.eat("transaction") {
             return Err(words.peek().map_or_else(end_of_input, syntax));
         }
-        modes(&mut words)?;
-        Command::Begin { start: true }
+        Command::Begin { start: true, isolation: modes(&mut words, false)? }
     } else if words.eat_any(&["commit", "end"]) {
         words.eat_any(&["work", "transaction"]);
         no_chain(&mut words)?;
@@ -306,15 +311,15 @@ fn set(words: &mut Words<'_>) -> Result<Command, Error> {
         if !(words.eat("as") && words.eat("transaction")) {
             return Err(words.peek().map_or_else(end_of_input, syntax));
         }
-        modes(words)?;
-        return Ok(Command::Characteristics);
+        let isolation = modes(words, true)?;
+        return Ok(Command::Characteristics { session: true, isolation });
     }
     if words.eat("authorization") {
         return Err(identity("SET SESSION AUTHORIZATION"));
     }
     if !session && !local && words.eat("transaction") {
-        modes(words)?;
-        return Ok(Command::Characteristics);
+        let isolation = modes(words, false)?;
+        return Ok(Command::Characteristics { session: false, isolation });
     }
     if words.eat("time") {
         if !words.eat("zone") {
@@ -340,33 +345,50 @@ fn set(words: &mut Words<'_>) -> Result<Command, Error> {
     Ok(Command::Set { name, value, local })
 }
 
-/// Transaction modes: every isolation level is fine for reading, writing is not.
-fn modes(words: &mut Words<'_>) -> Result<(), Error> {
+/// Transaction modes: every isolation level is fine for reading, writing is not. As at a standby, a
+/// session may drop its own wish to read only; its transactions still do.
+fn modes(words: &mut Words<'_>, session: bool) -> Result<Option<&'static str>, Error> {
+    let mut isolation = None;
     loop {
         if words.eat("isolation") {
-            let level = words.eat("level")
-                && (words.eat("serializable")
-                    || (words.eat("repeatable") && words.eat("read"))
-                    || (words.eat("read") && words.eat_any(&["committed", "uncommitted"])));
-            if !level {
+            if !words.eat("level") {
                 return Err(words.peek().map_or_else(end_of_input, syntax));
             }
+            isolation = Some(level(words)?);
         } else if words.eat("read") {
             if words.eat("write") {
-                return Err(Error::new(
-                    ErrorKind::ReadOnly,
-                    "cannot set transaction read-write mode",
-                )
-                .with_hint("the gateway only reads"));
-            }
-            if !words.eat("only") {
+                if !session {
+                    let message = "cannot set transaction read-write mode";
+                    return Err(Error::new(ErrorKind::ReadOnly, message)
+                        .with_hint("the gateway only reads"));
+                }
+            } else if !words.eat("only") {
                 return Err(words.peek().map_or_else(end_of_input, syntax));
             }
         } else if words.eat("deferrable") || (words.eat("not") && words.eat("deferrable")) {
         } else if words.peek() == Some(&Token::Comma) {
             words.next();
         } else {
-            return Ok(());
+            return Ok(isolation);
         }
     }
+}
+
+fn level(words: &mut Words<'_>) -> Result<&'static str, Error> {
+    if words.eat("serializable") {
+        return Ok("serializable");
+    }
+    if words.eat("repeatable") {
+        if words.eat("read") {
+            return Ok("repeatable read");
+        }
+    } else if words.eat("read") {
+        if words.eat("committed") {
+            return Ok("read committed");
+        }
+        if words.eat("uncommitted") {
+            return Ok("read uncommitted");
+        }
+    }
+    Err(words.peek().map_or_else(end_of_input, syntax))
 }

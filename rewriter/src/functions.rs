@@ -4,18 +4,29 @@
 //! the implementations. `Total` means: can't raise an error for any value of its argument types, and
 //! takes time that doesn't depend on the value beyond its length; only such may stand in a policy.
 
+mod system;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use tollgate_catalog::{Column, Error, Snapshot, View};
+
+use system::SYSTEM;
 
 /// Implementations by name, in the engine's spelling.
 pub trait UdfSource {
     /// A scalar function.
     fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>>;
+    /// The version of a scalar function for users' queries, where its time or its result could be
+    /// much longer than its arguments. It may fail where the function itself is total.
+    fn bounded(&self, name: &str) -> Option<Arc<ScalarUDF>>;
     /// An aggregate function.
     fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>>;
+    /// The version of an aggregate function that users get as a window function, where what it
+    /// makes needs a bound.
+    fn windowed(&self, name: &str) -> Option<Arc<AggregateUDF>>;
     /// A window function.
     fn window(&self, name: &str) -> Option<Arc<WindowUDF>>;
     /// Planners of expressions such as `EXTRACT` or `a[1]`.
@@ -35,6 +46,7 @@ use Totality::{Fallible, Total};
 const SCALARS: &[(&str, &str, Totality)] = &[
     ("abs", "abs", Fallible),
     ("acos", "acos", Fallible),
+    ("age", "age", Fallible),
     ("array_append", "array_append", Fallible),
     ("array_cat", "array_concat", Fallible),
     ("array_dims", "array_dims", Fallible),
@@ -76,6 +88,7 @@ const SCALARS: &[(&str, &str, Totality)] = &[
     ("exp", "exp", Fallible),
     ("factorial", "factorial", Fallible),
     ("floor", "floor", Fallible),
+    ("format", "format", Fallible),
     ("gcd", "gcd", Fallible),
     ("greatest", "greatest", Total),
     ("initcap", "initcap", Total),
@@ -126,6 +139,7 @@ const SCALARS: &[(&str, &str, Totality)] = &[
     ("substr", "substr", Fallible),
     ("substring", "substr", Fallible),
     ("tan", "tan", Fallible),
+    ("timezone", "timezone", Fallible),
     ("to_char", "to_char", Fallible),
     ("to_date", "to_date", Fallible),
     ("to_hex", "to_hex", Total),
@@ -136,88 +150,21 @@ const SCALARS: &[(&str, &str, Totality)] = &[
     ("upper", "upper", Total),
 ];
 
-/// Functions over the catalogs; they exist in queries that read no base table.
-const SYSTEM: &[&str] = &[
-    "array_lower",
-    "array_upper",
-    "col_description",
-    "current_schemas",
-    "format_type",
-    "has_any_column_privilege",
-    "has_column_privilege",
-    "has_database_privilege",
-    "has_schema_privilege",
-    "has_sequence_privilege",
-    "has_table_privilege",
-    "has_function_privilege",
-    "has_type_privilege",
-    "obj_description",
-    "pg_backend_pid",
-    "pg_char_to_encoding",
-    "pg_collation_is_visible",
-    "pg_encoding_to_char",
-    "pg_function_is_visible",
-    "pg_get_constraintdef",
-    "pg_get_expr",
-    "pg_get_function_arguments",
-    "pg_get_function_identity_arguments",
-    "pg_get_function_result",
-    "pg_get_functiondef",
-    "pg_get_indexdef",
-    "pg_get_partition_constraintdef",
-    "pg_get_partkeydef",
-    "pg_get_ruledef",
-    "pg_get_serial_sequence",
-    "pg_get_statisticsobjdef",
-    "pg_get_statisticsobjdef_columns",
-    "pg_get_triggerdef",
-    "pg_get_userbyid",
-    "pg_get_viewdef",
-    "pg_has_role",
-    "pg_is_in_recovery",
-    "pg_is_other_temp_schema",
-    "pg_my_temp_schema",
-    "pg_opclass_is_visible",
-    "pg_operator_is_visible",
-    "pg_postmaster_start_time",
-    "pg_relation_is_publishable",
-    "pg_relation_size",
-    "pg_size_pretty",
-    "pg_table_is_visible",
-    "pg_table_size",
-    "pg_tablespace_location",
-    "pg_total_relation_size",
-    "pg_type_is_visible",
-    "quote_ident",
-    "quote_literal",
-    "shobj_description",
-    "tg_regclass",
-    "tg_regclass_name",
-    "tg_regtype",
-    "tg_regtype_name",
-    "to_regclass",
-    "to_regtype",
-    "array_positions",
-    "pg_advisory_unlock_all",
-    "generate_subscripts",
-    "to_regnamespace",
-    "to_regproc",
-    "tg_regnamespace_name",
-    "tg_regproc_name",
-    "txid_current",
-    "current_setting",
-    "get_field",
-    "pg_conversion_is_visible",
-    "pg_database_size",
-    "pg_get_function_arg_default",
-    "pg_indexes_size",
-    "pg_opfamily_is_visible",
-    "tg_expandarray",
-    "tg_regnamespace",
-    "tg_regproc",
-    "tg_regrole",
-    "tg_regrole_name",
-    "to_regrole",
+/// What the gate and the passes over a plan write; users can't call these by name, and all may fail.
+const INTERNAL: &[&str] = &[
+    "generate_series",
+    "tg_date_series",
+    "tg_int2",
+    "tg_int4",
+    "tg_int8",
+    "tg_interval_times",
+    "tg_join",
+    "tg_like",
+    "tg_minus",
+    "tg_plus",
+    "tg_regex",
+    "tg_text",
+    "tg_times",
 ];
 
 /// Aggregate functions: PostgreSQL's name and the engine's.
@@ -274,6 +221,17 @@ const WINDOWS: &[&str] = &[
     "row_number",
 ];
 
+/// The name that users know of a function of the engine; nothing if they can't call it.
+pub(crate) fn user_name(engine: &str) -> Option<&'static str> {
+    let scalars = SCALARS.iter().map(|(name, engine, _)| (*name, *engine));
+    let known =
+        scalars.chain(AGGREGATES.iter().copied()).chain(WINDOWS.iter().map(|name| (*name, *name)));
+    let mut known = known.filter(|(_, of)| *of == engine).map(|(name, _)| name);
+    let first = known.next()?;
+    // Of several names rather its own.
+    Some(if first == engine { first } else { known.find(|name| *name == engine).unwrap_or(first) })
+}
+
 /// The functions that exist.
 pub struct Registry {
     scalars: HashMap<&'static str, (Arc<ScalarUDF>, Totality)>,
@@ -283,6 +241,10 @@ pub struct Registry {
     planners: Vec<Arc<dyn ExprPlanner>>,
     /// Functions that the gate itself writes; users can't call them.
     internal: HashMap<&'static str, Arc<ScalarUDF>>,
+    /// What users get instead of the engine's function of a name.
+    bounded: HashMap<String, Arc<ScalarUDF>>,
+    /// The same for aggregate functions over windows.
+    windowed: HashMap<String, Arc<AggregateUDF>>,
     /// Names of the engine's functions that a plan may hold.
     engine_names: std::collections::HashSet<String>,
 }
@@ -320,10 +282,9 @@ impl Registry {
                 windows.insert(*name, udf);
             }
         }
-        let internal = ["generate_series"]
-            .into_iter()
-            .filter_map(|name| Some((name, source.scalar(name)?)))
-            .collect();
+        let internal: HashMap<_, _> =
+            INTERNAL.iter().filter_map(|name| Some((*name, source.scalar(name)?))).collect();
+        engine_names.extend(internal.values().map(|udf| udf.name().to_owned()));
         // What the expression planners put in by themselves.
         for name in [
             "array_has",
@@ -340,7 +301,6 @@ impl Registry {
             "array_prepend",
             "array_to_string",
             "count",
-            "generate_series",
             "get_field",
             "named_struct",
             "array_max",
@@ -353,9 +313,35 @@ impl Registry {
         ] {
             engine_names.insert(name.to_owned());
         }
-        let mut planners = vec![crate::numeric::Arithmetic::planner()];
+        let bounded = engine_names
+            .iter()
+            .filter_map(|name| Some((name.clone(), source.bounded(name)?)))
+            .collect();
+        let windowed = engine_names
+            .iter()
+            .filter_map(|name| Some((name.clone(), source.windowed(name)?)))
+            .collect();
+        let times = source.scalar("tg_interval_times");
+        let mut planners = vec![crate::operands::Operands::planner(times)];
         planners.extend(source.expr_planners());
-        Self { scalars, system, aggregates, windows, planners, internal, engine_names }
+        Self {
+            scalars,
+            system,
+            aggregates,
+            windows,
+            planners,
+            internal,
+            bounded,
+            windowed,
+            engine_names,
+        }
+    }
+
+    /// The scalar functions that users' queries may hold, as those call them.
+    pub fn scalars(&self) -> impl Iterator<Item = (&'static str, Arc<ScalarUDF>)> {
+        let all = self.scalars.iter().map(|(name, (udf, _))| (*name, udf));
+        all.chain(self.internal.iter().map(|(name, udf)| (*name, udf)))
+            .map(|(name, udf)| (name, self.bounded(udf.name()).unwrap_or_else(|| Arc::clone(udf))))
     }
 
     /// Whether a function of any kind has this PostgreSQL name.
@@ -383,6 +369,21 @@ impl Registry {
             .or_else(|| self.internal.get(name).map(Arc::clone))
     }
 
+    /// A function that the gateway itself writes into a plan.
+    pub(crate) fn internal_udf(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.internal.get(name).map(Arc::clone)
+    }
+
+    /// The bounded version of the engine's function of a name, if it needs one.
+    pub(crate) fn bounded(&self, engine_name: &str) -> Option<Arc<ScalarUDF>> {
+        self.bounded.get(engine_name).map(Arc::clone)
+    }
+
+    /// The bounded version of the engine's aggregate function of a name over a window.
+    pub(crate) fn windowed(&self, engine_name: &str) -> Option<Arc<AggregateUDF>> {
+        self.windowed.get(engine_name).map(Arc::clone)
+    }
+
     pub(crate) fn aggregate_udf(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         self.aggregates.get(name).map(Arc::clone)
     }
@@ -397,6 +398,10 @@ impl Registry {
 }
 
 impl tollgate_policy::FunctionSource for Registry {
+    fn view(&self, sql: &str, catalog: &Snapshot) -> Result<(Vec<Column>, View), Error> {
+        crate::views::declare(self, sql, catalog)
+    }
+
     fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         match self.scalars.get(name) {
             Some((udf, Total)) => Some(Arc::clone(udf)),

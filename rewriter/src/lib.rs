@@ -4,11 +4,15 @@
 //! Each step takes what the step before yields and nothing else can yield; see the doctests of
 //! [`Prepared`] and [`Secured`].
 
+mod arithmetic;
+mod bounds;
 pub mod command;
 pub mod functions;
 mod gate;
+mod lineage;
 pub mod names;
-mod numeric;
+mod operands;
+mod output;
 mod plan;
 mod planner_error;
 pub mod relation;
@@ -16,10 +20,13 @@ mod resolve;
 mod secured;
 pub mod statement;
 mod system;
+mod tokens;
+mod views;
+mod zoneless;
 
 pub use functions::{Registry, UdfSource};
 pub use relation::SecuredSource;
-pub use resolve::{Resolved, SessionFacts, VisibleTables, resolve};
+pub use resolve::{Resolved, SessionFacts, VisibleTable, VisibleTables, resolve};
 pub use secured::{Engine, OutputColumn, Prepared, Secured, secure};
 pub use statement::{Parsed, parse};
 pub use system::{SystemSchemas, SystemSource, WorkTableSource};

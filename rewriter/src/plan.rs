@@ -20,6 +20,7 @@ use datafusion_sql::sqlparser::ast::{Query, Statement};
 use tollgate_catalog::{Error, TableName};
 
 use crate::functions::Registry;
+use crate::lineage;
 use crate::planner_error::public;
 use crate::relation::SecuredSource;
 use crate::system::SystemSource;
@@ -173,10 +174,15 @@ pub(crate) fn plan(
         let typed: Vec<_> = parameters.iter().cloned().map(Some).collect();
         plan_once(query, &names, &typed)?
     };
+    lineage::check(&plan)?;
+    let plan = crate::arithmetic::Arithmetic::new(registry).apply(plan).map_err(public)?;
     // With the types that values will have, so that a client is told no other ones.
     let plan = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())])
         .execute_and_check(plan, &options, |_, _| {})
+        .and_then(crate::zoneless::literals)
+        .and_then(|plan| crate::bounds::apply(plan, registry))
         .map_err(public)?;
+    let plan = crate::output::apply(plan, registry).map_err(public)?;
     check(&plan, registry)?;
     Ok(Planned { plan, parameters })
 }

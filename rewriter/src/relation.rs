@@ -14,7 +14,10 @@ use datafusion_expr::{
     TableSource,
 };
 use tollgate_catalog::RawSource;
+
 use tollgate_policy::SecuredTable;
+
+use crate::lineage::Mark;
 
 /// The secured relation of one table for one principal, as a leaf of the user's plan.
 #[derive(Debug)]
@@ -24,15 +27,61 @@ pub struct SecuredSource {
     schema: SchemaRef,
     /// Names of the columns that no mask changes.
     clear: Vec<String>,
+    /// Of a view: what may be done with the columns of its query.
+    marks: Vec<Mark>,
 }
 
 impl SecuredSource {
     /// Builds the relation that a permit describes: `masks ← row predicate ← raw scan`.
     pub(crate) fn new(secured: SecuredTable) -> PlanResult<Self> {
         let table = Arc::clone(secured.table());
+        if table.view().is_some() {
+            return datafusion_common::internal_err!("a view has no rows of its own");
+        }
         let raw: Arc<dyn TableSource> = Arc::new(RawSource::new(Arc::clone(&table)));
-        let mut builder =
-            LogicalPlanBuilder::scan(TableReference::bare(table.name.table.as_str()), raw, None)?;
+        let name = TableReference::bare(table.name.table.as_str());
+        Self::over(secured, LogicalPlanBuilder::scan(name, raw, None)?, Vec::new())
+    }
+
+    /// Builds the relation of a view: `masks ← row predicate ← its query over secured relations`.
+    pub(crate) fn view(
+        secured: SecuredTable,
+        query: LogicalPlan,
+        marks: Vec<Mark>,
+    ) -> PlanResult<Self> {
+        let table = Arc::clone(secured.table());
+        let fields = query.schema().iter();
+        let same = query.schema().fields().len() == table.columns.len()
+            && marks.len() == table.columns.len()
+            && query
+                .schema()
+                .fields()
+                .iter()
+                .zip(&table.columns)
+                .all(|(field, column)| *field.data_type() == column.data_type);
+        if !same {
+            return datafusion_common::internal_err!("a view has other columns than declared");
+        }
+        let columns: Vec<Expr> = fields
+            .zip(&table.columns)
+            .map(|((qualifier, field), column)| {
+                let raw = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+                raw.alias(&column.name)
+            })
+            .collect();
+        let named = LogicalPlanBuilder::from(query)
+            .project(columns)?
+            .alias(TableReference::bare(table.name.table.as_str()))?;
+        Self::over(secured, named, marks)
+    }
+
+    /// The masks over the row predicate over the rows below.
+    fn over(
+        secured: SecuredTable,
+        mut builder: LogicalPlanBuilder,
+        marks: Vec<Mark>,
+    ) -> PlanResult<Self> {
+        let table = Arc::clone(secured.table());
         if let Some(predicate) = secured.row_predicate() {
             builder = builder.filter(predicate.clone())?;
         }
@@ -61,7 +110,12 @@ impl SecuredSource {
             }
         }
         let relation = builder.project(output)?.build()?;
-        Ok(Self { secured, relation, schema: Arc::new(Schema::new(fields)), clear })
+        Ok(Self { secured, relation, schema: Arc::new(Schema::new(fields)), clear, marks })
+    }
+
+    /// What may be done with the columns of a view's query; none for a table.
+    pub(crate) fn marks(&self) -> &[Mark] {
+        &self.marks
     }
 
     /// What the permit says about the table.
@@ -82,7 +136,9 @@ impl SecuredSource {
 
     /// Whether a user's predicate may be evaluated inside, on hidden rows too: a comparison of an
     /// unmasked column with constants of its own type, or AND, OR, IS NULL of such. None of these
-    /// can fail, and none takes longer for one value than for another of its length.
+    /// can fail, none takes longer for one value than for another of its length, and each answers
+    /// the same for a row as for the statistics of the rows around it. Floats don't: statistics leave
+    /// NaN out, so that whether a visible NaN shows would depend on its hidden neighbours.
     fn passes(&self, predicate: &Expr) -> bool {
         match predicate {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
@@ -107,7 +163,8 @@ impl SecuredSource {
 
     fn compares(&self, column: &Expr, constant: &Expr) -> bool {
         let Some(data_type) = self.clear_type(column) else { return false };
-        matches!(constant, Expr::Literal(value, _) if value.data_type() == *data_type)
+        !data_type.is_floating()
+            && matches!(constant, Expr::Literal(value, _) if value.data_type() == *data_type)
     }
 
     fn clear_type(&self, expr: &Expr) -> Option<&DataType> {
@@ -131,7 +188,8 @@ impl TableSource for SecuredSource {
         Ok(filters
             .iter()
             .map(|filter| {
-                if self.passes(filter) {
+                // What a column of a view is computed from may fail on rows that the view leaves out.
+                if self.secured.table().view().is_none() && self.passes(filter) {
                     TableProviderFilterPushDown::Exact
                 } else {
                     TableProviderFilterPushDown::Unsupported

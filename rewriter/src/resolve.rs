@@ -10,13 +10,23 @@ use tollgate_policy::NamesTables;
 
 use crate::functions::Registry;
 use crate::gate::Gate;
-use crate::statement::{Body, Parsed, STACK};
+use crate::statement::{Body, Parsed, deep};
 use crate::system::SystemSchemas;
+use crate::views;
 
 /// The base tables that exist for a principal. Hidden equals missing, from the first look-up on.
 pub trait VisibleTables {
     /// The table of that name if the principal may see any of it.
-    fn table(&self, name: &TableName) -> Option<Arc<Table>>;
+    fn table(&self, name: &TableName) -> Option<VisibleTable>;
+}
+
+/// What a principal may see of a table.
+#[derive(Debug, Clone)]
+pub struct VisibleTable {
+    /// The table.
+    pub table: Arc<Table>,
+    /// The visible columns, by index, in the table's order.
+    pub columns: Vec<usize>,
 }
 
 /// What the session contributes to a statement's meaning.
@@ -40,9 +50,12 @@ pub struct SessionFacts {
 #[derive(Debug)]
 pub struct Resolved {
     pub(crate) sql: Arc<str>,
+    pub(crate) operators: usize,
     pub(crate) query: Query,
     pub(crate) tables: Vec<Arc<Table>>,
     pub(crate) system: BTreeMap<TableName, SchemaRef>,
+    /// The queries of the views that it names, and of those that they read.
+    pub(crate) views: BTreeMap<TableName, Query>,
 }
 
 impl NamesTables for Resolved {
@@ -65,9 +78,11 @@ pub fn resolve(
     let (Body::Query(query) | Body::Explain(query)) = parsed.body() else {
         return Err(Error::not_supported("this statement as a query"));
     };
-    let mut query = Query::clone(query);
     let gate = Gate::new(registry, facts, visible, system);
-    let found = stacker::maybe_grow(STACK, STACK, || gate.walk(&mut query))?;
+    let (query, found) = deep(parsed.operators, || {
+        let mut query = Query::clone(query);
+        gate.walk(&mut query).map(|found| (query, found))
+    })?;
     if !found.tables.is_empty() && !found.system.is_empty() {
         return Err(Error::not_supported("a query over both tables and the system catalogs")
             .with_hint("ask the catalogs in a query of their own"));
@@ -77,10 +92,14 @@ pub fn resolve(
             "the catalog function \"{function}\" in a query over tables"
         )));
     }
+    let mut queries = BTreeMap::new();
+    views::queries(&mut found.tables.values(), registry, facts, &mut queries)?;
     Ok(Resolved {
         sql: Arc::clone(parsed.sql()),
+        operators: parsed.operators,
         query,
         tables: found.tables.into_values().collect(),
         system: found.system,
+        views: queries,
     })
 }

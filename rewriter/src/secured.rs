@@ -3,17 +3,62 @@
 //! [`secure`] consumes a permit and yields [`Prepared`], which may be kept; [`Prepared::bind`] yields
 //! [`Secured`], the only thing that a warehouse runs. Neither can be made in another way:
 //!
-//! ```compile_fail
-//! let stolen = tollgate_rewriter::Secured { sql: "SELECT 1".into() };
+//! ```compile_fail,E0451
+//! use tollgate_rewriter::Secured;
+//! fn swap(secured: Secured, plan: datafusion_expr::LogicalPlan) -> Secured {
+//!     Secured { plan, ..secured }
+//! }
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0616
+//! fn swap(secured: &mut tollgate_rewriter::Secured, plan: datafusion_expr::LogicalPlan) {
+//!     secured.plan = plan;
+//! }
+//! ```
+//!
+//! ```compile_fail,E0451
+//! use tollgate_rewriter::Prepared;
+//! fn swap(prepared: Prepared, plan: datafusion_expr::LogicalPlan) -> Prepared {
+//!     Prepared { plan, ..prepared }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
 //! fn reuse(prepared: tollgate_rewriter::Prepared) -> tollgate_rewriter::Secured {
 //!     prepared.into()
 //! }
 //! ```
 //!
-//! ```compile_fail
+//! What was resolved is what is decided on: nothing can be slipped in after the decision, nor before,
+//!
+//! ```compile_fail,E0616
+//! fn forget(resolved: &mut tollgate_rewriter::Resolved) {
+//!     resolved.tables.clear();
+//! }
+//! ```
+//!
+//! ```compile_fail,E0451
+//! use tollgate_rewriter::Resolved;
+//! fn forget(resolved: Resolved) -> Resolved {
+//!     Resolved { tables: Vec::new(), ..resolved }
+//! }
+//! ```
+//!
+//! only a permit for a resolved statement secures one, and only once:
+//!
+//! ```compile_fail,E0308
+//! fn other(permit: tollgate_policy::Permit<u8>, registry: &tollgate_rewriter::Registry) {
+//!     let _ = tollgate_rewriter::secure(permit, registry, 1, &[]);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! fn bare(resolved: tollgate_rewriter::Resolved, registry: &tollgate_rewriter::Registry) {
+//!     let _ = tollgate_rewriter::secure(resolved, registry, 1, &[]);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0382
 //! fn twice(permit: tollgate_policy::Permit<tollgate_rewriter::Resolved>, registry: &tollgate_rewriter::Registry) {
 //!     let _ = tollgate_rewriter::secure(permit, registry, 1, &[]);
 //!     let _ = tollgate_rewriter::secure(permit, registry, 1, &[]);
@@ -28,26 +73,31 @@
 //! }
 //! ```
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+mod describe;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion_common::ParamValues;
 use datafusion_common::ScalarValue;
 use datafusion_common::metadata::ScalarAndMetadata;
-use datafusion_expr::{Expr, LogicalPlan, TableSource};
+use datafusion_expr::{LogicalPlan, TableSource};
+use datafusion_sql::sqlparser::ast::Query;
 use tollgate_catalog::{Error, ErrorKind, TableName};
 use tollgate_identity::Principal;
-use tollgate_policy::{Permit, PolicyRef};
+use tollgate_policy::{Permit, PermitParts, PolicyRef, SecuredTable, Standing};
 
 use crate::functions::Registry;
-use crate::gate::DUPLICATE;
+use crate::lineage;
 use crate::plan::{self, Sources};
 use crate::planner_error::public;
 use crate::relation::SecuredSource;
 use crate::resolve::Resolved;
+use crate::statement::deep;
 use crate::system::SystemSource;
+
+use describe::{describe, describe_subqueries, output};
 
 /// Where a secured query runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +126,20 @@ pub struct OutputColumn {
 #[derive(Debug)]
 struct Bound {
     principal: Arc<Principal>,
-    roles: BTreeSet<String>,
+    standing: Standing,
+    reads_clock: bool,
     bundle_hash: String,
     snapshot_version: u64,
     sql: Arc<str>,
+    operators: usize,
     secured_sql: String,
+    /// The plans of subqueries in row policies, which `secured_sql` doesn't show.
+    subplans: String,
     engine: Engine,
     output: Arc<[OutputColumn]>,
     parameters: Vec<DataType>,
     tables: Vec<TableName>,
+    visible: Vec<(TableName, Vec<String>)>,
     policies: Vec<PolicyRef>,
 }
 
@@ -113,7 +168,17 @@ pub fn secure(
     hints: &[Option<DataType>],
 ) -> Result<Prepared, Error> {
     let parts = permit.into_parts();
-    let Resolved { sql, query, tables: named, system } = parts.statement;
+    // Printing and planning recurse.
+    deep(parts.statement.operators, || plan_permitted(parts, registry, snapshot_version, hints))
+}
+
+fn plan_permitted(
+    parts: PermitParts<Resolved>,
+    registry: &Registry,
+    snapshot_version: u64,
+    hints: &[Option<DataType>],
+) -> Result<Prepared, Error> {
+    let Resolved { sql, operators, query, tables: named, system, views } = parts.statement;
     // One secured relation per named table, in the same order: anything else is a defect.
     let same = named.len() == parts.tables.len()
         && named
@@ -126,16 +191,17 @@ pub fn secure(
     let engine = if named.is_empty() { Engine::System } else { Engine::Warehouse };
     let mut sources = Sources::new();
     let mut policies = Vec::new();
+    let mut visible = Vec::with_capacity(named.len());
     let mut secured_sql = query.to_string();
+    let mut subplans = String::new();
     for secured in parts.tables {
         let name = secured.table().name.clone();
-        for policy in secured.policies() {
-            if !policies.contains(policy) {
-                policies.push(policy.clone());
-            }
-        }
-        let source = SecuredSource::new(secured).map_err(Error::internal)?;
-        describe(&source, &mut secured_sql);
+        let columns = secured.columns().iter();
+        let columns = columns.filter_map(|column| secured.table().columns.get(column.index));
+        visible.push((name.clone(), columns.map(|column| column.name.clone()).collect()));
+        note_policies(&secured, &mut policies);
+        let source = source(secured, &name, &views, registry, &mut secured_sql)?;
+        describe_subqueries(&source, &mut subplans).map_err(Error::internal)?;
         let source: Arc<dyn TableSource> = Arc::new(source);
         sources.insert(name, source);
     }
@@ -148,110 +214,80 @@ pub fn secure(
     Ok(Prepared {
         bound: Arc::new(Bound {
             principal: parts.principal,
-            roles: parts.roles,
+            standing: parts.standing,
+            reads_clock: parts.reads_clock,
             bundle_hash: parts.bundle_hash,
             snapshot_version,
             sql,
+            operators,
             secured_sql,
+            subplans,
             engine,
             output,
             parameters: planned.parameters,
             tables: named.iter().map(|table| table.name.clone()).collect(),
+            visible,
             policies,
         }),
         plan: planned.plan,
     })
 }
 
-/// Writes a relation below the statement, for the audit record.
-fn describe(source: &SecuredSource, out: &mut String) {
-    let secured = source.secured();
-    let table = secured.table();
-    let columns: Vec<String> = secured
-        .columns()
-        .iter()
-        .filter_map(|visible| {
-            let column = table.columns.get(visible.index)?;
-            let name = tollgate_catalog::id::quote_if_needed(&column.name);
-            Some(match &visible.mask {
-                Some(mask) => format!("{} AS {name}", mask.expr),
-                None => name,
-            })
-        })
-        .collect();
-    let predicate = match secured.row_predicate() {
-        Some(predicate) => format!(" WHERE {predicate}"),
-        None => String::new(),
-    };
-    // Writing to a String can't fail.
-    let _ = write!(
-        out,
-        "\n-- {} is (SELECT {} FROM {}{predicate})",
-        table.name,
-        columns.join(", "),
-        table.name
-    );
-}
-
-/// The columns of the result: true names, and the table's column where the plan's top is one.
-fn output(plan: &LogicalPlan) -> Arc<[OutputColumn]> {
-    plan.schema()
-        .iter()
-        .enumerate()
-        .map(|(index, (_, field))| {
-            let name = match field.name().split_once(DUPLICATE) {
-                Some((name, _)) => name.to_owned(),
-                None => field.name().clone(),
-            };
-            OutputColumn {
-                name,
-                data_type: field.data_type().clone(),
-                nullable: field.is_nullable(),
-                table_column: origin(plan, index),
-            }
-        })
-        .collect()
-}
-
-/// Follows an output column down to the scan that it comes from unchanged.
-fn origin(plan: &LogicalPlan, index: usize) -> Option<(TableName, usize)> {
-    let step = |expr: &Expr, input: &LogicalPlan| -> Option<(TableName, usize)> {
-        let column = match expr {
-            Expr::Column(column) => column,
-            Expr::Alias(alias) => match alias.expr.as_ref() {
-                Expr::Column(column) => column,
-                _ => return None,
-            },
-            _ => return None,
-        };
-        origin(input, input.schema().index_of_column(column).ok()?)
-    };
-    match plan {
-        LogicalPlan::Projection(node) => step(node.expr.get(index)?, &node.input),
-        LogicalPlan::Filter(node) => origin(&node.input, index),
-        LogicalPlan::Sort(node) => origin(&node.input, index),
-        LogicalPlan::Limit(node) => origin(&node.input, index),
-        LogicalPlan::SubqueryAlias(node) => origin(&node.input, index),
-        LogicalPlan::Join(node) => {
-            let left = node.left.schema().fields().len();
-            match index.checked_sub(left) {
-                None => origin(&node.left, index),
-                Some(index) => origin(&node.right, index),
-            }
+fn note_policies(secured: &SecuredTable, policies: &mut Vec<PolicyRef>) {
+    for policy in secured.policies() {
+        if !policies.contains(policy) {
+            policies.push(policy.clone());
         }
-        LogicalPlan::TableScan(scan) => {
-            let secured = scan.source.downcast_ref::<SecuredSource>()?.secured();
-            let visible = match &scan.projection {
-                Some(projection) => *projection.get(index)?,
-                None => index,
-            };
-            // Counted among the visible columns, as the catalogs do: a gap would tell of a hidden one.
-            secured.columns().get(visible)?;
-            Some((secured.table().name.clone(), visible))
-        }
-        // Everything else computes. This names columns for drivers, it decides nothing.
-        _ => None,
     }
+    for read in secured.reads() {
+        note_policies(read, policies);
+    }
+}
+
+/// The secured relation of a table, or of a view over what the caller sees of what it reads. `named`
+/// is what the statement names: an error must not name what a view reads.
+fn source(
+    mut secured: SecuredTable,
+    named: &TableName,
+    views: &BTreeMap<TableName, Query>,
+    registry: &Registry,
+    text: &mut String,
+) -> Result<SecuredSource, Error> {
+    let table = Arc::clone(secured.table());
+    let source = match table.view() {
+        None => SecuredSource::new(secured).map_err(Error::internal)?,
+        Some(view) => {
+            let reads = secured.take_reads();
+            let query = views.get(&table.name);
+            let (Some(query), true) = (query, reads.len() == view.reads.len()) else {
+                return Err(Error::internal("the permit doesn't cover what a view reads"));
+            };
+            let mut sources = Sources::new();
+            for read in reads {
+                let name = read.table().name.clone();
+                let read = source(read, named, views, registry, text)?;
+                let read: Arc<dyn TableSource> = Arc::new(read);
+                sources.insert(name, read);
+            }
+            let planned = plan::plan(query, &sources, registry, &[]).map_err(|error| {
+                if error.kind() == ErrorKind::InsufficientPrivilege {
+                    return Error::new(
+                        ErrorKind::InsufficientPrivilege,
+                        format!(
+                            "view \"{}.{}\" tests values that are masked",
+                            named.schema, named.table
+                        ),
+                    )
+                    .with_hint("ask the operator for a view that only shows them");
+                }
+                Error::internal(format!("{}: {error}", table.name))
+            })?;
+            let marks = lineage::marks_of(&planned.plan)?;
+            SecuredSource::view(secured, planned.plan, marks).map_err(Error::internal)?
+        }
+    };
+    describe(&source, text);
+    Ok(source)
 }
 
 impl Prepared {
@@ -265,17 +301,54 @@ impl Prepared {
         &self.bound.output
     }
 
-    /// Whether a decision for this principal, bundle and snapshot would be this very one: a
-    /// decision is a pure function of these and of the statement.
-    pub fn is_for(&self, principal: &Principal, bundle_hash: &str, snapshot_version: u64) -> bool {
-        self.bound.principal.id() == principal.id()
-            && self.bound.bundle_hash == bundle_hash
-            && self.bound.snapshot_version == snapshot_version
+    /// Whether a decision for this principal in this standing, bundle and snapshot would be this
+    /// very one: a decision is a pure function of these and of the statement. One that asked what
+    /// time it is never holds again.
+    pub fn is_for(
+        &self,
+        principal: &Principal,
+        standing: &Standing,
+        bundle_hash: &str,
+        snapshot_version: u64,
+    ) -> bool {
+        !self.bound.reads_clock
+            && self.bound.standing.differs_in_time_only(standing)
+            && self.bound.principal.id() == principal.id()
+            && self.is_under(bundle_hash, snapshot_version)
+    }
+
+    /// For whom it was decided.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.bound.principal
+    }
+
+    /// The roles that were active.
+    pub fn roles(&self) -> &BTreeSet<String> {
+        self.bound.standing.active()
+    }
+
+    /// The columns that are visible, by table.
+    pub fn visible(&self) -> &[(TableName, Vec<String>)] {
+        &self.bound.visible
+    }
+
+    /// Whether this bundle and snapshot decided.
+    pub fn is_under(&self, bundle_hash: &str, snapshot_version: u64) -> bool {
+        self.bound.bundle_hash == bundle_hash && self.bound.snapshot_version == snapshot_version
+    }
+
+    /// What was decided, as text: two decisions that would show other rows or columns, or other
+    /// values in them, have other texts. For the gateway itself: it shows policies.
+    pub fn decision(&self) -> String {
+        let Bound { secured_sql, subplans, output, parameters, .. } = self.bound.as_ref();
+        let columns: Vec<_> =
+            output.iter().map(|column| (&column.name, &column.data_type)).collect();
+        format!("{secured_sql}\n{subplans}\n{columns:?}\n{parameters:?}")
     }
 
     /// The plan as the user may see it: secured relations are leaves, so no policy shows.
     pub fn explain(&self) -> String {
-        self.plan.display_indent().to_string()
+        deep(self.bound.operators, || self.plan.display_indent().to_string())
     }
 
     /// Gives the parameters their values, for one execution.
@@ -303,13 +376,14 @@ impl Prepared {
             }
         }
         let plan = if values.is_empty() {
-            self.plan.clone()
+            // Its inputs are shared, but its own expressions are copied.
+            deep(self.bound.operators, || self.plan.clone())
         } else {
             let values = values.into_iter().map(ScalarAndMetadata::from).collect();
-            self.plan
-                .clone()
-                .replace_params_with_values(&ParamValues::List(values))
-                .map_err(public)?
+            deep(self.bound.operators, || {
+                self.plan.clone().replace_params_with_values(&ParamValues::List(values))
+            })
+            .map_err(public)?
         };
         Ok(Secured { bound: Arc::clone(&self.bound), plan })
     }
@@ -354,7 +428,7 @@ impl Secured {
 
     /// The roles that were active.
     pub fn roles(&self) -> &BTreeSet<String> {
-        &self.bound.roles
+        self.bound.standing.active()
     }
 
     /// The base tables that it reads.

@@ -1,5 +1,7 @@
 //! SQL text to statements: split, classified, and refused unless they read.
 
+mod nesting;
+
 use std::sync::Arc;
 
 use datafusion_sql::sqlparser::ast::{Query, SetExpr, Statement};
@@ -9,21 +11,22 @@ use datafusion_sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Token
 use tollgate_catalog::{Error, ErrorKind};
 
 use crate::command::{self, Command};
+use crate::tokens::{self, Cursor};
 
 /// The longest SQL text that is parsed, in bytes.
 pub const MAX_SQL_BYTES: usize = 1 << 20;
 /// The deepest nesting that is parsed.
 const MAX_DEPTH: usize = 64;
-/// The most operators in one text. A chain of them is as deep as it is long, also when it is freed.
-const MAX_OPERATORS: usize = 1_000;
-/// The most set operations in one text: each is a level of the plan, with deeper frames.
-const MAX_SET_OPERATIONS: usize = 64;
+/// The most statements in one text.
+const MAX_STATEMENTS: usize = 1_000;
 
 /// One statement, parsed and classified.
 #[derive(Debug, Clone)]
 pub struct Parsed {
     sql: Arc<str>,
     body: Body,
+    /// How many operators the whole text has: a chain of them is as deep as it is long.
+    pub(crate) operators: usize,
 }
 
 /// What a statement is.
@@ -68,14 +71,6 @@ impl Parsed {
 /// # Errors
 /// Syntax errors, statements that write, and statements that the gateway doesn't know.
 pub fn parse(sql: &str) -> Result<Vec<Parsed>, Error> {
-    // The parser recurses; what its depth limit allows must fit, whatever thread this is.
-    stacker::maybe_grow(STACK, STACK, || split(sql))
-}
-
-/// The stack that the deepest statement needs, in bytes, with room to spare in a debug build.
-pub(crate) const STACK: usize = 6 << 20;
-
-fn split(sql: &str) -> Result<Vec<Parsed>, Error> {
     if sql.len() > MAX_SQL_BYTES {
         return Err(Error::new(ErrorKind::ProgramLimit, "the statement is too long")
             .with_hint(format!("keep a statement under {MAX_SQL_BYTES} bytes")));
@@ -84,19 +79,25 @@ fn split(sql: &str) -> Result<Vec<Parsed>, Error> {
     let tokens = Tokenizer::new(&dialect, sql)
         .tokenize_with_location()
         .map_err(|error| syntax_error(&error.to_string(), sql))?;
-    let operators = tokens.iter().filter(|token| is_operator(&token.token)).count();
-    if operators > MAX_OPERATORS {
-        return Err(Error::new(ErrorKind::ProgramLimit, "the statement has too many operators")
-            .with_hint("use IN lists, or split it"));
-    }
-    let sets = tokens.iter().filter(|token| is_set_operation(&token.token)).count();
-    if sets > MAX_SET_OPERATIONS {
-        return Err(Error::new(
-            ErrorKind::ProgramLimit,
-            "the statement has too many set operations",
-        )
-        .with_hint("split it into several statements"));
-    }
+    let operators = tokens::operators(&tokens)?;
+    nesting::bounded(&tokens)?;
+    // The parser recurses; what its depth limit allows must fit, whatever thread this is.
+    deep(operators, || split(sql, &tokens, operators))
+}
+
+/// The stack that the deepest nesting needs, in bytes, with room to spare in a debug build.
+const STACK: usize = 6 << 20;
+/// What each operator of a chain needs on top of it.
+const STACK_OF_OPERATOR: usize = 24 << 10;
+
+/// Runs what recurses as deep as a statement with so many operators is, whatever thread this is.
+pub(crate) fn deep<T>(operators: usize, f: impl FnOnce() -> T) -> T {
+    let stack = STACK + operators * STACK_OF_OPERATOR;
+    stacker::maybe_grow(stack, stack, f)
+}
+
+fn split(sql: &str, tokens: &[TokenWithSpan], operators: usize) -> Result<Vec<Parsed>, Error> {
+    let mut cursor = Cursor::new(sql);
     let mut statements = Vec::new();
     for part in tokens.split(|token| token.token == Token::SemiColon) {
         let words: Vec<Token> = part
@@ -107,74 +108,33 @@ fn split(sql: &str) -> Result<Vec<Parsed>, Error> {
         if words.is_empty() {
             continue;
         }
-        let text: Arc<str> = slice(sql, part).into();
-        let body = body(&dialect, part, &words, &text)?;
-        statements.push(Parsed { sql: text, body });
+        if statements.len() >= MAX_STATEMENTS {
+            return Err(Error::new(
+                ErrorKind::ProgramLimit,
+                format!("a query string holds more than {MAX_STATEMENTS} statements"),
+            )
+            .with_hint("send them one by one"));
+        }
+        let text: Arc<str> = cursor.text(part).into();
+        let body = body(part, &words, &text, operators)?;
+        statements.push(Parsed { sql: text, body, operators });
     }
     Ok(statements)
 }
 
-fn is_set_operation(token: &Token) -> bool {
-    matches!(token, Token::Word(word) if word.quote_style.is_none()
-        && ["union", "except", "intersect"].iter().any(|keyword| word.value.eq_ignore_ascii_case(keyword)))
-}
-
-/// Whether a token can chain expressions or queries without nesting.
-fn is_operator(token: &Token) -> bool {
-    match token {
-        Token::Word(word) if word.quote_style.is_none() => [
-            "and",
-            "or",
-            "union",
-            "except",
-            "intersect",
-            "is",
-            "like",
-            "ilike",
-            "between",
-            "collate",
-            "not",
-            "at",
-            "isnull",
-            "notnull",
-            "similar",
-            "in",
-        ]
-        .iter()
-        .any(|keyword| word.value.eq_ignore_ascii_case(keyword)),
-        Token::Word(_)
-        | Token::Number(..)
-        | Token::Whitespace(_)
-        | Token::Comma
-        | Token::SingleQuotedString(_)
-        | Token::Period
-        | Token::LParen
-        | Token::RParen
-        | Token::SemiColon
-        | Token::EOF
-        | Token::Placeholder(_) => false,
-        _ => true,
-    }
-}
-
 fn body(
-    dialect: &PostgreSqlDialect,
     part: &[TokenWithSpan],
     words: &[Token],
     text: &str,
+    operators: usize,
 ) -> Result<Body, Error> {
     if let Some(command) = command::read(words)? {
         return Ok(Body::Command(command));
     }
-    let mut parser = Parser::new(dialect)
+    let mut parser = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(MAX_DEPTH)
-        .with_tokens_with_locations(part.to_vec());
-    // The parser knows `TABLE t` as a query only, not as a statement.
-    let table = matches!(words.first(), Some(Token::Word(word))
-        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("table"));
-    let statement =
-        if table { parser.parse_query().map(Statement::Query) } else { parser.parse_statement() };
-    let statement = statement.map_err(|error| parser_error(&error, text))?;
+        .with_tokens_with_locations(tokens::spelled(part));
+    let statement = parser.parse_statement().map_err(|error| parser_error(&error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         return Err(Error::new(
@@ -182,29 +142,7 @@ fn body(
             format!("syntax error at or near \"{}\"", rest.token),
         ));
     }
-    classify(statement, text)
-}
-
-/// The text between the first and the last token of a part.
-fn slice<'a>(sql: &'a str, part: &[TokenWithSpan]) -> &'a str {
-    let solid: Vec<&TokenWithSpan> = part
-        .iter()
-        .filter(|token| !matches!(token.token, Token::EOF | Token::Whitespace(_)))
-        .collect();
-    let (Some(first), Some(last)) = (solid.first(), solid.last()) else { return "" };
-    let start = offset(sql, first.span.start).unwrap_or(0);
-    let end = offset(sql, last.span.end).unwrap_or(sql.len());
-    sql.get(start..end).unwrap_or(sql).trim()
-}
-
-/// The byte offset of a location (lines and columns count from 1, columns in characters).
-fn offset(sql: &str, location: Location) -> Option<usize> {
-    let line = usize::try_from(location.line).ok()?.checked_sub(1)?;
-    let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
-    let start =
-        if line == 0 { 0 } else { sql.match_indices('\n').nth(line - 1).map(|(at, _)| at + 1)? };
-    let tail = sql.get(start..)?;
-    Some(tail.char_indices().nth(column).map_or(sql.len(), |(at, _)| start + at))
+    classify(statement, text, operators)
 }
 
 fn parser_error(error: &ParserError, sql: &str) -> Error {
@@ -235,7 +173,7 @@ fn syntax_error(text: &str, sql: &str) -> Error {
             .filter(|digits| !digits.is_empty())
             .filter_map(|digits| digits.parse::<u64>().ok());
         let (line, column) = (numbers.next()?, numbers.next()?);
-        let at = offset(sql, Location::new(line, column))?;
+        let at = Cursor::new(sql).to(Location::new(line, column));
         Some(sql.get(..at)?.chars().count() + 1)
     });
     match position {
@@ -250,7 +188,7 @@ fn read_only(what: &str) -> Error {
 }
 
 /// Names every statement of the parser: one that it learns later breaks this build.
-fn classify(statement: Statement, text: &str) -> Result<Body, Error> {
+fn classify(statement: Statement, text: &str, operators: usize) -> Result<Body, Error> {
     let word = || {
         text.split(|c: char| !c.is_ascii_alphabetic())
             .find(|word| !word.is_empty())
@@ -282,7 +220,7 @@ fn classify(statement: Statement, text: &str) -> Result<Body, Error> {
                     Ok(Body::Explain(Arc::from(query)))
                 }
                 other => {
-                    classify(other, text)?;
+                    classify(other, text, operators)?;
                     Err(Error::not_supported("EXPLAIN of this statement"))
                 }
             }
@@ -293,12 +231,12 @@ fn classify(statement: Statement, text: &str) -> Result<Body, Error> {
                     .with_hint("leave the types out, they are inferred"));
             }
             let sql: Arc<str> = statement.to_string().into();
-            let body = classify(*statement, &sql)?;
+            let body = classify(*statement, &sql, operators)?;
             let Body::Query(_) = body else {
                 return Err(Error::not_supported("PREPARE of this statement"));
             };
             let name = tollgate_catalog::id::fold(&name.value, name.quote_style.is_some());
-            Ok(Body::Prepare { name, query: Arc::new(Parsed { sql, body }) })
+            Ok(Body::Prepare { name, query: Arc::new(Parsed { sql, body, operators }) })
         }
         Statement::Execute {
             name: Some(name),

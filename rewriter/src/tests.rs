@@ -63,10 +63,16 @@ fn reads_session_commands() {
     check("SET x.y = 'a', b", "Set { name: \"x.y\", value: Some(\"a, b\"), local: false }");
     check("set local TimeZone to default", "Set { name: \"timezone\", value: None, local: true }");
     check("SET TIME ZONE 'UTC'", "Set { name: \"timezone\", value: Some(\"UTC\"), local: false }");
-    check("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "Begin { start: false }");
-    check("BEGIN; COMMIT AND NO CHAIN", "Begin { start: false }; Commit");
+    check(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        "Begin { start: false, isolation: Some(\"repeatable read\") }",
+    );
+    check("BEGIN; COMMIT AND NO CHAIN", "Begin { start: false, isolation: None }; Commit");
     check("ROLLBACK TO SAVEPOINT \"A\"", "RollbackTo(\"A\")");
-    check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "Characteristics");
+    let session = "Characteristics { session: true, isolation: None }";
+    check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", session);
+    check("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", session);
+    check("SET TRANSACTION READ WRITE", "25006 cannot set transaction read-write mode");
     check("SHOW transaction isolation level", "Show(\"transaction_isolation\")");
     check("CLOSE ALL; UNLISTEN *; RESET ALL", "Close(None); Unlisten; Reset(None)");
     check("BEGIN READ WRITE", "25006 cannot set transaction read-write mode");

@@ -1,10 +1,14 @@
 //! Queries that the gate writes in place of the user's.
 
+use std::ops::ControlFlow;
+
 use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    TableAlias, TableFactor, TableWithJoins, Values, WildcardAdditionalOptions,
+    BinaryOperator, Expr, GroupByExpr, Ident, Parens, Query, Select, SelectFlavor, SelectItem,
+    SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value, Values,
+    Visit, WildcardAdditionalOptions, visit_expressions,
 };
+use datafusion_sql::sqlparser::tokenizer::Span;
 
 use super::quoted_name;
 
@@ -17,7 +21,7 @@ pub(super) fn empty() -> Query {
     }))
 }
 
-fn query_of(body: SetExpr) -> Query {
+pub(super) fn query_of(body: SetExpr) -> Query {
     Query {
         with: None,
         body: Box::new(body),
@@ -86,6 +90,75 @@ fn counts_its_rows(select: &Select) -> bool {
         })
 }
 
+/// Whether an expression, or one in VALUES, holds a subquery.
+pub(super) fn has_query(node: &impl Visit) -> bool {
+    let found = |expr: &Expr| match expr {
+        Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    visit_expressions(node, found).is_break()
+}
+
+/// `left AND right`, of conditions that have passed the gate.
+pub(super) fn and(left: Option<Expr>, right: Expr) -> Expr {
+    let nested = |expr| Box::new(Expr::Nested(Box::new(expr)));
+    match left {
+        Some(left) => {
+            Expr::BinaryOp { left: nested(left), op: BinaryOperator::And, right: nested(right) }
+        }
+        None => right,
+    }
+}
+
+/// Takes those parts of a condition's conjunction that hold a subquery.
+pub(super) fn take_queries(condition: &mut Expr) -> Vec<Expr> {
+    let mut open = vec![std::mem::replace(condition, truth())];
+    let mut taken = Vec::new();
+    let mut kept = None;
+    while let Some(part) = open.pop() {
+        match part {
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+                open.push(*right);
+                open.push(*left);
+            }
+            part if has_query(&part) => taken.push(part),
+            part => kept = Some(and(kept, part)),
+        }
+    }
+    if let Some(kept) = kept {
+        *condition = kept;
+    }
+    taken
+}
+
+/// `VALUES (a, b), …` as `SELECT a AS column1, b AS column2 UNION ALL …`.
+pub(super) fn selects(rows: Vec<Parens<Vec<Expr>>>) -> SetExpr {
+    let select = |row: Parens<Vec<Expr>>| {
+        let mut select = bare(TableFactor::Derived {
+            lateral: false,
+            subquery: Box::new(empty()),
+            alias: None,
+            sample: None,
+        });
+        select.from.clear();
+        select.projection = (1..)
+            .zip(row.content)
+            .map(|(number, expr)| SelectItem::ExprWithAlias {
+                expr,
+                alias: Ident::with_quote('"', format!("column{number}")),
+            })
+            .collect();
+        SetExpr::Select(Box::new(select))
+    };
+    let legs = rows.into_iter().map(select).reduce(|left, right| SetExpr::SetOperation {
+        op: SetOperator::Union,
+        set_quantifier: SetQuantifier::All,
+        left: Box::new(left),
+        right: Box::new(right),
+    });
+    legs.unwrap_or_else(|| *empty().body)
+}
+
 /// `TABLE t` as `SELECT * FROM t`.
 pub(super) fn table_command(names: &[String]) -> Select {
     bare(TableFactor::Table {
@@ -102,8 +175,32 @@ pub(super) fn table_command(names: &[String]) -> Select {
     })
 }
 
+/// A condition that holds.
+pub(super) fn truth() -> Expr {
+    Expr::Value(Value::Boolean(true).with_span(Span::empty()))
+}
+
+/// `(SELECT items FROM tables) AS alias`, of parts that have passed the gate.
+pub(super) fn derived(
+    tables: TableWithJoins,
+    projection: Vec<SelectItem>,
+    alias: Option<TableAlias>,
+) -> TableFactor {
+    let mut select = bare(tables.relation);
+    if let Some(source) = select.from.first_mut() {
+        source.joins = tables.joins;
+    }
+    select.projection = projection;
+    TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(query_of(SetExpr::Select(Box::new(select)))),
+        alias,
+        sample: None,
+    }
+}
+
 /// `SELECT * FROM relation`.
-fn bare(relation: TableFactor) -> Select {
+pub(super) fn bare(relation: TableFactor) -> Select {
     Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: Vec::new(),

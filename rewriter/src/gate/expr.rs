@@ -1,35 +1,58 @@
 //! The gate over expressions.
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, Expr, Ident, Subscript, UnaryOperator,
-    Value, WindowFrameBound, WindowSpec,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, CeilFloorKind, Expr, Ident, Subscript,
+    UnaryOperator, Value, WindowFrameBound, WindowSpec,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 use tollgate_catalog::{Error, ErrorKind};
 
+use super::budget::NODE;
+use super::list::is_constant;
 use super::{Gate, fold, parts, refuse_if};
 
 impl Gate<'_> {
     /// Walks an expression. The left spine is walked in a loop: `a OR b OR c …` is as deep as it is
     /// long.
     pub(super) fn expr(&mut self, expr: &mut Expr) -> Result<(), Error> {
-        self.deeper(|gate| {
-            let mut cursor = expr;
-            loop {
-                repair_distinct(cursor);
-                match cursor {
-                    Expr::BinaryOp { left, op, right } => {
-                        gate.operator(op)?;
-                        gate.expr(right)?;
-                        cursor = left;
-                    }
-                    other => return gate.leaf(other),
+        let arithmetic = self.arithmetic;
+        let walked = self.deeper(|gate| gate.spine(expr));
+        self.arithmetic = arithmetic;
+        walked
+    }
+
+    fn spine(&mut self, expr: &mut Expr) -> Result<(), Error> {
+        let mut cursor = expr;
+        loop {
+            repair_distinct(cursor);
+            match cursor {
+                Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } => {
+                    let [base, exponent] =
+                        [left, right].map(|part| std::mem::replace(part.as_mut(), null()));
+                    *cursor = super::function::call("power", vec![base, exponent]);
                 }
+                Expr::BinaryOp { left, op, right } => {
+                    self.operator(op)?;
+                    self.node(NODE)?;
+                    self.compute(op)?;
+                    self.copied(copies(op, right), |gate| gate.expr(right))?;
+                    match copies(op, left) {
+                        1 => cursor = left,
+                        more => return self.copied(more, |gate| gate.expr(left)),
+                    }
+                }
+                other => return self.leaf(other),
             }
-        })
+        }
     }
 
     fn leaf(&mut self, expr: &mut Expr) -> Result<(), Error> {
+        self.node(match expr {
+            // Counted as what it means.
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => 0,
+            Expr::Value(_) | Expr::TypedString(_) | Expr::Nested(_) => 1,
+            _ => NODE,
+        })?;
         match expr {
             // Handled by `expr`.
             Expr::BinaryOp { .. } => self.expr(expr),
@@ -40,11 +63,14 @@ impl Gate<'_> {
                     return Ok(());
                 }
                 fold(ident);
+                if let Some(column) = self.column(&ident.value)? {
+                    *expr = column;
+                }
                 Ok(())
             }
             Expr::CompoundIdentifier(idents) => {
                 idents.iter_mut().for_each(fold);
-                Ok(())
+                self.check_column(idents)
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
                 self.expr(root)?;
@@ -82,35 +108,24 @@ impl Gate<'_> {
                 self.expr(right)
             }
             Expr::InList { expr: subject, list, negated }
-                if matches!(subject.as_ref(), Expr::Tuple(_)) =>
+                if matches!(subject.as_ref(), Expr::Tuple(_)) || !list.iter().all(is_constant) =>
             {
-                let mut expanded = rows_in_list(subject, list)?;
-                if *negated {
-                    expanded = Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expanded) };
-                }
-                self.expr(&mut expanded)?;
-                *expr = expanded;
-                Ok(())
-            }
-            Expr::InList { expr: subject, list, negated } if !list.iter().all(is_constant) => {
-                let mut expanded = values_in_list(subject, list);
-                if *negated {
-                    expanded = Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expanded) };
-                }
-                self.expr(&mut expanded)?;
-                *expr = expanded;
+                let negated = *negated;
+                *expr = self.compared(subject, list, negated)?;
                 Ok(())
             }
             Expr::InList { expr, list, negated: _ } => {
-                self.expr(expr)?;
+                // The engine may write a short list out, and each of its comparisons as a range.
+                self.copied(if list.len() <= 3 { 6 } else { 1 }, |gate| gate.expr(expr))?;
                 list.iter_mut().try_for_each(|item| self.expr(item))
             }
             Expr::InSubquery { expr, subquery, negated: _ } => {
                 self.expr(expr)?;
-                self.query(subquery)
+                self.query(subquery).map(drop)
             }
             Expr::Between { expr, negated: _, low, high } => {
-                self.expr(expr)?;
+                // The engine makes two comparisons of it.
+                self.copied(2, |gate| gate.expr(expr))?;
                 self.expr(low)?;
                 self.expr(high)
             }
@@ -125,7 +140,7 @@ impl Gate<'_> {
             }
             Expr::SimilarTo { negated, expr: subject, pattern, escape_char } => {
                 refuse_if(escape_char.is_some(), "SIMILAR TO … ESCAPE")?;
-                self.expr(subject)?;
+                self.copied(ALTERNATIVES, |gate| gate.expr(subject))?;
                 let op = if *negated {
                     BinaryOperator::PGRegexNotMatch
                 } else {
@@ -139,31 +154,43 @@ impl Gate<'_> {
             Expr::AnyOp { left, compare_op, right, is_some: _ }
             | Expr::AllOp { left, compare_op, right } => {
                 self.operator(compare_op)?;
-                self.expr(left)?;
+                // Over a query, the engine writes it as a CASE of several EXISTS.
+                let copies = if matches!(right.as_ref(), Expr::Subquery(_)) { 3 } else { 1 };
+                self.copied(copies, |gate| gate.expr(left))?;
                 if let Some(array) = array_text(right) {
                     **right = array;
                 }
-                self.expr(right)
+                self.copied(copies, |gate| gate.expr(right))
             }
-            Expr::UnaryOp { op, expr } => {
+            Expr::UnaryOp { op, expr: inner } => {
                 match op {
                     UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not => {}
+                    UnaryOperator::PGAbs
+                    | UnaryOperator::PGCubeRoot
+                    | UnaryOperator::PGSquareRoot => {
+                        let function = match op {
+                            UnaryOperator::PGAbs => "abs",
+                            UnaryOperator::PGCubeRoot => "cbrt",
+                            _ => "sqrt",
+                        };
+                        self.expr(inner)?;
+                        let inner = std::mem::replace(inner.as_mut(), null());
+                        *expr = super::function::call(function, vec![inner]);
+                        return Ok(());
+                    }
                     UnaryOperator::AtDashAt
                     | UnaryOperator::BangNot
                     | UnaryOperator::BitwiseNot
                     | UnaryOperator::DoubleAt
                     | UnaryOperator::Hash
-                    | UnaryOperator::PGAbs
-                    | UnaryOperator::PGCubeRoot
                     | UnaryOperator::PGPostfixFactorial
                     | UnaryOperator::PGPrefixFactorial
-                    | UnaryOperator::PGSquareRoot
                     | UnaryOperator::QuestionDash
                     | UnaryOperator::QuestionPipe => {
                         return Err(Error::not_supported(&format!("the operator {op}")));
                     }
                 }
-                self.expr(expr)
+                self.expr(inner)
             }
             Expr::Cast { kind, expr: inner, data_type, array, format } => {
                 refuse_if(*array, "CAST AS … ARRAY")?;
@@ -284,28 +311,40 @@ impl Gate<'_> {
                 if let Some(operand) = operand {
                     self.expr(operand)?;
                 }
+                let copies = condition_copies(conditions);
                 for when in conditions {
-                    self.expr(&mut when.condition)?;
+                    self.copied(copies, |gate| gate.expr(&mut when.condition))?;
                     self.expr(&mut when.result)?;
                 }
                 else_result.as_deref_mut().map_or(Ok(()), |result| self.expr(result))
             }
             Expr::Exists { subquery, negated } if self.in_select_list => {
                 let negated = *negated;
-                self.query(subquery)?;
+                // Its select list and its order will be gone before the planner looks for names.
+                let outer = std::mem::replace(&mut self.unplanned, true);
+                let walked = self.query(subquery);
+                self.unplanned = outer;
+                walked?;
                 let taken = std::mem::replace(subquery.as_mut(), super::build::empty());
                 *expr = super::build::counted(taken, negated);
                 Ok(())
             }
             Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => {
-                self.query(subquery)
+                self.query(subquery).map(drop)
             }
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 sets.iter_mut().flatten().try_for_each(|key| self.expr(key))
             }
             Expr::Array(array) => array.elem.iter_mut().try_for_each(|item| self.expr(item)),
             Expr::Tuple(_) => Err(Error::not_supported("a row value")),
-            Expr::AtTimeZone { .. } => Err(Error::not_supported("AT TIME ZONE")),
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                self.expr(timestamp)?;
+                self.expr(time_zone)?;
+                let [zone, value] =
+                    [time_zone, timestamp].map(|part| std::mem::replace(part.as_mut(), null()));
+                *expr = super::function::call("timezone", vec![zone, value]);
+                Ok(())
+            }
             Expr::JsonAccess { .. } => Err(Error::not_supported("a path into JSON")),
             Expr::IsNormalized { .. } => Err(Error::not_supported("IS NORMALIZED")),
             Expr::InUnnest { .. } => Err(Error::not_supported("IN UNNEST")),
@@ -388,65 +427,41 @@ fn array_text(expr: &Expr) -> Option<Expr> {
     Some(Expr::Array(datafusion_sql::sqlparser::ast::Array { elem, named: true }))
 }
 
-/// Whether an expression is a literal, a parameter, or a cast or sign of one.
-fn is_constant(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(_) | Expr::TypedString(_) => true,
-        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => is_constant(inner),
-        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_constant(expr),
-        _ => false,
+/// How often the engine writes the subject of a pattern, at most: once for each alternative.
+const ALTERNATIVES: u64 = 4;
+
+/// How often the engine writes an operand: a comparison with a function may become a range.
+fn copies(op: &BinaryOperator, operand: &Expr) -> u64 {
+    match op {
+        BinaryOperator::PGRegexMatch
+        | BinaryOperator::PGRegexIMatch
+        | BinaryOperator::PGRegexNotMatch
+        | BinaryOperator::PGRegexNotIMatch => ALTERNATIVES,
+        BinaryOperator::Eq
+        | BinaryOperator::NotEq
+        | BinaryOperator::Lt
+        | BinaryOperator::LtEq
+        | BinaryOperator::Gt
+        | BinaryOperator::GtEq => match operand {
+            Expr::Function(_) | Expr::Extract { .. } | Expr::Floor { .. } | Expr::Nested(_) => 2,
+            _ => 1,
+        },
+        _ => 1,
     }
 }
 
-/// `a IN (x, y)` as `a = x OR a = y`. The engine takes a list of expressions for a constant one if
-/// they are constant on no rows, as some CASE are, and then compares with wrong values.
-fn values_in_list(subject: &Expr, list: &[Expr]) -> Expr {
-    let equal = |item: &Expr| Expr::BinaryOp {
-        left: Box::new(Expr::Nested(Box::new(subject.clone()))),
-        op: BinaryOperator::Eq,
-        right: Box::new(Expr::Nested(Box::new(item.clone()))),
+/// How often the engine writes a condition of a CASE: one of few branches, or whose values are
+/// literals, becomes a tree of AND, OR and NOT if its values are boolean.
+fn condition_copies(conditions: &[CaseWhen]) -> u64 {
+    let literal = |when: &CaseWhen| {
+        matches!(&when.result, Expr::Value(value)
+        if matches!(value.value, Value::Boolean(_) | Value::Null))
     };
-    let any = list.iter().map(equal).reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::Or,
-        right: Box::new(right),
-    });
-    Expr::Nested(Box::new(any.unwrap_or_else(null)))
-}
-
-/// `(a, b) IN ((1, 2), …)` as `(a = 1 AND b = 2) OR …`, which has the same NULLs.
-fn rows_in_list(subject: &Expr, list: &[Expr]) -> Result<Expr, Error> {
-    let refused = || Error::not_supported("a row value in this IN list");
-    let Expr::Tuple(columns) = subject else { return Err(refused()) };
-    let binary = |left: Expr, op: BinaryOperator, right: Expr| Expr::BinaryOp {
-        left: Box::new(left),
-        op,
-        right: Box::new(right),
-    };
-    let mut any: Option<Expr> = None;
-    for item in list {
-        let Expr::Tuple(values) = item else { return Err(refused()) };
-        if values.len() != columns.len() {
-            return Err(Error::new(
-                ErrorKind::Syntax,
-                "unequal number of entries in row expressions",
-            ));
-        }
-        let mut all: Option<Expr> = None;
-        for (column, value) in columns.iter().zip(values) {
-            let equal = binary(column.clone(), BinaryOperator::Eq, value.clone());
-            all = Some(match all {
-                Some(left) => binary(left, BinaryOperator::And, equal),
-                None => equal,
-            });
-        }
-        let all = Expr::Nested(Box::new(all.ok_or_else(refused)?));
-        any = Some(match any {
-            Some(left) => binary(left, BinaryOperator::Or, all),
-            None => all,
-        });
+    match conditions.len() {
+        few @ 0..=2 => u64::try_from(few).unwrap_or(2) + 1,
+        many if conditions.iter().all(literal) => u64::try_from(many).unwrap_or(u64::MAX),
+        _ => 1,
     }
-    Ok(Expr::Nested(Box::new(any.ok_or_else(refused)?)))
 }
 
 /// A number literal.

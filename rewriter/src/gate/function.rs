@@ -1,8 +1,8 @@
 //! The gate over function calls, and the functions that the session answers itself.
 
 use datafusion_sql::sqlparser::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Value, WindowType,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Value, WindowType,
 };
 use tollgate_catalog::{Error, ErrorKind};
 
@@ -27,6 +27,10 @@ impl Gate<'_> {
         if let Some(answer) = self.session_function(&name, function)? {
             *expr = answer;
             return Ok(());
+        }
+        if let Some(rewritten) = other_form(&name, function) {
+            *expr = rewritten;
+            return self.expr(expr);
         }
         // In a select list it makes rows; over the catalogs they are few.
         let rows = self.catalog && name == "unnest";
@@ -54,28 +58,49 @@ impl Gate<'_> {
                 return Err(Error::not_supported("a parametric function"));
             }
         }
-        match args {
-            FunctionArguments::None => {}
-            FunctionArguments::Subquery(_) => {
-                return Err(Error::not_supported("a query as a function's argument"));
+        let mut walk = |gate: &mut Self| {
+            match args {
+                FunctionArguments::None => {}
+                FunctionArguments::Subquery(_) => {
+                    return Err(Error::not_supported("a query as a function's argument"));
+                }
+                FunctionArguments::List(list) => gate.arguments(&name, list)?,
             }
-            FunctionArguments::List(list) => self.arguments(list)?,
+            if let Some(filter) = filter {
+                gate.expr(filter)?;
+            }
+            match over {
+                Some(WindowType::WindowSpec(spec)) => {
+                    gate.step()?;
+                    gate.window(spec)?;
+                }
+                Some(WindowType::NamedWindow(name)) => fold(name),
+                None => {}
+            }
+            gate.order_keys(within_group)
+        };
+        if self.registry.aggregate_udf(&name).is_some() || self.registry.window_udf(&name).is_some()
+        {
+            self.opaque(walk)
+        } else {
+            walk(self)
         }
-        if let Some(filter) = filter {
-            self.expr(filter)?;
-        }
-        match over {
-            Some(WindowType::WindowSpec(spec)) => self.window(spec)?,
-            Some(WindowType::NamedWindow(name)) => fold(name),
-            None => {}
-        }
-        self.order_keys(within_group)
     }
 
-    fn arguments(&mut self, list: &mut FunctionArgumentList) -> Result<(), Error> {
-        for argument in &mut list.args {
+    fn arguments(&mut self, function: &str, list: &mut FunctionArgumentList) -> Result<(), Error> {
+        let last = list.args.len().saturating_sub(1);
+        for (place, argument) in list.args.iter_mut().enumerate() {
+            // `coalesce` becomes a CASE, and so does a boolean that these write as text.
+            let copies = match function {
+                "coalesce" if place < last => 2,
+                "concat" | "concat_ws" | "format" => 2,
+                "regexp_like" => 4,
+                _ => 1,
+            };
             match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr)?,
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
+                    self.copied(copies, |gate| gate.expr(expr))?;
+                }
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => {}
                 FunctionArg::Unnamed(
                     FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_),
@@ -209,6 +234,41 @@ impl Gate<'_> {
         self.expr(inner)?;
         let inner = std::mem::replace(inner, super::expr::null());
         Ok(Some(call(function, vec![inner])))
+    }
+}
+
+/// Calls that are another expression: `date(x)`, `age(x)`, `mod(x, y)`, `ARRAY(SELECT …)`.
+fn other_form(name: &str, function: &Function) -> Option<Expr> {
+    let list = match &function.args {
+        FunctionArguments::Subquery(query) if name == "array" => return super::array::query(query),
+        FunctionArguments::List(list) if list.clauses.is_empty() => list.args.as_slice(),
+        FunctionArguments::None | FunctionArguments::Subquery(_) | FunctionArguments::List(_) => {
+            return None;
+        }
+    };
+    let argument = match list {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] => argument,
+        [
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(left)),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(right)),
+        ] if name == "mod" => {
+            let nested = |expr: &Expr| Box::new(Expr::Nested(Box::new(expr.clone())));
+            let op = BinaryOperator::Modulo;
+            let rest = Expr::BinaryOp { left: nested(left), op, right: nested(right) };
+            return Some(Expr::Nested(Box::new(rest)));
+        }
+        _ => return None,
+    };
+    match name {
+        "date" => Some(Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(argument.clone()),
+            data_type: DataType::Date,
+            array: false,
+            format: None,
+        }),
+        "age" => Some(call("age", vec![call("current_date", Vec::new()), argument.clone()])),
+        _ => None,
     }
 }
 

@@ -5,24 +5,33 @@
 //! identifiers are folded as PostgreSQL does, common table expressions get unique names, and every
 //! other relation becomes a base table or a system relation, or doesn't exist.
 
+mod array;
+mod budget;
 mod build;
 mod catalog;
 mod expr;
 mod function;
+mod group;
+mod items;
+mod list;
 mod operator;
 mod pattern;
 mod query;
+mod scope;
+mod sets;
 mod table;
 mod types;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion_sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query};
+use datafusion_sql::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query};
 use tollgate_catalog::{Error, ErrorKind, Table, TableName, id};
 
+use self::budget::Cost;
+use self::scope::{Output, Scope};
 use crate::functions::Registry;
-use crate::resolve::{SessionFacts, VisibleTables};
+use crate::resolve::{SessionFacts, VisibleTable, VisibleTables};
 use crate::system::SystemSchemas;
 
 /// The most relations that one statement may name.
@@ -30,7 +39,7 @@ const MAX_RELATIONS: usize = 128;
 /// The deepest nesting of the walk.
 const MAX_DEPTH: usize = 256;
 
-pub(crate) use query::DUPLICATE;
+pub(crate) use items::DUPLICATE;
 
 /// What the walk found.
 pub(crate) struct Found {
@@ -42,6 +51,17 @@ pub(crate) struct Found {
     pub(crate) system_function: Option<String>,
 }
 
+/// A common table expression in scope.
+struct Cte {
+    /// The user's name.
+    user: String,
+    /// The one in the plan, which no other has.
+    unique: String,
+    columns: Vec<Output>,
+    /// What each place costs that names it.
+    cost: Cost,
+}
+
 /// The state of the walk.
 pub(crate) struct Gate<'a> {
     pub(crate) registry: &'a Registry,
@@ -49,15 +69,28 @@ pub(crate) struct Gate<'a> {
     pub(crate) visible: &'a dyn VisibleTables,
     pub(crate) system: &'a dyn SystemSchemas,
     found: Found,
-    /// Common table expressions in scope, innermost last: the user's name and the unique one.
-    ctes: Vec<(String, String)>,
-    cte_count: usize,
-    /// The renamed items of the select list just walked: the user's name and the new one.
-    renamed: Vec<(String, String)>,
+    /// Common table expressions in scope, innermost last.
+    ctes: Vec<Cte>,
+    /// How many names the walk made up.
+    made_up: usize,
+    /// What the names of columns mean, innermost last.
+    scopes: Vec<Scope>,
+    /// What stands to the left in the FROM that is being walked: what LATERAL sees.
+    beside: Vec<Scope>,
+    /// The recursive common table expression whose first leg comes next, by index.
+    recursive: Option<usize>,
     /// Whether the walk is in a select list, where the engine can't evaluate EXISTS.
     in_select_list: bool,
+    /// Whether the planner won't see the select list that is walked, nor its order.
+    unplanned: bool,
     relations: usize,
     depth: usize,
+    /// How many arithmetic operators stand around.
+    arithmetic: usize,
+    /// What the statement costs so far, common table expressions where they are named.
+    cost: Cost,
+    /// The weight of what the walk has seen and written.
+    written: u64,
     /// Whether every relation is of the system.
     catalog: bool,
 }
@@ -80,11 +113,17 @@ impl<'a> Gate<'a> {
                 system_function: None,
             },
             ctes: Vec::new(),
-            cte_count: 0,
-            renamed: Vec::new(),
+            made_up: 0,
+            scopes: Vec::new(),
+            beside: Vec::new(),
+            recursive: None,
             in_select_list: false,
+            unplanned: false,
             relations: 0,
             depth: 0,
+            arithmetic: 0,
+            cost: Cost::default(),
+            written: 0,
             catalog: false,
         }
     }
@@ -95,6 +134,57 @@ impl<'a> Gate<'a> {
             catalog::normalise(query, self.registry, self.system, &self.facts.search_path);
         self.query(query)?;
         Ok(self.found)
+    }
+
+    /// A name that nobody can have typed.
+    fn make_up(&mut self, name: &str) -> String {
+        self.made_up += 1;
+        format!("{name}·{}", self.made_up)
+    }
+
+    /// Runs `f` where the columns of `scope` can be named; gives it back.
+    fn within<T>(
+        &mut self,
+        scope: Scope,
+        f: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<(T, Scope), Error> {
+        self.scopes.push(scope);
+        let result = f(self)?;
+        Ok((result, self.scopes.pop().unwrap_or_default()))
+    }
+
+    /// The column that an unqualified name means, innermost first; nothing if no relation has it.
+    fn column(&mut self, name: &str) -> Result<Option<Expr>, Error> {
+        for scope in self.scopes.iter().rev() {
+            if let Some(column) = scope.column(name)? {
+                let (expr, size, reach) = (column.expr.clone(), column.size, column.reach);
+                self.reference(size, reach)?;
+                return Ok(Some(expr));
+            }
+        }
+        self.unknown(name)
+    }
+
+    /// Refuses `relation.column` if the relation has several columns of that name.
+    fn check_column(&mut self, idents: &[Ident]) -> Result<(), Error> {
+        let Some((column, qualifier)) = idents.split_last() else { return Ok(()) };
+        let qualifier: Vec<String> = qualifier.iter().map(|ident| ident.value.clone()).collect();
+        for scope in self.scopes.iter().rev() {
+            if let Some(found) = scope.find(&qualifier, &column.value)? {
+                let Some(reach) = found else { break };
+                return self.reference(1, reach);
+            }
+        }
+        let table = qualifier.last().map_or("", String::as_str);
+        self.unknown(&format!("{table}.{}", column.value)).map(drop)
+    }
+
+    /// A name that no relation has: the planner says that it doesn't exist, unless it won't see it.
+    fn unknown(&mut self, name: &str) -> Result<Option<Expr>, Error> {
+        if self.unplanned {
+            return Err(Error::undefined_column(name));
+        }
+        self.reference(1, 1).map(|()| None)
     }
 
     /// Runs `f` one level deeper.
@@ -119,11 +209,11 @@ impl<'a> Gate<'a> {
             )
             .with_hint("split it into several statements"));
         }
-        Ok(())
+        self.step()
     }
 
     /// The base table or system relation that a name means, or the error of a missing one.
-    fn relation(&mut self, parts: &[String]) -> Result<TableName, Error> {
+    fn relation(&mut self, parts: &[String]) -> Result<Relation, Error> {
         match parts {
             [database, schema, table] => {
                 if *database != self.facts.database {
@@ -142,17 +232,13 @@ impl<'a> Gate<'a> {
         }
     }
 
-    fn qualified(&mut self, schema: &str, table: &str) -> Result<TableName, Error> {
-        let name = TableName::new(schema, table);
-        if self.note(&name) {
-            Ok(name)
-        } else {
-            Err(Error::undefined_table(&format!("{schema}.{table}")))
-        }
+    fn qualified(&mut self, schema: &str, table: &str) -> Result<Relation, Error> {
+        self.note(TableName::new(schema, table))
+            .ok_or_else(|| Error::undefined_table(&format!("{schema}.{table}")))
     }
 
     /// PostgreSQL's order: `pg_catalog` first unless the search path names it, then the path.
-    fn unqualified(&mut self, table: &str) -> Result<TableName, Error> {
+    fn unqualified(&mut self, table: &str) -> Result<Relation, Error> {
         let implicit = !self.facts.search_path.iter().any(|schema| schema == "pg_catalog");
         let path = implicit
             .then_some("pg_catalog")
@@ -161,26 +247,37 @@ impl<'a> Gate<'a> {
             .map(|schema| if schema == "$user" { self.facts.user.as_str() } else { schema })
             .map(|schema| TableName::new(schema, table))
             .collect::<Vec<_>>();
-        for name in path {
-            if self.note(&name) {
-                return Ok(name);
-            }
-        }
-        Err(Error::undefined_table(table))
+        path.into_iter()
+            .find_map(|name| self.note(name))
+            .ok_or_else(|| Error::undefined_table(table))
     }
 
     /// Notes the relation if it exists for this principal.
-    fn note(&mut self, name: &TableName) -> bool {
-        if let Some(schema) = self.system.schema(name) {
+    fn note(&mut self, name: TableName) -> Option<Relation> {
+        if let Some(schema) = self.system.schema(&name) {
+            let columns = schema.fields().iter().map(|field| Output::plain(field.name())).collect();
             self.found.system.insert(name.clone(), schema);
-            return true;
+            return Some(Relation { name, columns, key: Vec::new() });
         }
-        if let Some(table) = self.visible.table(name) {
-            self.found.tables.insert(name.clone(), table);
-            return true;
-        }
-        false
+        let VisibleTable { table, columns } = self.visible.table(&name)?;
+        let column = |index: &usize| table.columns.get(*index).map(|column| column.name.clone());
+        let key = table.primary_key.iter().map(|index| {
+            let visible = columns.contains(index);
+            visible.then(|| column(index)).flatten()
+        });
+        let key = key.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let columns = columns.iter().filter_map(column).map(Output::plain).collect();
+        self.found.tables.insert(name.clone(), table);
+        Some(Relation { name, columns, key })
     }
+}
+
+/// A base table or a system relation, as the principal sees it.
+struct Relation {
+    name: TableName,
+    columns: Vec<Output>,
+    /// The columns of its primary key, if it has one and all are visible.
+    key: Vec<String>,
 }
 
 /// Folds an identifier in place; afterwards it is quoted, so that nothing folds it again.

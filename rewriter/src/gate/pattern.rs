@@ -110,21 +110,22 @@ pub(super) fn spell_out_time(value: &mut Expr) {
     *value = super::expr::string(&words.join(" "));
 }
 
-/// A timestamp literal without seconds, `2025-01-01 10:30`, with them, as the engine reads it.
+/// A timestamp literal without seconds, `2025-01-01 10:30+01`, with them, as the engine reads it.
 pub(super) fn pad_time(data_type: &DataType, value: &mut Value) {
     if !matches!(data_type, DataType::Timestamp(..)) {
         return;
     }
     let Value::SingleQuotedString(text) = value else { return };
-    let time = text.split_once([' ', 'T']).map(|(_, time)| time);
-    let short = time.is_some_and(|time| {
-        time.len() == 5
-            && time.bytes().enumerate().all(|(at, byte)| match at {
-                2 => byte == b':',
-                _ => byte.is_ascii_digit(),
-            })
+    let Some((day, time)) = text.split_once([' ', 'T']) else { return };
+    let (minutes, rest) = match time.split_at_checked(5) {
+        Some(parts) => parts,
+        None => return,
+    };
+    let short = minutes.bytes().enumerate().all(|(at, byte)| match at {
+        2 => byte == b':',
+        _ => byte.is_ascii_digit(),
     });
-    if short {
-        text.push_str(":00");
+    if short && (rest.is_empty() || rest.starts_with(['+', '-', 'Z'])) {
+        *text = format!("{day} {minutes}:00{rest}");
     }
 }

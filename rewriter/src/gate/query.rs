@@ -1,30 +1,36 @@
 //! The gate over queries: WITH, set operations, SELECT, ORDER BY, LIMIT.
 
-use std::collections::HashSet;
-
 use datafusion_sql::sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
+    Cte, Distinct, Expr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
     OrderByKind, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetOperator, SetQuantifier, WildcardAdditionalOptions,
+    SetOperator, SetQuantifier,
 };
 use tollgate_catalog::{Error, ErrorKind};
 
-use super::{Gate, fold, parts, quoted_name, refuse_if, writes};
+use super::budget::{Cost, bound_list, bound_sets};
+use super::items::{List, no_relation, plain_wildcard};
+use super::scope::{self, Output, Scope};
+use super::table::{alias_columns, complete_alias};
+use super::{Gate, fold, parts, refuse_if, writes};
 use crate::names::output_name;
 
 impl Gate<'_> {
-    pub(super) fn query(&mut self, query: &mut Query) -> Result<(), Error> {
+    /// Walks a query and gives the columns that it yields.
+    pub(super) fn query(&mut self, query: &mut Query) -> Result<Vec<Output>, Error> {
+        self.step()?;
         self.deeper(|gate| {
             let scope = gate.ctes.len();
             let outer = std::mem::replace(&mut gate.in_select_list, false);
+            let beside = std::mem::take(&mut gate.beside);
             let result = gate.query_in_scope(query);
+            gate.beside = beside;
             gate.in_select_list = outer;
             gate.ctes.truncate(scope);
             result
         })
     }
 
-    fn query_in_scope(&mut self, query: &mut Query) -> Result<(), Error> {
+    fn query_in_scope(&mut self, query: &mut Query) -> Result<Vec<Output>, Error> {
         let Query {
             with,
             body,
@@ -44,38 +50,18 @@ impl Gate<'_> {
         refuse_if(settings.is_some(), "the SETTINGS clause")?;
         refuse_if(format_clause.is_some(), "the FORMAT clause")?;
         refuse_if(!pipe_operators.is_empty(), "pipe syntax")?;
+        let recursive = self.recursive.take();
         if let Some(with) = with {
             for cte in &mut with.cte_tables {
-                refuse_if(cte.from.is_some(), "FROM after a common table expression")?;
-                let name = tollgate_catalog::id::fold(
-                    &cte.alias.name.value,
-                    cte.alias.name.quote_style.is_some(),
-                );
-                for column in &mut cte.alias.columns {
-                    refuse_if(column.data_type.is_some(), "a typed column alias")?;
-                    fold(&mut column.name);
-                }
-                refuse_if(cte.alias.at.is_some(), "an AT alias")?;
-                self.cte_count += 1;
-                let unique = format!("{name}·{}", self.cte_count);
-                if with.recursive {
-                    self.ctes.push((name.clone(), unique.clone()));
-                    self.query(&mut cte.query)?;
-                } else {
-                    self.query(&mut cte.query)?;
-                    self.ctes.push((name.clone(), unique.clone()));
-                }
-                // MATERIALIZED or not is advice about speed; the result is the same.
-                cte.materialized = None;
-                cte.alias.name = Ident::with_quote('"', unique);
+                self.cte(cte, with.recursive)?;
             }
         }
-        self.renamed.clear();
-        self.set_expr(body)?;
-        let renamed = std::mem::take(&mut self.renamed);
+        let found = self.set_expr(body, recursive)?;
         if let Some(order_by) = order_by {
-            rename_keys(order_by, &renamed);
-            self.order_by(order_by)?;
+            self.order_by(order_by, &found)?;
+        }
+        if let (SetExpr::Select(select), Some(scope)) = (body.as_mut(), &found.scope) {
+            super::group::complete(select, order_by.as_ref(), scope);
         }
         if let Some(clause) = limit_clause {
             match clause {
@@ -121,42 +107,104 @@ impl Gate<'_> {
                 }
             }
         }
+        Ok(found.columns)
+    }
+
+    /// A common table expression, which comes into scope after its query, or in it if it recurs.
+    fn cte(&mut self, cte: &mut Cte, recursive: bool) -> Result<(), Error> {
+        refuse_if(cte.from.is_some(), "FROM after a common table expression")?;
+        refuse_if(cte.alias.at.is_some(), "an AT alias")?;
+        fold(&mut cte.alias.name);
+        let names = alias_columns(&mut cte.alias)?;
+        let unique = self.make_up(&cte.alias.name.value);
+        let place = self.ctes.len();
+        let mut known = super::Cte {
+            user: cte.alias.name.value.clone(),
+            unique: unique.clone(),
+            columns: names.iter().map(Output::plain).collect(),
+            cost: Cost::default(),
+        };
+        let columns = if recursive {
+            self.ctes.push(known);
+            self.recursive = Some(place);
+            let (columns, cost) = self.aside(|gate| gate.query(&mut cte.query))?;
+            self.recursive = None;
+            let columns = scope::rename(columns, &names);
+            if let Some(known) = self.ctes.get_mut(place) {
+                known.columns.clone_from(&columns);
+                known.cost = cost;
+            }
+            columns
+        } else {
+            let (columns, cost) = self.aside(|gate| gate.query(&mut cte.query))?;
+            known.columns = scope::rename(columns, &names);
+            known.cost = cost;
+            let columns = known.columns.clone();
+            self.ctes.push(known);
+            columns
+        };
+        complete_alias(&mut cte.alias, &columns);
+        // MATERIALIZED or not is advice about speed; the result is the same.
+        cte.materialized = None;
+        cte.alias.name = Ident::with_quote('"', unique);
         Ok(())
     }
 
-    fn set_expr(&mut self, body: &mut SetExpr) -> Result<(), Error> {
+    /// Walks a query's body. Of a recursive common table expression, the first leg tells the columns.
+    fn set_expr(&mut self, body: &mut SetExpr, recursive: Option<usize>) -> Result<Found, Error> {
         match body {
             SetExpr::Select(select) => self.select(select),
-            SetExpr::Query(query) => self.query(query),
+            SetExpr::Query(query) => Ok(Found { columns: self.query(query)?, scope: None }),
             SetExpr::SetOperation { op, set_quantifier, left, right } => {
                 match set_quantifier {
                     SetQuantifier::Distinct | SetQuantifier::None => {}
-                    // The engine pairs no rows: it would keep or drop all copies of a row at once.
-                    SetQuantifier::All => match op {
-                        SetOperator::Union => {}
-                        SetOperator::Except | SetOperator::Minus | SetOperator::Intersect => {
-                            return Err(Error::not_supported("EXCEPT ALL or INTERSECT ALL"));
-                        }
-                    },
+                    SetQuantifier::All => {}
                     SetQuantifier::ByName
                     | SetQuantifier::AllByName
                     | SetQuantifier::DistinctByName => {
                         return Err(Error::not_supported("a set operation BY NAME"));
                     }
                 }
-                self.deeper(|gate| {
-                    gate.set_expr(left)?;
-                    gate.set_expr(right)
-                })
+                let columns = self.deeper(|gate| {
+                    gate.step()?;
+                    let mut columns = gate.set_expr(left, recursive)?.columns;
+                    if let Some(known) = recursive.and_then(|place| gate.ctes.get_mut(place)) {
+                        let names = known.columns.iter().map(|column| column.name.clone());
+                        let names: Vec<String> = names.collect();
+                        known.columns = scope::rename(columns.clone(), &names);
+                    }
+                    // A condition moves into both.
+                    for (left, right) in columns.iter_mut().zip(gate.set_expr(right, None)?.columns)
+                    {
+                        left.reach = left.reach.saturating_add(right.reach);
+                    }
+                    Ok(columns)
+                })?;
+                // The engine pairs no rows: it would keep or drop all copies of a row at once.
+                if *set_quantifier == SetQuantifier::All && *op != SetOperator::Union {
+                    let op = *op;
+                    let legs = [left, right].map(|leg| std::mem::replace(leg, gone()));
+                    let names: Vec<String> =
+                        columns.iter().map(|column| column.real.clone()).collect();
+                    let made = ["one", "other", "both"].map(|name| self.make_up(name));
+                    *body = super::sets::all(op, legs, &names, &made);
+                }
+                Ok(Found { columns, scope: None })
             }
             SetExpr::Values(values) => {
                 refuse_if(values.explicit_row, "VALUES ROW")?;
+                if super::build::has_query(values) && values.rows.len() <= MAX_VALUES {
+                    *body = super::build::selects(std::mem::take(&mut values.rows));
+                    return self.set_expr(body, recursive);
+                }
                 for row in &mut values.rows {
                     for value in &mut row.content {
                         self.expr(value)?;
                     }
                 }
-                Ok(())
+                let width = values.rows.first().map_or(0, |row| row.content.len());
+                let names = (1..=width).map(|number| Output::plain(format!("column{number}")));
+                Ok(Found { columns: names.collect(), scope: None })
             }
             SetExpr::Insert(_) => Err(writes("INSERT")),
             SetExpr::Update(_) => Err(writes("UPDATE")),
@@ -170,14 +218,14 @@ impl Gate<'_> {
                     .map(|part| tollgate_catalog::id::fold(part, false))
                     .collect();
                 let mut select = super::build::table_command(&names);
-                self.select(&mut select)?;
+                let found = self.select(&mut select)?;
                 *body = SetExpr::Select(Box::new(select));
-                Ok(())
+                Ok(found)
             }
         }
     }
 
-    fn select(&mut self, select: &mut Select) -> Result<(), Error> {
+    fn select(&mut self, select: &mut Select) -> Result<Found, Error> {
         let Select {
             select_token: _,
             optimizer_hints,
@@ -226,122 +274,165 @@ impl Gate<'_> {
                 return Err(Error::not_supported("FROM before SELECT"));
             }
         }
-        for source in from {
-            self.table_with_joins(source)?;
-        }
-        // Inside the statement a name must stay what it is; at its top the edge restores it.
-        let star = self.depth == 1
-            && projection.len() > 1
-            && projection.iter().any(|item| {
-                matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
-            });
-        self.in_select_list = true;
-        self.projection(projection, star)?;
-        self.in_select_list = false;
-        match distinct {
-            Some(Distinct::On(keys)) => {
-                for key in keys {
-                    self.expr(key)?;
-                }
-            }
-            Some(Distinct::Distinct | Distinct::All) | None => {}
-        }
-        if let Some(selection) = selection {
-            self.expr(selection)?;
-        }
-        match group_by {
-            GroupByExpr::Expressions(keys, modifiers) => {
-                refuse_if(!modifiers.is_empty(), "GROUP BY … WITH")?;
-                for key in keys {
-                    self.expr(key)?;
-                }
-            }
-            GroupByExpr::All(_) => return Err(Error::not_supported("GROUP BY ALL")),
-        }
-        if let Some(having) = having {
-            self.expr(having)?;
-        }
-        for window in named_window {
-            fold(&mut window.0);
-            match &mut window.1 {
-                NamedWindowExpr::NamedWindow(name) => fold(name),
-                NamedWindowExpr::WindowSpec(spec) => self.window(spec)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Walks the select list and gives every unnamed item the name that PostgreSQL gives it.
-    /// Of several items of one name the later are renamed; the true names return at the edge.
-    /// Beside a `star` every named item is renamed: it may have the name of a column under the star.
-    fn projection(&mut self, projection: &mut Vec<SelectItem>, star: bool) -> Result<(), Error> {
-        let mut renamed = Vec::new();
-        let mut seen = HashSet::new();
-        let mut unique = |name: String| {
-            let mut n = 1;
-            let mut candidate = if star { format!("{name}{DUPLICATE}{n}") } else { name.clone() };
-            while !seen.insert(candidate.clone()) {
-                n += 1;
-                candidate = format!("{name}{DUPLICATE}{n}");
-            }
-            if star {
-                renamed.push((name, candidate.clone()));
-            }
-            candidate
-        };
-        for item in projection {
-            match item {
-                SelectItem::UnnamedExpr(expr) => {
-                    let name = unique(output_name(expr));
-                    self.expr(expr)?;
-                    let bare = match &*expr {
-                        Expr::Identifier(ident) => Some(ident.value.as_str()),
-                        Expr::CompoundIdentifier(parts) => {
-                            parts.last().map(|ident| ident.value.as_str())
-                        }
-                        _ => None,
-                    };
-                    if bare != Some(name.as_str()) {
-                        let taken = std::mem::replace(expr, super::expr::null());
-                        *item = SelectItem::ExprWithAlias {
-                            expr: taken,
-                            alias: Ident::with_quote('"', name),
-                        };
+        let (scope, moved) = self.from(from)?;
+        let (columns, scope) = self.within(scope, |gate| {
+            gate.in_select_list = true;
+            let columns = gate.projection(projection)?;
+            gate.in_select_list = false;
+            match distinct {
+                Some(Distinct::On(keys)) => {
+                    for key in keys {
+                        gate.output_key(key, projection)?;
                     }
                 }
-                SelectItem::ExprWithAlias { expr, alias } => {
-                    self.expr(expr)?;
-                    fold(alias);
-                    alias.value = unique(alias.value.clone());
+                Some(Distinct::Distinct | Distinct::All) | None => {}
+            }
+            if let Some(selection) = selection {
+                gate.condition(|gate| gate.expr(selection))?;
+            }
+            for condition in moved {
+                *selection = Some(super::build::and(selection.take(), condition));
+            }
+            match group_by {
+                GroupByExpr::Expressions(keys, modifiers) => {
+                    refuse_if(!modifiers.is_empty(), "GROUP BY … WITH")?;
+                    bound_list(keys.len(), "GROUP BY")?;
+                    let sets = keys.iter().map(super::group::sets).fold(1, u64::saturating_mul);
+                    bound_sets(sets)?;
+                    gate.copied(sets, |gate| {
+                        keys.iter_mut().try_for_each(|key| gate.group_key(key, &columns))
+                    })?;
+                }
+                GroupByExpr::All(_) => return Err(Error::not_supported("GROUP BY ALL")),
+            }
+            if let Some(having) = having {
+                gate.condition(|gate| gate.expr(having))?;
+            }
+            for window in named_window {
+                fold(&mut window.0);
+                match &mut window.1 {
+                    NamedWindowExpr::NamedWindow(name) => fold(name),
+                    NamedWindowExpr::WindowSpec(spec) => gate.window(spec)?,
+                }
+            }
+            Ok(columns)
+        })?;
+        Ok(Found { columns, scope: Some(scope) })
+    }
+
+    /// Walks the select list, writes stars out, and gives every unnamed item the name that PostgreSQL
+    /// gives it. Of several items of one name the later are renamed; the edge restores the names.
+    fn projection(&mut self, projection: &mut Vec<SelectItem>) -> Result<Vec<Output>, Error> {
+        let mut list = List::default();
+        bound_list(projection.len(), "a select list")?;
+        for item in std::mem::take(projection) {
+            match item {
+                SelectItem::UnnamedExpr(mut expr) => {
+                    let name = output_name(&expr);
+                    let ((), reach) = self.reach_of(|gate| gate.expr(&mut expr))?;
+                    list.push(expr, name, reach);
+                }
+                SelectItem::ExprWithAlias { mut expr, mut alias } => {
+                    let ((), reach) = self.reach_of(|gate| gate.expr(&mut expr))?;
+                    fold(&mut alias);
+                    list.push(expr, alias.value, reach);
                 }
                 SelectItem::ExprWithAliases { .. } => {
                     return Err(Error::not_supported("a list of aliases"));
                 }
                 SelectItem::QualifiedWildcard(kind, options) => {
-                    plain_wildcard(options)?;
-                    match kind {
-                        SelectItemQualifiedWildcardKind::ObjectName(name) => {
-                            let folded = parts(name)?;
-                            *name = quoted_name(folded.iter().map(String::as_str));
-                        }
+                    plain_wildcard(&options)?;
+                    let qualifier = match &kind {
+                        SelectItemQualifiedWildcardKind::ObjectName(name) => parts(name)?,
                         SelectItemQualifiedWildcardKind::Expr(_) => {
                             return Err(Error::not_supported("the fields of a composite value"));
                         }
-                    }
+                    };
+                    let mut scopes = self.scopes.iter().rev();
+                    let columns = scopes.find_map(|scope| scope.columns_of(&qualifier));
+                    list.star(columns.ok_or_else(|| no_relation(&qualifier))?)?;
                 }
-                SelectItem::Wildcard(options) => plain_wildcard(options)?,
+                SelectItem::Wildcard(options) => {
+                    plain_wildcard(&options)?;
+                    let columns = self.scopes.last().map_or(&[][..], Scope::columns);
+                    if columns.is_empty() {
+                        return Err(Error::new(
+                            ErrorKind::Syntax,
+                            "SELECT * with no tables specified is not valid",
+                        ));
+                    }
+                    list.star(columns.to_vec())?;
+                }
             }
         }
-        self.renamed = renamed;
-        Ok(())
+        *projection = list.items;
+        self.node(u64::try_from(list.columns.len()).unwrap_or(u64::MAX))?;
+        Ok(list.columns)
     }
 
-    fn order_by(&mut self, order_by: &mut OrderBy) -> Result<(), Error> {
-        refuse_if(order_by.interpolate.is_some(), "INTERPOLATE")?;
-        match &mut order_by.kind {
-            OrderByKind::All(_) => Err(Error::not_supported("ORDER BY ALL")),
-            OrderByKind::Expressions(keys) => self.order_keys(keys),
+    /// A key of GROUP BY: a column of FROM, or else a column of the result.
+    fn group_key(&mut self, key: &mut Expr, columns: &[Output]) -> Result<(), Error> {
+        if let Expr::Identifier(ident) = key {
+            let name = tollgate_catalog::id::fold(&ident.value, ident.quote_style.is_some());
+            let local = self.scopes.last().map_or(Ok(None), |scope| scope.column(&name))?;
+            if local.is_none()
+                && let Some(column) = columns.iter().find(|column| column.name == name)
+            {
+                *ident = Ident::with_quote('"', &column.real);
+                return self.reference(column.reach, column.reach);
+            }
         }
+        if let Some(column) = super::group::number(key).and_then(|place| columns.get(place)) {
+            self.reference(column.reach, column.reach)?;
+        }
+        self.expr(key)
+    }
+
+    /// A key of DISTINCT ON: an item of the select list by its name or number, or an expression.
+    fn output_key(&mut self, key: &mut Expr, projection: &[SelectItem]) -> Result<(), Error> {
+        let item = match &*key {
+            Expr::Identifier(ident) => {
+                let name = tollgate_catalog::id::fold(&ident.value, ident.quote_style.is_some());
+                projection.iter().find_map(|item| match item {
+                    SelectItem::ExprWithAlias { expr, alias } if alias.value == name => Some(expr),
+                    _ => None,
+                })
+            }
+            Expr::Value(_) => super::group::place(key, projection),
+            _ => None,
+        };
+        match item {
+            Some(expr) => {
+                // Walking the copy changes nothing but the count.
+                *key = expr.clone();
+                self.expr(key)
+            }
+            None => self.expr(key),
+        }
+    }
+
+    /// ORDER BY names a column of the result, or computes from columns of FROM.
+    fn order_by(&mut self, order_by: &mut OrderBy, found: &Found) -> Result<(), Error> {
+        refuse_if(order_by.interpolate.is_some(), "INTERPOLATE")?;
+        let keys = match &mut order_by.kind {
+            OrderByKind::All(_) => return Err(Error::not_supported("ORDER BY ALL")),
+            OrderByKind::Expressions(keys) => keys,
+        };
+        bound_list(keys.len(), "ORDER BY")?;
+        for key in keys {
+            if let Expr::Identifier(ident) = &mut key.expr {
+                let name = tollgate_catalog::id::fold(&ident.value, ident.quote_style.is_some());
+                if let Some(column) = found.columns.iter().find(|column| column.name == name) {
+                    refuse_if(key.with_fill.is_some(), "WITH FILL")?;
+                    *ident = Ident::with_quote('"', &column.real);
+                    self.reference(column.reach, column.reach)?;
+                    continue;
+                }
+            }
+            let scope = found.scope.clone().unwrap_or_default();
+            self.within(scope, |gate| gate.order_keys(std::slice::from_mut(key)))?;
+        }
+        Ok(())
     }
 
     pub(super) fn order_keys(&mut self, keys: &mut [OrderByExpr]) -> Result<(), Error> {
@@ -353,37 +444,16 @@ impl Gate<'_> {
     }
 }
 
-/// ORDER BY may name an output column, so it follows a renaming.
-fn rename_keys(order_by: &mut OrderBy, renamed: &[(String, String)]) {
-    let OrderByKind::Expressions(keys) = &mut order_by.kind else { return };
-    for key in keys {
-        if let Expr::Identifier(ident) = &mut key.expr {
-            fold(ident);
-            if let Some((_, new)) = renamed.iter().find(|(old, _)| *old == ident.value) {
-                ident.value.clone_from(new);
-            }
-        }
-    }
+/// In place of a leg that was taken out.
+fn gone() -> Box<SetExpr> {
+    super::build::empty().body
 }
 
-/// Between a name and its number, where one select list has a name twice. Can't be typed by
-/// accident.
-pub(crate) const DUPLICATE: &str = "\u{b7}dup\u{b7}";
-
-fn plain_wildcard(options: &WildcardAdditionalOptions) -> Result<(), Error> {
-    let WildcardAdditionalOptions {
-        wildcard_token: _,
-        opt_ilike,
-        opt_exclude,
-        opt_except,
-        opt_replace,
-        opt_rename,
-        opt_alias,
-    } = options;
-    refuse_if(opt_ilike.is_some(), "* ILIKE")?;
-    refuse_if(opt_exclude.is_some(), "* EXCLUDE")?;
-    refuse_if(opt_except.is_some(), "* EXCEPT")?;
-    refuse_if(opt_replace.is_some(), "* REPLACE")?;
-    refuse_if(opt_rename.is_some(), "* RENAME")?;
-    refuse_if(opt_alias.is_some(), "an alias of *")
+/// What a query's body yields, and what its ORDER BY may compute from.
+struct Found {
+    columns: Vec<Output>,
+    scope: Option<Scope>,
 }
+
+/// The most rows of VALUES with a subquery in it: each becomes a SELECT.
+const MAX_VALUES: usize = 64;

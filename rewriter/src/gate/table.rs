@@ -2,81 +2,108 @@
 
 use datafusion_sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
-    TableAlias, TableFactor, TableWithJoins, Value,
+    TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value,
 };
 use tollgate_catalog::{Error, ErrorKind};
 
+use super::scope::{self, Output, Scope, Side};
 use super::{Gate, fold, parts, quoted_name, refuse_if};
 
 /// The most rows that `generate_series` may make: they are made in memory.
 const MAX_SERIES: i128 = 1_000_000;
 
 impl Gate<'_> {
-    pub(super) fn table_with_joins(&mut self, source: &mut TableWithJoins) -> Result<(), Error> {
-        self.table_factor(&mut source.relation)?;
-        for join in &mut source.joins {
-            self.join(join)?;
+    /// Walks FROM and gives what can be named after it, and conditions of inner joins that the planner
+    /// can't have there: they belong to WHERE.
+    pub(super) fn from(
+        &mut self,
+        from: &mut [TableWithJoins],
+    ) -> Result<(Scope, Vec<Expr>), Error> {
+        let mut scope = Scope::default();
+        let mut moved = Vec::new();
+        for source in from {
+            self.beside.push(scope);
+            let found = self.table_with_joins(source, Some(&mut moved))?;
+            scope = self.beside.pop().unwrap_or_default();
+            scope.add(found);
         }
-        Ok(())
+        Ok((scope, moved))
     }
 
-    fn join(&mut self, join: &mut Join) -> Result<(), Error> {
+    fn table_with_joins(
+        &mut self,
+        source: &mut TableWithJoins,
+        moved: Option<&mut Vec<Expr>>,
+    ) -> Result<Scope, Error> {
+        let mut scope = self.table_factor(&mut source.relation)?;
+        for join in &mut source.joins {
+            scope = self.join(scope, join)?;
+        }
+        // A condition may leave its join for WHERE if no join after it adds rows without it.
+        if let Some(moved) = moved {
+            let adds = |join: &Join| {
+                matches!(
+                    join.join_operator,
+                    JoinOperator::Right(_)
+                        | JoinOperator::RightOuter(_)
+                        | JoinOperator::FullOuter(_)
+                )
+            };
+            let last = source.joins.iter().rposition(adds).map_or(0, |last| last + 1);
+            for join in source.joins.iter_mut().skip(last) {
+                if let JoinOperator::Join(JoinConstraint::On(condition))
+                | JoinOperator::Inner(JoinConstraint::On(condition)) = &mut join.join_operator
+                    && super::build::has_query(&*condition)
+                {
+                    moved.extend(super::build::take_queries(condition));
+                }
+            }
+        }
+        Ok(scope)
+    }
+
+    fn join(&mut self, left: Scope, join: &mut Join) -> Result<Scope, Error> {
         refuse_if(join.global, "GLOBAL JOIN")?;
-        self.table_factor(&mut join.relation)?;
-        match &mut join.join_operator {
+        self.beside.push(left);
+        let right = self.table_factor(&mut join.relation)?;
+        let left = self.beside.pop().unwrap_or_default();
+        let (constraint, side) = match &mut join.join_operator {
             JoinOperator::Join(constraint)
             | JoinOperator::Inner(constraint)
             | JoinOperator::Left(constraint)
             | JoinOperator::LeftOuter(constraint)
-            | JoinOperator::CrossJoin(constraint) => self.constraint(constraint),
-            JoinOperator::Right(constraint)
-            | JoinOperator::RightOuter(constraint)
-            | JoinOperator::FullOuter(constraint) => {
-                // The planner doesn't coalesce the common columns, so rows would lose their keys.
-                match constraint {
-                    JoinConstraint::Using(_) | JoinConstraint::Natural => {
-                        return Err(Error::not_supported(
-                            "RIGHT or FULL JOIN with USING or NATURAL",
-                        )
-                        .with_hint("write the condition with ON"));
-                    }
-                    JoinConstraint::On(_) | JoinConstraint::None => {}
-                }
-                self.constraint(constraint)
+            | JoinOperator::CrossJoin(constraint) => (constraint, Side::Left),
+            JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => {
+                (constraint, Side::Right)
             }
+            JoinOperator::FullOuter(constraint) => (constraint, Side::Full),
             JoinOperator::Semi(constraint)
             | JoinOperator::LeftSemi(constraint)
             | JoinOperator::Anti(constraint)
-            | JoinOperator::LeftAnti(constraint) => self.constraint(constraint),
+            | JoinOperator::LeftAnti(constraint) => (constraint, Side::Semi),
             JoinOperator::RightSemi(_) | JoinOperator::RightAnti(_) => {
-                Err(Error::not_supported("RIGHT SEMI or ANTI JOIN"))
+                return Err(Error::not_supported("RIGHT SEMI or ANTI JOIN"));
             }
             JoinOperator::CrossApply | JoinOperator::OuterApply => {
-                Err(Error::not_supported("APPLY").with_hint("use JOIN LATERAL"))
+                return Err(Error::not_supported("APPLY").with_hint("use JOIN LATERAL"));
             }
-            JoinOperator::AsOf { .. } => Err(Error::not_supported("ASOF JOIN")),
-            JoinOperator::StraightJoin(_) => Err(Error::not_supported("STRAIGHT_JOIN")),
+            JoinOperator::AsOf { .. } => return Err(Error::not_supported("ASOF JOIN")),
+            JoinOperator::StraightJoin(_) => return Err(Error::not_supported("STRAIGHT_JOIN")),
             JoinOperator::ArrayJoin
             | JoinOperator::LeftArrayJoin
-            | JoinOperator::InnerArrayJoin => Err(Error::not_supported("ARRAY JOIN")),
+            | JoinOperator::InnerArrayJoin => return Err(Error::not_supported("ARRAY JOIN")),
+        };
+        if let JoinConstraint::On(condition) = constraint {
+            let mut both = left.clone();
+            both.add(right.clone());
+            self.within(both, |gate| gate.condition(|gate| gate.expr(condition)))?;
         }
+        let (scope, weight) = left.join(right, constraint, side)?;
+        self.reference(weight, weight)?;
+        Ok(scope)
     }
 
-    fn constraint(&mut self, constraint: &mut JoinConstraint) -> Result<(), Error> {
-        match constraint {
-            JoinConstraint::On(condition) => self.expr(condition),
-            JoinConstraint::Using(columns) => {
-                for column in columns {
-                    let folded = parts(column)?;
-                    *column = quoted_name(folded.iter().map(String::as_str));
-                }
-                Ok(())
-            }
-            JoinConstraint::Natural | JoinConstraint::None => Ok(()),
-        }
-    }
-
-    fn table_factor(&mut self, factor: &mut TableFactor) -> Result<(), Error> {
+    fn table_factor(&mut self, factor: &mut TableFactor) -> Result<Scope, Error> {
         self.count_relation()?;
         match factor {
             TableFactor::Table {
@@ -103,20 +130,43 @@ impl Gate<'_> {
                     let name = name.clone();
                     let alias = alias.clone();
                     let arguments = std::mem::take(&mut args.args);
-                    *factor = self.table_function(&name, arguments, alias)?;
-                    return Ok(());
+                    let (made, scope) = self.table_function(&name, arguments, alias)?;
+                    *factor = made;
+                    return Ok(scope);
                 }
-                self.alias(alias)?;
                 self.table_name(name, alias)
             }
-            TableFactor::Derived { lateral: _, subquery, alias, sample } => {
+            TableFactor::Derived { lateral, subquery, alias, sample } => {
                 refuse_if(sample.is_some(), "TABLESAMPLE")?;
-                self.alias(alias)?;
-                self.query(subquery)
+                let columns = if *lateral {
+                    self.lateral(|gate| gate.query(subquery))?
+                } else {
+                    self.query(subquery)?
+                };
+                self.aliased(alias, columns)
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
-                self.alias(alias)?;
-                self.deeper(|gate| gate.table_with_joins(table_with_joins))
+                let scope = self.deeper(|gate| gate.table_with_joins(table_with_joins, None))?;
+                let Some(alias) = alias.take() else { return Ok(scope) };
+                // The alias hides what is inside, and the planner can't have two columns of a name.
+                let inside = std::mem::replace(
+                    table_with_joins.as_mut(),
+                    TableWithJoins {
+                        relation: TableFactor::Derived {
+                            lateral: false,
+                            subquery: Box::new(super::build::empty()),
+                            alias: None,
+                            sample: None,
+                        },
+                        joins: Vec::new(),
+                    },
+                );
+                let (items, columns) = super::items::star(scope.columns())?;
+                self.node(u64::try_from(items.len()).unwrap_or(u64::MAX))?;
+                let mut alias = Some(alias);
+                let scope = self.aliased(&mut alias, columns)?;
+                *factor = super::build::derived(inside, items, alias);
+                Ok(scope)
             }
             TableFactor::UNNEST {
                 alias,
@@ -127,19 +177,21 @@ impl Gate<'_> {
             } => {
                 refuse_if(*with_offset || with_offset_alias.is_some(), "WITH OFFSET")?;
                 refuse_if(*with_ordinality, "WITH ORDINALITY")?;
-                self.alias(alias)?;
-                for expr in array_exprs {
-                    self.expr(expr)?;
-                }
-                Ok(())
+                let mut arrays = std::mem::take(array_exprs);
+                self.lateral(|gate| arrays.iter_mut().try_for_each(|expr| gate.expr(expr)))?;
+                let alias = alias.take();
+                let (made, scope) = self.rows("unnest", arrays, alias)?;
+                *factor = made;
+                Ok(scope)
             }
             TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
                 refuse_if(*with_ordinality, "WITH ORDINALITY")?;
                 let name = name.clone();
                 let alias = alias.clone();
                 let arguments = std::mem::take(args);
-                *factor = self.table_function(&name, arguments, alias)?;
-                Ok(())
+                let (made, scope) = self.table_function(&name, arguments, alias)?;
+                *factor = made;
+                Ok(scope)
             }
             TableFactor::TableFunction { .. } => Err(Error::not_supported("TABLE(…) in FROM")),
             TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => {
@@ -153,52 +205,72 @@ impl Gate<'_> {
         }
     }
 
+    /// Runs `f` where what stands to the left in FROM can be named.
+    fn lateral<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let outside = self.scopes.len();
+        self.scopes.append(&mut self.beside);
+        let result = f(self)?;
+        self.beside = self.scopes.split_off(outside);
+        Ok(result)
+    }
+
     /// A name in FROM: a common table expression in scope, or a relation of the catalog.
     fn table_name(
         &mut self,
         name: &mut ObjectName,
         alias: &mut Option<TableAlias>,
-    ) -> Result<(), Error> {
+    ) -> Result<Scope, Error> {
         let folded = parts(name)?;
         if let [single] = folded.as_slice() {
-            let cte = self.ctes.iter().rev().find(|(user, _)| user == single);
-            if let Some((user, unique)) = cte {
-                if alias.is_none() {
-                    *alias = Some(TableAlias {
-                        explicit: true,
-                        name: Ident::with_quote('"', user),
-                        columns: Vec::new(),
-                        at: None,
-                    });
-                }
-                *name = quoted_name([unique.as_str()]);
-                return Ok(());
+            let cte = self.ctes.iter().rev().find(|cte| cte.user == *single);
+            if let Some(cte) = cte {
+                *name = quoted_name([cte.unique.as_str()]);
+                let (columns, cost) = (cte.columns.clone(), cte.cost);
+                self.inlined(cost)?;
+                alias.get_or_insert_with(|| plain_alias(single));
+                return self.aliased(alias, columns);
             }
         }
-        let table = self.relation(&folded)?;
+        let relation = self.relation(&folded)?;
+        let table = &relation.name;
         *name = quoted_name([table.schema.as_str(), table.table.as_str()]);
-        Ok(())
+        let Some(alias) = alias else {
+            let qualifier = vec![table.schema.clone(), table.table.clone()];
+            return Ok(Scope::of(qualifier, relation.columns, relation.key));
+        };
+        fold(&mut alias.name);
+        let names = alias_columns(alias)?;
+        let key = if names.is_empty() { relation.key } else { Vec::new() };
+        let columns = scope::rename(relation.columns, &names);
+        complete_alias(alias, &columns);
+        Ok(Scope::of(vec![alias.name.value.clone()], columns, key))
     }
 
-    pub(super) fn alias(&mut self, alias: &mut Option<TableAlias>) -> Result<(), Error> {
-        if let Some(alias) = alias {
-            refuse_if(alias.at.is_some(), "an AT alias")?;
-            fold(&mut alias.name);
-            for column in &mut alias.columns {
-                refuse_if(column.data_type.is_some(), "a typed column alias")?;
-                fold(&mut column.name);
-            }
-        }
-        Ok(())
+    /// A relation under its alias, which it gets if it has none.
+    fn aliased(
+        &mut self,
+        alias: &mut Option<TableAlias>,
+        columns: Vec<Output>,
+    ) -> Result<Scope, Error> {
+        let alias = match alias {
+            Some(alias) => alias,
+            none => none.insert(plain_alias(&self.make_up("derived"))),
+        };
+        refuse_if(alias.at.is_some(), "an AT alias")?;
+        fold(&mut alias.name);
+        let names = alias_columns(alias)?;
+        let columns = scope::rename(columns, &names);
+        complete_alias(alias, &columns);
+        Ok(Scope::of(vec![alias.name.value.clone()], columns, Vec::new()))
     }
 
-    /// `generate_series` over whole numbers, and `unnest`; no other function makes rows.
+    /// `generate_series` and `unnest`; no other function makes rows.
     fn table_function(
         &mut self,
         name: &ObjectName,
         arguments: Vec<FunctionArg>,
-        mut alias: Option<TableAlias>,
-    ) -> Result<TableFactor, Error> {
+        alias: Option<TableAlias>,
+    ) -> Result<(TableFactor, Scope), Error> {
         let folded = parts(name)?;
         let function = match folded.as_slice() {
             [function] => function,
@@ -220,39 +292,87 @@ impl Gate<'_> {
                 }
             }
         }
-        self.alias(&mut alias)?;
-        // PostgreSQL names the one column after the alias.
-        let fallback = Ident::with_quote('"', function);
-        let mut alias = alias.unwrap_or_else(|| TableAlias {
-            explicit: true,
-            name: fallback,
-            columns: Vec::new(),
-            at: None,
-        });
-        if alias.columns.is_empty() {
-            alias.columns = vec![datafusion_sql::sqlparser::ast::TableAliasColumnDef {
-                name: alias.name.clone(),
-                data_type: None,
-            }];
-        }
-        let array_exprs = match function.as_str() {
+        let arrays = match function.as_str() {
             "unnest" => {
-                for expr in &mut exprs {
-                    self.expr(expr)?;
-                }
+                self.lateral(|gate| exprs.iter_mut().try_for_each(|expr| gate.expr(expr)))?;
                 exprs
             }
-            "generate_series" => vec![series(&exprs)?],
+            "generate_series" => {
+                if exprs.iter().all(|expr| whole_number(expr).is_some()) {
+                    vec![series(&exprs)?]
+                } else {
+                    self.lateral(|gate| exprs.iter_mut().try_for_each(|expr| gate.expr(expr)))?;
+                    vec![super::function::call("tg_date_series", exprs)]
+                }
+            }
             other => return Err(super::function::undefined(other)),
         };
-        Ok(TableFactor::UNNEST {
-            alias: Some(alias),
+        self.rows(function, arrays, alias)
+    }
+
+    /// Rows of arrays that have passed the gate, under the function's name if there is no alias.
+    fn rows(
+        &mut self,
+        function: &str,
+        array_exprs: Vec<Expr>,
+        alias: Option<TableAlias>,
+    ) -> Result<(TableFactor, Scope), Error> {
+        let alias = alias.unwrap_or_else(|| plain_alias(function));
+        // PostgreSQL names a single column after the alias, and several after the function.
+        let name = match array_exprs.as_slice() {
+            [_] => {
+                let quoted = alias.name.quote_style.is_some();
+                tollgate_catalog::id::fold(&alias.name.value, quoted)
+            }
+            _ => function.to_owned(),
+        };
+        let columns = array_exprs.iter().map(|_| Output::plain(name.as_str())).collect();
+        let mut alias = Some(alias);
+        let scope = self.aliased(&mut alias, columns)?;
+        if let Some(alias) = &mut alias
+            && alias.columns.is_empty()
+        {
+            alias.columns = array_exprs.iter().map(|_| alias_column(&name)).collect();
+        }
+        let factor = TableFactor::UNNEST {
+            alias,
             array_exprs,
             with_offset: false,
             with_offset_alias: None,
             with_ordinality: false,
-        })
+        };
+        Ok((factor, scope))
     }
+}
+
+fn plain_alias(name: &str) -> TableAlias {
+    TableAlias { explicit: true, name: Ident::with_quote('"', name), columns: Vec::new(), at: None }
+}
+
+pub(super) fn alias_column(name: &str) -> TableAliasColumnDef {
+    TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None }
+}
+
+/// The folded names of an alias's columns.
+pub(super) fn alias_columns(alias: &mut TableAlias) -> Result<Vec<String>, Error> {
+    refuse_if(alias.at.is_some(), "an AT alias")?;
+    let mut names = Vec::with_capacity(alias.columns.len());
+    for column in &mut alias.columns {
+        refuse_if(column.data_type.is_some(), "a typed column alias")?;
+        fold(&mut column.name);
+        names.push(column.name.value.clone());
+    }
+    Ok(names)
+}
+
+/// An alias may name the first columns only; the planner wants all of them.
+pub(super) fn complete_alias(alias: &mut TableAlias, columns: &[Output]) {
+    if alias.columns.is_empty() {
+        return;
+    }
+    let rest = columns.iter().skip(alias.columns.len());
+    let rest: Vec<_> = rest.map(|column| alias_column(&column.real)).collect();
+    alias.columns.extend(rest);
 }
 
 /// `generate_series(first, last [, step])` as an array, with a bound on its length.

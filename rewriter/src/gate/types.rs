@@ -8,6 +8,28 @@ use super::parts;
 /// The precision and scale of `numeric` without either. PostgreSQL's has no bound.
 const UNBOUND_NUMERIC: ExactNumberInfo = ExactNumberInfo::PrecisionAndScale(38, 10);
 
+/// The most digits of a numeric.
+const MAX_PRECISION: u64 = 38;
+
+/// `numeric(precision, scale)` if values of it can be held.
+fn exact(precision: u64, scale: i64) -> Result<ExactNumberInfo, Error> {
+    if precision == 0 || precision > 1_000 {
+        return Err(Error::new(
+            ErrorKind::InvalidParameterValue,
+            format!("NUMERIC precision {precision} must be between 1 and 1000"),
+        ));
+    }
+    let fits = u64::try_from(scale).is_ok_and(|scale| scale <= precision);
+    if precision > MAX_PRECISION || !fits {
+        return Err(Error::not_supported(&format!("numeric({precision},{scale})")).with_hint(
+            format!(
+                "use a precision of at most {MAX_PRECISION} and a scale from 0 to the precision"
+            ),
+        ));
+    }
+    Ok(ExactNumberInfo::PrecisionAndScale(precision, scale))
+}
+
 /// Replaces a type by the planner's word for it, or refuses it.
 pub(super) fn normalise(data_type: &mut DataType) -> Result<(), Error> {
     let replaced = match data_type {
@@ -26,10 +48,8 @@ pub(super) fn normalise(data_type: &mut DataType) -> Result<(), Error> {
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => {
             DataType::Numeric(match *info {
                 ExactNumberInfo::None => UNBOUND_NUMERIC,
-                ExactNumberInfo::Precision(precision) => {
-                    ExactNumberInfo::PrecisionAndScale(precision, 0)
-                }
-                bounded @ ExactNumberInfo::PrecisionAndScale(..) => bounded,
+                ExactNumberInfo::Precision(precision) => exact(precision, 0)?,
+                ExactNumberInfo::PrecisionAndScale(precision, scale) => exact(precision, scale)?,
             })
         }
         // PostgreSQL: float(1) to float(24) is real, wider is double precision.

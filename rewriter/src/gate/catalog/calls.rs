@@ -1,9 +1,10 @@
 //! Functions of PostgreSQL that the engine has in another form.
 
+use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAliasColumnDef, TableFactor, Value,
-    Values,
+    ObjectName, ObjectNamePart, Parens, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableAliasColumnDef, TableFactor, Value, Values,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 
@@ -164,6 +165,10 @@ pub(super) fn rewrite(expr: &mut Expr) {
         }
         ("getdatabaseencoding", []) => string("UTF8"),
         ("generate_subscripts", [array, dimension]) => subscripts(array, dimension),
+        ("generate_series", [first, last]) => match bounds(first, last) {
+            Some((array, dimension)) => subscripts(array, dimension),
+            None => return,
+        },
         ("_pg_expandarray", [array]) => {
             call("unnest", vec![call("tg_expandarray", vec![Expr::clone(array)])])
         }
@@ -280,22 +285,24 @@ pub(super) fn in_from(factor: &mut TableFactor) {
             *function = unnest();
             args.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(list))];
         }
-        // The subscripts of an array, by the road of its upper bound.
-        ("generate_series", [first, Expr::Function(upper)]) if is_one(first) => {
-            let Some("array_upper") = name(&upper.name).as_deref() else { return };
-            let Some([array, dimension]) = self::arguments(upper)
-                .map(|list| <[&Expr; 2]>::try_from(list).ok())
-                .unwrap_or(None)
-            else {
-                return;
-            };
+        ("generate_series", [first, last]) => {
+            let Some((array, dimension)) = bounds(first, last) else { return };
             let list = call("generate_subscripts", vec![array.clone(), dimension.clone()]);
             *function = unnest();
             args.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(list))];
         }
+        // One value, as a row of one column that is called as the relation is.
+        ("string_to_array", [_, _]) => {
+            let list = call("string_to_array", arguments.into_iter().cloned().collect());
+            let Some(named) = alias.as_mut() else { return };
+            if named.columns.is_empty() {
+                named.columns = vec![column(named.name.clone())];
+            }
+            *factor = values(vec![vec![list]], alias.take());
+        }
         ("pg_get_keywords", []) => {
             let mut alias = alias.take();
-            let named = alias.get_or_insert_with(|| datafusion_sql::sqlparser::ast::TableAlias {
+            let named = alias.get_or_insert_with(|| TableAlias {
                 explicit: true,
                 name: Ident::with_quote('"', "pg_get_keywords"),
                 columns: Vec::new(),
@@ -303,17 +310,25 @@ pub(super) fn in_from(factor: &mut TableFactor) {
             });
             if named.columns.is_empty() {
                 let columns = ["word", "catcode", "barelabel", "catdesc", "baredesc"];
-                named.columns = columns
-                    .map(|name| TableAliasColumnDef {
-                        name: Ident::with_quote('"', name),
-                        data_type: None,
-                    })
-                    .into();
+                named.columns = columns.map(|name| column(Ident::with_quote('"', name))).into();
             }
             *factor = keywords(alias);
         }
         _ => {}
     }
+}
+
+/// The array and dimension of `generate_series(array_lower(a, d), array_upper(a, d))`, or with 1 as
+/// the lower bound: the subscripts of an array.
+fn bounds<'a>(first: &Expr, last: &'a Expr) -> Option<(&'a Expr, &'a Expr)> {
+    fn bound<'a>(expr: &'a Expr, of: &str) -> Option<[&'a Expr; 2]> {
+        let Expr::Function(function) = expr else { return None };
+        let arguments = arguments(function).filter(|_| name(&function.name).as_deref() == Some(of));
+        arguments?.try_into().ok()
+    }
+    let [array, dimension] = bound(last, "array_upper")?;
+    let same = is_one(first) || bound(first, "array_lower") == Some([array, dimension]);
+    same.then_some((array, dimension))
 }
 
 fn unnest() -> ObjectName {
@@ -325,25 +340,32 @@ fn is_one(expr: &Expr) -> bool {
         if matches!(&value.value, Value::Number(digits, _) if digits == "1"))
 }
 
-fn keywords(alias: Option<datafusion_sql::sqlparser::ast::TableAlias>) -> TableFactor {
-    let row = |word: &&str| datafusion_sql::sqlparser::ast::Parens {
-        opening_token:
-            datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-        content: vec![
+fn column(name: Ident) -> TableAliasColumnDef {
+    TableAliasColumnDef { name, data_type: None }
+}
+
+fn keywords(alias: Option<TableAlias>) -> TableFactor {
+    let row = |word: &&str| {
+        vec![
             string(word),
             string("R"),
             Expr::Value(Value::Boolean(true).with_span(Span::empty())),
             string("reserved"),
             string("can be bare label"),
-        ],
-        closing_token:
-            datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+        ]
     };
-    let values = Values {
-        explicit_row: false,
-        value_keyword: false,
-        rows: RESERVED.iter().map(row).collect(),
+    values(RESERVED.iter().map(row).collect(), alias)
+}
+
+/// `(VALUES …) AS alias`.
+fn values(rows: Vec<Vec<Expr>>, alias: Option<TableAlias>) -> TableFactor {
+    let row = |content| Parens {
+        opening_token: AttachedToken::empty(),
+        content,
+        closing_token: AttachedToken::empty(),
     };
-    let query = super::subquery::of_body(datafusion_sql::sqlparser::ast::SetExpr::Values(values));
+    let rows = rows.into_iter().map(row).collect();
+    let values = Values { explicit_row: false, value_keyword: false, rows };
+    let query = super::subquery::of_body(SetExpr::Values(values));
     TableFactor::Derived { lateral: false, subquery: Box::new(query), alias, sample: None }
 }

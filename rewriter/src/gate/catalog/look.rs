@@ -16,6 +16,8 @@ use crate::system::SystemSchemas;
 pub(super) struct Looked {
     /// Columns that are oids or integers wherever they occur.
     pub(super) numbers: BTreeSet<String>,
+    /// Columns that are boolean wherever they occur.
+    pub(super) booleans: BTreeSet<String>,
     /// Columns that are lists, with the type of their elements.
     pub(super) lists: BTreeMap<String, DataType>,
 }
@@ -81,6 +83,7 @@ struct Look<'a> {
     ctes: BTreeSet<String>,
     foreign: Vec<ObjectName>,
     looked: Looked,
+    booleans: BTreeSet<String>,
     others: BTreeSet<String>,
 }
 
@@ -124,6 +127,9 @@ impl Visitor for Look<'_> {
                 DataType::UInt32 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
                     self.looked.numbers.insert(name);
                 }
+                DataType::Boolean => {
+                    self.booleans.insert(name);
+                }
                 DataType::List(element) => {
                     self.looked.lists.insert(name, element.data_type().clone());
                 }
@@ -144,6 +150,7 @@ pub(super) fn look(query: &Query, system: &dyn SystemSchemas, path: &[String]) -
         ctes: BTreeSet::new(),
         foreign: Vec::new(),
         looked: Looked::default(),
+        booleans: BTreeSet::new(),
         others: BTreeSet::new(),
     };
     let _done: ControlFlow<()> = query.visit(&mut look);
@@ -154,7 +161,10 @@ pub(super) fn look(query: &Query, system: &dyn SystemSchemas, path: &[String]) -
     if !only {
         return None;
     }
-    let Look { mut looked, others, .. } = look;
+    let Look { mut looked, booleans, mut others, .. } = look;
+    looked.booleans = booleans.difference(&others).cloned().collect();
+    looked.booleans.retain(|name| !looked.numbers.contains(name));
+    others.extend(booleans);
     looked.numbers.retain(|name| !others.contains(name) && !looked.lists.contains_key(name));
     looked.lists.retain(|name, _| !others.contains(name));
     Some(looked)

@@ -14,9 +14,10 @@ mod subquery;
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Query, Select, SelectItem, Subscript, TableFactor, VisitMut,
-    VisitorMut,
+    AccessExpr, BinaryOperator, Expr, Ident, Query, Select, SelectItem, Subscript, TableFactor,
+    Value, VisitMut, VisitorMut,
 };
+use datafusion_sql::sqlparser::tokenizer::Span;
 use tollgate_catalog::id;
 
 use self::look::Looked;
@@ -25,6 +26,9 @@ use crate::names::output_name;
 use crate::system::SystemSchemas;
 
 /// Columns that are vectors: they count from 0, unlike arrays.
+/// Columns that every relation has in PostgreSQL, beside its own.
+const HIDDEN: &[&str] = &["tableoid", "xmin"];
+
 const VECTORS: &[&str] = &["indkey", "indclass", "indcollation", "indoption", "proargtypes"];
 
 /// Normalises a statement over the catalogs; says whether it is one.
@@ -88,9 +92,11 @@ impl VisitorMut for Pass<'_> {
         let in_empty = self.scopes.last().is_some_and(|scope| scope.empty);
         empty::fold(expr, in_empty, self.registry, self.system);
         subquery::array(expr);
-        subquery::correlated(expr, self.registry);
-        self.table_oid(expr);
+        subquery::any_of(expr);
+        subquery::correlated(expr, self.registry, self.system);
+        self.hidden_column(expr);
         subscripts(expr);
+        rows(expr);
         ControlFlow::Continue(())
     }
 
@@ -103,17 +109,23 @@ impl VisitorMut for Pass<'_> {
 }
 
 impl Pass<'_> {
-    /// `c.tableoid`, a column that every relation has in PostgreSQL.
-    fn table_oid(&self, expr: &mut Expr) {
+    /// `c.tableoid` and `c.xmin`, columns that every relation has in PostgreSQL. Rows of the
+    /// catalogs are made for each query, so all are of one transaction.
+    fn hidden_column(&self, expr: &mut Expr) {
         let Expr::CompoundIdentifier(idents) = &*expr else { return };
         let [qualifier, column] = idents.as_slice() else { return };
-        if look::folded(column) != "tableoid" {
+        let column = look::folded(column);
+        if !HIDDEN.contains(&column.as_str()) {
             return;
         }
         let alias = look::folded(qualifier);
         let scope = self.scopes.last();
         let table = scope.and_then(|scope| scope.aliases.iter().find(|(name, _)| *name == alias));
         if let Some((_, table)) = table {
+            if column == "xmin" {
+                *expr = casts::cast(super::expr::number("1"), casts::named("oid"));
+                return;
+            }
             let name = super::expr::string(&format!("{}.{}", table.schema, table.table));
             *expr = super::function::call("tg_regclass", vec![name]);
         }
@@ -148,6 +160,11 @@ impl Pass<'_> {
         let Some(text) = look::text_literal(literal) else { return };
         if self.looked.numbers.contains(&name) && text.parse::<u32>().is_ok() {
             *literal = super::expr::number(text);
+        } else if self.looked.booleans.contains(&name)
+            && let "t" | "true" | "f" | "false" = text
+        {
+            let value = Value::Boolean(text.starts_with('t'));
+            *literal = Expr::Value(value.with_span(Span::empty()));
         } else if let Some(element) = self.looked.lists.get(&name)
             && let Some(array) = casts::array_literal(text, element)
         {
@@ -172,8 +189,11 @@ fn comparison(op: &BinaryOperator) -> bool {
 fn name_items(select: &mut Select) {
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
-        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-            continue;
+        let hidden = |column: &Ident| HIDDEN.contains(&look::folded(column).as_str());
+        match &*expr {
+            Expr::Identifier(_) => continue,
+            Expr::CompoundIdentifier(idents) if !idents.last().is_some_and(hidden) => continue,
+            _ => {}
         }
         let alias = super::expr::quoted(&output_name(expr));
         let expr = std::mem::replace(expr, super::expr::null());
@@ -181,8 +201,25 @@ fn name_items(select: &mut Select) {
     }
 }
 
-/// `t.a[i]` has a compound root, `(f).x` is a field, and vectors count from 0.
-fn subscripts(expr: &mut Expr) {
+/// `(a, b) = (c, d)` as equalities of the parts.
+fn rows(expr: &mut Expr) {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = expr else { return };
+    let (Expr::Tuple(left), Expr::Tuple(right)) = (left.as_ref(), right.as_ref()) else { return };
+    if left.len() != right.len() {
+        return;
+    }
+    let equalities = left.iter().zip(right).map(|(left, right)| Expr::BinaryOp {
+        left: Box::new(left.clone()),
+        op: BinaryOperator::Eq,
+        right: Box::new(right.clone()),
+    });
+    if let Some(all) = subquery::all(equalities.collect()) {
+        *expr = Expr::Nested(Box::new(all));
+    }
+}
+
+/// `t.a[i]` has a compound root. Doing it twice changes nothing.
+fn qualified(expr: &mut Expr) {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
     while let (Some(AccessExpr::Dot(Expr::Identifier(field))), true) = (
         access_chain.first(),
@@ -197,6 +234,12 @@ fn subscripts(expr: &mut Expr) {
         **root = Expr::CompoundIdentifier(idents);
         access_chain.remove(0);
     }
+}
+
+/// `(f).x` is a field, and vectors count from 0.
+fn subscripts(expr: &mut Expr) {
+    qualified(expr);
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
     if let [AccessExpr::Dot(Expr::Identifier(field))] = access_chain.as_slice() {
         let name = id::fold(&field.value, field.quote_style.is_some());
         let root = std::mem::replace(root.as_mut(), super::expr::null());

@@ -1,0 +1,38 @@
+//! Functions over the catalogs: they exist in queries that read no base table.
+
+/// Their names. Who composes a registry brings what they do.
+#[rustfmt::skip]
+pub(super) const SYSTEM: &[&str] = &[
+    "acldefault", "array_lower", "array_positions", "array_upper", "col_description",
+    "current_schemas", "current_setting", "format_type", "generate_subscripts",
+    "get_field", "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
+    "has_foreign_data_wrapper_privilege", "has_function_privilege", "has_language_privilege",
+    "has_parameter_privilege", "has_schema_privilege", "has_sequence_privilege",
+    "has_server_privilege", "has_table_privilege", "has_tablespace_privilege",
+    "has_type_privilege", "inet_client_addr", "inet_client_port", "inet_server_addr",
+    "inet_server_port", "obj_description", "pg_advisory_unlock_all", "pg_backend_pid",
+    "pg_blocking_pids", "pg_char_to_encoding", "pg_client_encoding", "pg_collation_is_visible",
+    "pg_column_is_updatable", "pg_conf_load_time", "pg_conversion_is_visible", "pg_database_size",
+    "pg_describe_object", "pg_encoding_to_char", "pg_function_is_visible", "pg_get_constraintdef",
+    "pg_get_expr", "pg_get_function_arg_default", "pg_get_function_arguments",
+    "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_function_sqlbody",
+    "pg_get_functiondef", "pg_get_indexdef", "pg_get_partition_constraintdef",
+    "pg_get_partkeydef", "pg_get_ruledef", "pg_get_serial_sequence", "pg_get_statisticsobjdef",
+    "pg_get_statisticsobjdef_columns", "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef",
+    "pg_has_role", "pg_index_column_has_property", "pg_index_has_property",
+    "pg_indexam_has_property", "pg_indexes_size", "pg_is_in_recovery", "pg_is_other_temp_schema",
+    "pg_is_wal_replay_paused", "pg_last_wal_receive_lsn", "pg_my_temp_schema",
+    "pg_opclass_is_visible", "pg_operator_is_visible", "pg_opfamily_is_visible",
+    "pg_postmaster_start_time", "pg_relation_filenode", "pg_relation_filepath",
+    "pg_relation_is_publishable", "pg_relation_is_updatable", "pg_relation_size",
+    "pg_sequence_last_value", "pg_size_pretty", "pg_stat_get_dead_tuples",
+    "pg_stat_get_live_tuples", "pg_stat_get_numscans", "pg_statistics_obj_is_visible",
+    "pg_table_is_visible", "pg_table_size", "pg_tablespace_location", "pg_tablespace_size",
+    "pg_total_relation_size", "pg_trigger_depth", "pg_ts_config_is_visible",
+    "pg_ts_dict_is_visible", "pg_ts_parser_is_visible", "pg_ts_template_is_visible",
+    "pg_type_is_visible", "quote_ident", "quote_literal", "row_security_active",
+    "shobj_description", "tg_expandarray", "tg_regclass", "tg_regclass_name", "tg_regnamespace",
+    "tg_regnamespace_name", "tg_regproc", "tg_regproc_name", "tg_regrole", "tg_regrole_name",
+    "tg_regtype", "tg_regtype_name", "to_regclass", "to_regcollation", "to_regnamespace",
+    "to_regproc", "to_regprocedure", "to_regrole", "to_regtype", "txid_current",
+];

@@ -1,0 +1,84 @@
+//! A select list as it is made: stars written out, no two columns of one name.
+
+use std::collections::HashSet;
+
+use datafusion_sql::sqlparser::ast::{Expr, Ident, SelectItem, WildcardAdditionalOptions};
+use tollgate_catalog::{Error, ErrorKind};
+
+use super::budget::bound_list;
+use super::refuse_if;
+use super::scope::{self, Output};
+
+/// Between a name and its number, where one select list has a name twice. Can't be typed by
+/// accident.
+pub(crate) const DUPLICATE: &str = "\u{b7}dup\u{b7}";
+
+/// A select list that is being made.
+#[derive(Default)]
+pub(super) struct List {
+    pub(super) items: Vec<SelectItem>,
+    pub(super) columns: Vec<Output>,
+    seen: HashSet<String>,
+}
+
+impl List {
+    pub(super) fn push(&mut self, expr: Expr, name: String, reach: u64) {
+        let mut real = name.clone();
+        let mut number = 1;
+        while !self.seen.insert(real.clone()) {
+            number += 1;
+            real = format!("{name}{DUPLICATE}{number}");
+        }
+        let bare = match &expr {
+            Expr::Identifier(ident) => Some(ident.value.as_str()),
+            Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.as_str()),
+            _ => None,
+        };
+        self.items.push(if bare == Some(real.as_str()) {
+            SelectItem::UnnamedExpr(expr)
+        } else {
+            SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', &real) }
+        });
+        self.columns.push(Output { name, real, reach });
+    }
+
+    pub(super) fn star(&mut self, columns: Vec<scope::Column>) -> Result<(), Error> {
+        bound_list(self.items.len() + columns.len(), "a select list")?;
+        for column in columns {
+            self.push(column.expr, column.name, column.reach);
+        }
+        Ok(())
+    }
+}
+
+/// The items of a `*` over these columns, and what they yield.
+pub(super) fn star(columns: &[scope::Column]) -> Result<(Vec<SelectItem>, Vec<Output>), Error> {
+    let mut list = List::default();
+    list.star(columns.to_vec())?;
+    Ok((list.items, list.columns))
+}
+
+/// The error of `missing.*`.
+pub(super) fn no_relation(qualifier: &[String]) -> Error {
+    let name = qualifier.last().map_or("", String::as_str);
+    Error::new(ErrorKind::UndefinedTable, format!("missing FROM-clause entry for table \"{name}\""))
+}
+
+/// Refuses what other dialects write after a star.
+pub(super) fn plain_wildcard(options: &WildcardAdditionalOptions) -> Result<(), Error> {
+    let WildcardAdditionalOptions {
+        wildcard_token: _,
+        opt_ilike,
+        opt_exclude,
+        opt_except,
+        opt_replace,
+        opt_rename,
+        opt_alias,
+    } = options;
+    refuse_if(opt_ilike.is_some(), "* ILIKE")?;
+    refuse_if(opt_exclude.is_some(), "* EXCLUDE")?;
+    refuse_if(opt_except.is_some(), "* EXCEPT")?;
+    refuse_if(opt_replace.is_some(), "* REPLACE")?;
+    refuse_if(opt_rename.is_some(), "* RENAME")?;
+    refuse_if(opt_alias.is_some(), "an alias of *")
+}

@@ -1,0 +1,88 @@
+//! Casts with PostgreSQL's results, in place of the engine's.
+//!
+//! A pass after type coercion, so that it sees the implicit casts too: a fraction becomes a whole
+//! number by rounding, and times, floats and intervals become text in PostgreSQL's spelling. No type
+//! changes.
+
+use arrow::datatypes::DataType;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_expr::expr::ScalarFunction;
+use datafusion_expr::expr_rewriter::NamePreserver;
+use datafusion_expr::utils::merge_schema;
+use datafusion_expr::{Case, Expr, ExprSchemable, LogicalPlan, lit};
+
+use crate::functions::Registry;
+
+/// Runs the pass.
+pub(crate) fn apply(plan: LogicalPlan, registry: &Registry) -> Result<LogicalPlan> {
+    plan.transform_up_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let done = expr.transform_up(|expr| cast(expr, &schema, registry))?;
+            Ok(if done.transformed { done.update_data(|expr| name.restore(expr)) } else { done })
+        })
+    })
+    .map(|done| done.data)
+}
+
+fn cast(expr: Expr, schema: &DFSchema, registry: &Registry) -> Result<Transformed<Expr>> {
+    match expr {
+        Expr::Cast(cast) => {
+            let from = cast.expr.get_type(schema)?;
+            let name = match (&from, cast.field.data_type()) {
+                (DataType::Decimal128(..) | DataType::Float32 | DataType::Float64, to) => {
+                    match to {
+                        DataType::Int16 => "tg_int2",
+                        DataType::Int32 => "tg_int4",
+                        DataType::Int64 => "tg_int8",
+                        DataType::Utf8 if from.is_floating() => "tg_text",
+                        _ => return Ok(Transformed::no(Expr::Cast(cast))),
+                    }
+                }
+                (DataType::Int32 | DataType::Int64, DataType::Int16) => "tg_int2",
+                (DataType::Int64, DataType::Int32) => "tg_int4",
+                (DataType::Timestamp(..) | DataType::Interval(_), DataType::Utf8) => "tg_text",
+                _ => return Ok(Transformed::no(Expr::Cast(cast))),
+            };
+            Ok(match registry.internal_udf(name) {
+                Some(function) => {
+                    let call = ScalarFunction::new_udf(function, vec![*cast.expr]);
+                    Transformed::yes(Expr::ScalarFunction(call))
+                }
+                None => Transformed::no(Expr::Cast(cast)),
+            })
+        }
+        Expr::ScalarFunction(mut call)
+            if matches!(call.func.name(), "concat" | "concat_ws" | "format") =>
+        {
+            let mut changed = false;
+            for argument in &mut call.args {
+                changed |= letter(argument, schema)?;
+            }
+            let call = Expr::ScalarFunction(call);
+            Ok(if changed { Transformed::yes(call) } else { Transformed::no(call) })
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+/// These functions write booleans as `t` and `f`, unlike a cast.
+fn letter(argument: &mut Expr, schema: &DFSchema) -> Result<bool> {
+    let Expr::Cast(cast) = argument else { return Ok(false) };
+    if cast.expr.get_type(schema)? != DataType::Boolean {
+        return Ok(false);
+    }
+    let value = std::mem::replace(cast.expr.as_mut(), Expr::Literal(ScalarValue::Null, None));
+    *argument = Expr::Case(Case {
+        expr: None,
+        when_then_expr: vec![
+            (Box::new(value.clone()), Box::new(lit("t"))),
+            (Box::new(Expr::Not(Box::new(value))), Box::new(lit("f"))),
+        ],
+        else_expr: None,
+    });
+    Ok(true)
+}

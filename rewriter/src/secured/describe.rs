@@ -1,0 +1,134 @@
+//! What a secured statement is, in words: its relations for the record, its columns for the client.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use datafusion_common::Result as DataFusionResult;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::{Distinct, Expr, LogicalPlan};
+use tollgate_catalog::TableName;
+
+use super::OutputColumn;
+use crate::gate::DUPLICATE;
+use crate::relation::SecuredSource;
+
+/// Writes a relation below the statement, for the audit record.
+pub(super) fn describe(source: &SecuredSource, out: &mut String) {
+    let secured = source.secured();
+    let table = secured.table();
+    let columns: Vec<String> = secured
+        .columns()
+        .iter()
+        .filter_map(|visible| {
+            let column = table.columns.get(visible.index)?;
+            let name = tollgate_catalog::id::quote_if_needed(&column.name);
+            Some(match &visible.mask {
+                Some(mask) => format!("{} AS {name}", mask.expr),
+                None => name,
+            })
+        })
+        .collect();
+    let predicate = match secured.row_predicate() {
+        Some(predicate) => format!(" WHERE {predicate}"),
+        None => String::new(),
+    };
+    // Writing to a String can't fail.
+    let _ = write!(
+        out,
+        "\n-- {} is (SELECT {} FROM {}{predicate})",
+        table.name,
+        columns.join(", "),
+        table.name
+    );
+}
+
+/// Writes the plans of the subqueries in a relation's row policies and masks.
+pub(super) fn describe_subqueries(
+    source: &SecuredSource,
+    out: &mut String,
+) -> DataFusionResult<()> {
+    let secured = source.secured();
+    let masks = secured.columns().iter().filter_map(|column| column.mask.as_ref());
+    for expr in masks.map(|mask| &mask.expr).chain(secured.row_predicate()) {
+        expr.apply(|expr| {
+            let subquery = match expr {
+                Expr::InSubquery(subquery) => &subquery.subquery,
+                Expr::Exists(subquery) => &subquery.subquery,
+                Expr::SetComparison(subquery) => &subquery.subquery,
+                Expr::ScalarSubquery(subquery) => subquery,
+                _ => return Ok(TreeNodeRecursion::Continue),
+            };
+            // Writing to a String can't fail.
+            let _ = writeln!(out, "{}", subquery.subquery.display_indent_schema());
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    Ok(())
+}
+
+/// The columns of the result: true names, and the table's column where the plan's top is one.
+pub(super) fn output(plan: &LogicalPlan) -> Arc<[OutputColumn]> {
+    plan.schema()
+        .iter()
+        .enumerate()
+        .map(|(index, (_, field))| {
+            let name = match field.name().split_once(DUPLICATE) {
+                Some((name, _)) => name.to_owned(),
+                None => field.name().clone(),
+            };
+            OutputColumn {
+                name,
+                data_type: field.data_type().clone(),
+                nullable: field.is_nullable(),
+                table_column: origin(plan, index),
+            }
+        })
+        .collect()
+}
+
+/// Follows an output column down to the scan that it comes from unchanged.
+fn origin(plan: &LogicalPlan, index: usize) -> Option<(TableName, usize)> {
+    let step = |expr: &Expr, input: &LogicalPlan| -> Option<(TableName, usize)> {
+        let column = match expr {
+            Expr::Column(column) => column,
+            Expr::Alias(alias) => match alias.expr.as_ref() {
+                Expr::Column(column) => column,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        origin(input, input.schema().index_of_column(column).ok()?)
+    };
+    match plan {
+        LogicalPlan::Projection(node) => step(node.expr.get(index)?, &node.input),
+        LogicalPlan::Filter(node) => origin(&node.input, index),
+        LogicalPlan::Sort(node) => origin(&node.input, index),
+        LogicalPlan::Limit(node) => origin(&node.input, index),
+        LogicalPlan::SubqueryAlias(node) => origin(&node.input, index),
+        LogicalPlan::Distinct(Distinct::All(input)) => origin(input, index),
+        LogicalPlan::Aggregate(node) => step(node.group_expr.get(index)?, &node.input),
+        // Its own columns come after those of its input.
+        LogicalPlan::Window(node) if index < node.input.schema().fields().len() => {
+            origin(&node.input, index)
+        }
+        LogicalPlan::Join(node) => {
+            let left = node.left.schema().fields().len();
+            match index.checked_sub(left) {
+                None => origin(&node.left, index),
+                Some(index) => origin(&node.right, index),
+            }
+        }
+        LogicalPlan::TableScan(scan) => {
+            let secured = scan.source.downcast_ref::<SecuredSource>()?.secured();
+            let visible = match &scan.projection {
+                Some(projection) => *projection.get(index)?,
+                None => index,
+            };
+            // Counted among the visible columns, as the catalogs do: a gap would tell of a hidden one.
+            secured.columns().get(visible)?;
+            Some((secured.table().name.clone(), visible))
+        }
+        // Everything else computes. This names columns for drivers, it decides nothing.
+        _ => None,
+    }
+}

@@ -1,0 +1,160 @@
+//! Views: queries of the bundle, gated like any other but with their author's rights.
+//!
+//! A view is declared once per bundle, over the shapes of what it reads; and planned for each
+//! statement that names it, over what the caller sees of what it reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::{Expr, LogicalPlan, TableSource};
+use datafusion_sql::sqlparser::ast::Query;
+use tollgate_catalog::{Column, Error, Snapshot, Table, TableName, View};
+
+use crate::functions::Registry;
+use crate::gate::{DUPLICATE, Gate};
+use crate::plan::{self, Sources};
+use crate::resolve::{SessionFacts, VisibleTable, VisibleTables};
+use crate::statement::{Body, deep, parse};
+use crate::system::{SystemSchemas, SystemSource};
+
+/// What the author of a view may name: what the view reads, or at its declaration everything.
+enum Author<'a> {
+    Catalog(&'a Snapshot),
+    View(&'a View),
+}
+
+impl VisibleTables for Author<'_> {
+    fn table(&self, name: &TableName) -> Option<VisibleTable> {
+        let table = match self {
+            Self::Catalog(catalog) => catalog.table(name)?,
+            Self::View(view) => &view.reads.iter().find(|(read, _)| read.name == *name)?.0,
+        };
+        Some(VisibleTable { table: Arc::clone(table), columns: (0..table.columns.len()).collect() })
+    }
+}
+
+/// The system catalogs don't exist in a view: each caller has its own.
+struct NoSystem;
+
+impl SystemSchemas for NoSystem {
+    fn schema(&self, _: &TableName) -> Option<SchemaRef> {
+        None
+    }
+}
+
+/// The gated query of a view's text, and what it names.
+fn gated(
+    sql: &str,
+    author: &Author<'_>,
+    registry: &Registry,
+    facts: &SessionFacts,
+) -> Result<(Query, Vec<Arc<Table>>), Error> {
+    let parsed = parse(sql)?;
+    let [only] = parsed.as_slice() else {
+        return Err(Error::not_supported("more than one statement in a view"));
+    };
+    let Body::Query(query) = only.body() else {
+        return Err(Error::not_supported("a view of anything but a query"));
+    };
+    let mut query = Query::clone(query);
+    // No search path: a view means the same for everyone.
+    let facts = SessionFacts { search_path: Vec::new(), ..facts.clone() };
+    let gate = Gate::new(registry, &facts, author, &NoSystem);
+    let found = deep(only.operators, || gate.walk(&mut query))?;
+    if let Some(function) = &found.system_function {
+        return Err(Error::not_supported(&format!(
+            "the catalog function \"{function}\" in a view"
+        )));
+    }
+    if found.tables.is_empty() {
+        return Err(Error::not_supported("a view over no table"));
+    }
+    Ok((query, found.tables.into_values().collect()))
+}
+
+/// The gated queries of all views among `tables`, and of the views that these read.
+pub(crate) fn queries(
+    tables: &mut dyn Iterator<Item = &Arc<Table>>,
+    registry: &Registry,
+    facts: &SessionFacts,
+    found: &mut BTreeMap<TableName, Query>,
+) -> Result<(), Error> {
+    for table in tables {
+        let Some(view) = table.view() else { continue };
+        if found.contains_key(&table.name) {
+            continue;
+        }
+        // It passed when it was declared.
+        let (query, _) = gated(&view.sql, &Author::View(view), registry, facts)
+            .map_err(|error| Error::internal(format!("{}: {error}", table.name)))?;
+        found.insert(table.name.clone(), query);
+        queries(&mut view.reads.iter().map(|(read, _)| read), registry, facts, found)?;
+    }
+    Ok(())
+}
+
+/// What a view yields over a catalog, and what it reads.
+pub(crate) fn declare(
+    registry: &Registry,
+    sql: &str,
+    catalog: &Snapshot,
+) -> Result<(Vec<Column>, View), Error> {
+    let facts = SessionFacts {
+        user: String::new(),
+        database: String::new(),
+        search_path: Vec::new(),
+        version: String::new(),
+        backend_pid: 0,
+        settings: Arc::new(BTreeMap::new()),
+    };
+    let (query, tables) = gated(sql, &Author::Catalog(catalog), registry, &facts)?;
+    let mut sources = Sources::new();
+    for table in &tables {
+        let shape = SystemSource::new(table.name.clone(), table.arrow_schema());
+        let shape: Arc<dyn TableSource> = Arc::new(shape);
+        sources.insert(table.name.clone(), shape);
+    }
+    let planned = plan::plan(&query, &sources, registry, &[])?;
+    if !planned.parameters.is_empty() {
+        return Err(Error::not_supported("a parameter in a view"));
+    }
+    let mut columns: Vec<Column> = Vec::new();
+    for field in planned.plan.schema().fields() {
+        let name =
+            field.name().split_once(DUPLICATE).map_or(field.name().as_str(), |(name, _)| name);
+        if columns.iter().any(|column| column.name == name) {
+            return Err(Error::not_supported(&format!("a view with two columns \"{name}\""))
+                .with_hint("name each column with AS"));
+        }
+        let (name, data_type) = (name.to_owned(), field.data_type().clone());
+        columns.push(Column { name, data_type, nullable: true, comment: None });
+    }
+    let named = named_columns(&planned.plan).map_err(Error::internal)?;
+    let reads = tables.into_iter().map(|table| {
+        let read = table.columns.iter().enumerate();
+        let read = read.filter(|(_, column)| named.contains(&column.name));
+        let read = read.map(|(index, _)| index).collect();
+        (table, read)
+    });
+    Ok((columns, View { sql: sql.to_owned(), reads: reads.collect() }))
+}
+
+/// The names of all columns that occur anywhere: rather too many than too few.
+fn named_columns(plan: &LogicalPlan) -> datafusion_common::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    plan.apply_with_subqueries(|node| {
+        // Joins by USING and set operations name columns by their place only at their inputs, which
+        // are projections and scans again; a scan itself names none.
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Column(column) | Expr::OuterReferenceColumn(_, column) = expr {
+                    names.insert(column.name.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(names)
+}
