@@ -52,9 +52,48 @@ pub fn public(error: DataFusionError) -> Error {
     }
 }
 
+/// The public error for an error of the engine before anything runs: what it then can't do, or finds
+/// wrong with its own plan, is the statement's form and no failure.
+pub fn public_planning(error: DataFusionError) -> Error {
+    if own(&error).is_some() || !of_planner(&error) {
+        return public(error);
+    }
+    let (kind, message, hint) = UNSUPPORTED;
+    let public = Error::new(kind, message).with_cause(error);
+    match hint {
+        Some(hint) => public.with_hint(hint),
+        None => public,
+    }
+}
+
+/// Whether an error is the planner's own, not one of values, files or memory.
+fn of_planner(error: &DataFusionError) -> bool {
+    match error {
+        DataFusionError::Internal(_)
+        | DataFusionError::Plan(_)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::NotImplemented(_) => true,
+        DataFusionError::ArrowError(inner, _) => {
+            matches!(inner.as_ref(), ArrowError::SchemaError(_) | ArrowError::NotYetImplemented(_))
+        }
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            of_planner(inner)
+        }
+        DataFusionError::Shared(inner) => of_planner(inner),
+        DataFusionError::Collection(all) => all.first().is_some_and(of_planner),
+        _ => false,
+    }
+}
+
 /// The public error for an error of Arrow's kernels.
 pub fn public_arrow(error: ArrowError) -> Error {
     public(DataFusionError::from(error))
+}
+
+/// The public error for a data file that can't be read.
+pub(crate) fn data_file(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    let (kind, message, _) = DATA_FILE;
+    Error::new(kind, message).with_cause(cause)
 }
 
 fn copy(error: &Error) -> Error {

@@ -2,6 +2,89 @@
 //!
 //! A warehouse takes nothing but an [`admission::Admitted`] query, which can only be made from a
 //! secured one: there is no way to hand it a client's text or a plan of one's own.
+//!
+//! # What doesn't compile
+//!
+//! This is the road:
+//!
+//! ```
+//! # use tollgate_warehouse::{BatchStream, Warehouse, admission::Admission};
+//! async fn run(
+//!     warehouse: &dyn Warehouse,
+//!     admission: &Admission,
+//!     secured: tollgate_rewriter::Secured,
+//! ) -> Result<BatchStream, tollgate_catalog::Error> {
+//!     let admitted = admission.admit(secured).await?;
+//!     warehouse.run(&admitted).await
+//! }
+//! ```
+//!
+//! A warehouse takes no text,
+//!
+//! ```compile_fail,E0308
+//! # use tollgate_warehouse::Warehouse;
+//! async fn text(warehouse: &dyn Warehouse) {
+//!     let _ = warehouse.run("SELECT 1").await;
+//! }
+//! ```
+//!
+//! no plan,
+//!
+//! ```compile_fail,E0308
+//! # use tollgate_warehouse::Warehouse;
+//! async fn plan(warehouse: &dyn Warehouse, plan: &datafusion::logical_expr::LogicalPlan) {
+//!     let _ = warehouse.run(plan).await;
+//! }
+//! ```
+//!
+//! no statement without values, and none that isn't admitted:
+//!
+//! ```compile_fail,E0308
+//! # use tollgate_warehouse::Warehouse;
+//! async fn unbound(warehouse: &dyn Warehouse, prepared: &tollgate_rewriter::Prepared) {
+//!     let _ = warehouse.run(prepared).await;
+//! }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! # use tollgate_warehouse::Warehouse;
+//! async fn at_once(warehouse: &dyn Warehouse, secured: &tollgate_rewriter::Secured) {
+//!     let _ = warehouse.run(secured).await;
+//! }
+//! ```
+//!
+//! What is admitted can't be made by hand, copied, or given another query:
+//!
+//! ```compile_fail,E0451
+//! # use tollgate_warehouse::admission::Admitted;
+//! fn swap(admitted: Admitted, secured: tollgate_rewriter::Secured) -> Admitted {
+//!     Admitted { secured, ..admitted }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! # use tollgate_warehouse::admission::Admitted;
+//! fn copy(admitted: &Admitted) -> Admitted {
+//!     Clone::clone(admitted)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0594
+//! # use tollgate_warehouse::admission::Admitted;
+//! fn swap(admitted: &mut Admitted, secured: tollgate_rewriter::Secured) {
+//!     *admitted.secured() = secured;
+//! }
+//! ```
+//!
+//! And the leaves that read files are nobody's to use:
+//!
+//! ```compile_fail,E0603
+//! use tollgate_warehouse::embedded::leaves::Tables;
+//! ```
+//!
+//! ```
+//! use tollgate_warehouse::embedded::Leaves;
+//! ```
 
 pub mod admission;
 pub mod embedded;

@@ -8,8 +8,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, internal_datafusion_err};
+use datafusion::common::{DataFusionError, Result, Statistics, internal_datafusion_err};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::PhysicalSortExpr;
@@ -20,10 +21,12 @@ use datafusion::physical_plan::filter_pushdown::{
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
     SendableRecordBatchStream,
 };
+use futures::TryStreamExt;
 
 use super::files::Files;
 
@@ -33,13 +36,24 @@ pub(crate) struct BarrierExec {
     input: Arc<dyn ExecutionPlan>,
     files: Arc<Files>,
     filtered: bool,
+    view: bool,
 }
 
 impl BarrierExec {
     /// A barrier over `input`, the secured rows of the table in `files`. With `filtered`, a row predicate must
     /// stand between the barrier and every scan of that table.
     pub(crate) fn new(input: Arc<dyn ExecutionPlan>, files: Arc<Files>, filtered: bool) -> Self {
-        Self { input, files, filtered }
+        Self { input, files, filtered, view: false }
+    }
+
+    /// A barrier over `input`, the rows of a view: what the view reads has barriers of its own.
+    pub(crate) fn of_view(input: Arc<dyn ExecutionPlan>, files: Arc<Files>) -> Self {
+        Self { input, files, filtered: false, view: true }
+    }
+
+    /// Whether it stands over a view.
+    pub(crate) fn is_view(&self) -> bool {
+        self.view
     }
 
     /// The files of the governed table.
@@ -63,6 +77,14 @@ impl BarrierExec {
 impl DisplayAs for BarrierExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BarrierExec: {}, filtered={}", self.files.table(), self.filtered)
+    }
+}
+
+/// Nothing below is the user's, and policies can't fail: what does is the files' doing.
+fn of_files(error: DataFusionError) -> DataFusionError {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => error,
+        _ => DataFusionError::External(Box::new(crate::error::data_file(error))),
     }
 }
 
@@ -102,8 +124,9 @@ impl ExecutionPlan for BarrierExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
+    /// It does; but if it said so, the engine would sort by a user's expression below.
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+        vec![false]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
@@ -115,23 +138,30 @@ impl ExecutionPlan for BarrierExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
+        let rows = self.input.execute(partition, context)?;
+        if self.view {
+            // Its query is its author's, and may fail on values as a user's may.
+            return Ok(rows);
+        }
+        Ok(Box::pin(RecordBatchStreamAdapter::new(rows.schema(), rows.map_err(of_files))))
     }
 
     fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
         vec![ChildStats::At(partition)]
     }
 
-    /// Estimates pass, exact numbers don't: a plan must never answer from statistics of raw files.
+    /// The table's order of magnitude and no more. What the files say speaks of hidden rows too, and
+    /// an optimiser that knew it would show it: by the sides of a join in the order of rows, say.
     fn statistics_from_inputs(
         &self,
-        inputs: &[Arc<Statistics>],
+        _: &[Arc<Statistics>],
         _: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
-        Ok(Arc::new(match inputs.first() {
-            Some(input) => Statistics::clone(input).to_inexact(),
-            None => Statistics::new_unknown(&self.schema()),
-        }))
+        let mut statistics = Statistics::new_unknown(&self.schema());
+        if let Some(rows) = self.files.magnitude() {
+            statistics.num_rows = Precision::Inexact(rows);
+        }
+        Ok(Arc::new(statistics))
     }
 
     fn cardinality_effect(&self) -> CardinalityEffect {

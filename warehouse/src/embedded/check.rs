@@ -3,7 +3,8 @@
 //! Optimisers rewrite plans freely. This walk proves on the final physical plan what the rest of
 //! the gateway intends: raw files are read below a barrier or belong to a table that the principal
 //! may read unrestricted, and below a barrier with a row predicate no scan of the governed table is
-//! without a filter above it. What isn't known is refused.
+//! without a filter above it. Below the barrier of a view every table has a barrier of its own, also
+//! one that the principal may read unrestricted. What isn't known is refused.
 
 use std::sync::Arc;
 
@@ -57,6 +58,8 @@ enum Violation {
     Unfiltered(TableName, Path),
     #[error("the plan has a barrier below a barrier")]
     NestedBarrier,
+    #[error("the plan sorts below the barrier of {0}: by what, a user may have said")]
+    SortBelow(TableName),
 }
 
 /// Where a node stands.
@@ -64,7 +67,9 @@ enum Violation {
 enum Place<'a> {
     /// Above every barrier: among the user's own nodes.
     User,
-    /// Below a barrier, and whether a filter stands between.
+    /// Below the barrier of a view: among its author's nodes. Each table there has its own barrier.
+    View,
+    /// Below a table's barrier, and whether a filter stands between.
     Secured { barrier: &'a BarrierExec, filter: bool },
 }
 
@@ -82,7 +87,8 @@ fn walk(plan: &dyn ExecutionPlan, unrestricted: &[Arc<Files>]) -> Result<(), Vio
     while let Some((node, place)) = open.pop() {
         let below = if let Some(barrier) = node.downcast_ref::<BarrierExec>() {
             match place {
-                Place::User => Place::Secured { barrier, filter: false },
+                Place::User | Place::View if barrier.is_view() => Place::View,
+                Place::User | Place::View => Place::Secured { barrier, filter: false },
                 Place::Secured { .. } => return Err(Violation::NestedBarrier),
             }
         } else if let Some(source) = node.downcast_ref::<DataSourceExec>() {
@@ -92,7 +98,10 @@ fn walk(plan: &dyn ExecutionPlan, unrestricted: &[Arc<Files>]) -> Result<(), Vio
             return Err(Violation::UnknownNode(node.name().to_owned()));
         } else {
             match place {
-                Place::User => place,
+                Place::User | Place::View => place,
+                Place::Secured { barrier, .. } if sorts(node) => {
+                    return Err(Violation::SortBelow(barrier.files().table().clone()));
+                }
                 Place::Secured { barrier, filter } => {
                     Place::Secured { barrier, filter: filter || filters(node) }
                 }
@@ -121,6 +130,7 @@ fn scan(
                     return Err(Violation::BareScan(location.clone()));
                 }
             }
+            Place::View => return Err(Violation::BareScan(location.clone())),
             Place::Secured { barrier, filter } => {
                 let table = barrier.files();
                 if barrier.filtered() && !filter && table.contains(location) {
@@ -130,6 +140,11 @@ fn scan(
         }
     }
     Ok(())
+}
+
+/// Whether a node sorts: no policy does.
+fn sorts(node: &dyn ExecutionPlan) -> bool {
+    node.is::<SortExec>() || node.is::<PartialSortExec>() || node.is::<PartitionedTopKExec>()
 }
 
 /// Whether a node below a barrier drops rows by a condition: all nodes there are the policy's own,

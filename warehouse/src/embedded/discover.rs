@@ -15,9 +15,6 @@ use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use tollgate_catalog::{Column, Storage, Table, TableName};
 
-/// CSV rows that are read to tell the types.
-const CSV_SAMPLE: usize = 1000;
-
 /// What is wrong with a file or a folder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
@@ -264,11 +261,12 @@ fn facts(file: &Path, kind: Kind) -> Result<FileFacts, String> {
             Ok(FileFacts { schema, rows: u64::try_from(footer.num_rows()).ok() })
         }
         Kind::Csv => {
-            let (schema, _) = Format::default()
+            // Every row counts: one that doesn't fit the types would fail queries that may not see it.
+            let (schema, rows) = Format::default()
                 .with_header(true)
-                .infer_schema(open, Some(CSV_SAMPLE))
+                .infer_schema(open, None)
                 .map_err(|_| "the file is not a CSV file with a header line".to_owned())?;
-            Ok(FileFacts { schema, rows: None })
+            Ok(FileFacts { schema, rows: u64::try_from(rows).ok() })
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The raw tables: files as table providers, one for each table of a snapshot.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
@@ -18,6 +18,8 @@ use parking_lot::Mutex;
 use tollgate_catalog::{Storage, Table, TableName};
 use url::Url;
 
+use crate::error::data_file;
+
 /// Providers kept at most; beyond that the cache starts anew.
 const CAPACITY: usize = 4096;
 
@@ -26,14 +28,21 @@ const CAPACITY: usize = 4096;
 pub(crate) struct Files {
     table: TableName,
     locations: HashSet<Path>,
+    magnitude: Option<usize>,
 }
 
 impl Files {
-    /// The files of `table`.
+    /// The files of `table`; a view has none.
     pub(crate) fn of(table: &Table) -> Result<Self> {
         let urls = urls(table)?;
         let locations = urls.iter().map(|url| url.prefix().clone()).collect();
-        Ok(Self { table: table.name.clone(), locations })
+        let magnitude = table.row_count.map(magnitude);
+        Ok(Self { table: table.name.clone(), locations, magnitude })
+    }
+
+    /// The number of rows of the whole table, up to the next power of ten.
+    pub(crate) fn magnitude(&self) -> Option<usize> {
+        self.magnitude
     }
 
     /// The table's name.
@@ -63,7 +72,11 @@ pub(crate) struct RawTables {
 
 impl RawTables {
     /// The provider of `table`'s raw rows.
+    ///
+    /// # Errors
+    /// A file of the table has gone or is empty: to the engine it would be a file without rows.
     pub(crate) fn get(&self, state: &SessionState, table: &Arc<Table>) -> Result<RawTable> {
+        present(table)?;
         let key = Arc::as_ptr(table) as usize;
         if let Some((_, raw)) = self.cache.lock().get(&key) {
             return Ok(raw.clone());
@@ -81,6 +94,17 @@ impl RawTables {
     }
 }
 
+fn magnitude(rows: u64) -> usize {
+    let mut power = 1_usize;
+    while u64::try_from(power).is_ok_and(|power| power < rows) {
+        power = power.saturating_mul(10);
+        if power == usize::MAX {
+            break;
+        }
+    }
+    power
+}
+
 fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
     let format: Arc<dyn FileFormat> = match &table.storage {
         Storage::Parquet(_) => {
@@ -88,6 +112,7 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
             Arc::new(ParquetFormat::new().with_options(options))
         }
         Storage::Csv(_) => Arc::new(CsvFormat::default().with_has_header(true)),
+        Storage::View(_) => return Err(internal_datafusion_err!("a view has no raw rows")),
     };
     let options = ListingOptions::new(format).with_file_extension("");
     let config = ListingTableConfig::new_with_multi_paths(urls(table)?)
@@ -97,8 +122,27 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
     Ok(ListingTable::try_new(config)?.with_cache(cache))
 }
 
+fn present(table: &Table) -> Result<()> {
+    let files = match &table.storage {
+        Storage::Parquet(files) | Storage::Csv(files) => files.as_slice(),
+        Storage::View(_) => &[],
+    };
+    let damaged = files.iter().find_map(|file| match std::fs::metadata(file) {
+        Ok(found) if found.len() > 0 => None,
+        Ok(_) => Some(std::io::ErrorKind::UnexpectedEof.into()),
+        Err(error) => Some(error),
+    });
+    match damaged {
+        None => Ok(()),
+        Some(error) => Err(DataFusionError::External(Box::new(data_file(error)))),
+    }
+}
+
 fn urls(table: &Table) -> Result<Vec<ListingTableUrl>> {
-    let (Storage::Parquet(files) | Storage::Csv(files)) = &table.storage;
+    let files: &[PathBuf] = match &table.storage {
+        Storage::Parquet(files) | Storage::Csv(files) => files,
+        Storage::View(_) => &[],
+    };
     files.iter().map(|file| url(file)).collect()
 }
 

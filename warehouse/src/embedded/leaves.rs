@@ -97,21 +97,21 @@ fn queries_only(node: &LogicalPlan) -> Result<()> {
 }
 
 /// The leaves of a user's plan over a warehouse of files.
-pub(crate) struct Tables<'a> {
-    raw: &'a RawTables,
-    inner: &'a Arc<SessionState>,
+pub(crate) struct Tables {
+    raw: Arc<RawTables>,
+    inner: Arc<SessionState>,
     unrestricted: Mutex<Vec<Arc<Files>>>,
 }
 
-impl<'a> Tables<'a> {
+impl Tables {
     /// Leaves that are planned with the state `inner`.
-    pub(crate) fn new(raw: &'a RawTables, inner: &'a Arc<SessionState>) -> Self {
+    pub(crate) fn new(raw: Arc<RawTables>, inner: Arc<SessionState>) -> Self {
         Self { raw, inner, unrestricted: Mutex::new(Vec::new()) }
     }
 
     /// The provider of a secured relation.
     pub(crate) fn secured(&self, relation: Relation) -> Result<Arc<dyn TableProvider>> {
-        let raw = self.raw.get(self.inner, &relation.table)?;
+        let raw = self.raw.get(&self.inner, &relation.table)?;
         if let Access::Unrestricted { columns } = relation.access {
             self.unrestricted.lock().push(raw.files);
             return Ok(Arc::new(OpenProvider {
@@ -120,10 +120,10 @@ impl<'a> Tables<'a> {
                 schema: relation.source.schema(),
             }));
         }
-        let policy = PolicyTables { raw: self.raw, state: self.inner };
+        let policy = PolicyTables { raw: &self.raw, state: &self.inner };
         let filtered = match &relation.access {
             Access::Restricted { predicate: Some(predicate) } => {
-                !always_true(self.inner, predicate, &relation.table)
+                !always_true(&self.inner, predicate, &relation.table)
             }
             Access::Restricted { predicate: None } | Access::Unrestricted { .. } => false,
         };
@@ -131,19 +131,40 @@ impl<'a> Tables<'a> {
             plan: bind(&relation.plan, &policy)?,
             source: relation.source,
             files: raw.files,
-            inner: Arc::clone(self.inner),
-            filtered,
+            inner: Arc::clone(&self.inner),
+            kind: Kind::Table { filtered },
+        }))
+    }
+
+    /// The provider of a view: its query over secured relations, planned on its own.
+    fn view(
+        &self,
+        source: &Arc<dyn TableSource>,
+        secured: &SecuredSource,
+    ) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(SecuredProvider {
+            plan: bind(secured.relation(), &Within(self))?,
+            source: Arc::clone(source),
+            files: Arc::new(Files::of(secured.secured().table())?),
+            inner: Arc::clone(&self.inner),
+            kind: Kind::View,
         }))
     }
 }
 
-impl Leaves for Tables<'_> {
+impl Leaves for Tables {
     fn provider(&self, source: &Arc<dyn TableSource>) -> Result<Arc<dyn TableProvider>, Error> {
         let secured = source
             .downcast_ref::<SecuredSource>()
             .ok_or_else(|| Error::internal("a scan of the user's plan isn't secured"))?;
         let permit = secured.secured();
-        let access = if secured.barrier() {
+        if permit.table().view().is_some() {
+            return self.view(source, secured).map_err(crate::error::public);
+        }
+        // The files' statistics leave NaN out, so that pruning by an open scan would lose such rows.
+        let table = permit.table();
+        let mut columns = permit.columns().iter().filter_map(|c| table.columns.get(c.index));
+        let access = if secured.barrier() || columns.any(|column| column.data_type.is_floating()) {
             Access::Restricted { predicate: permit.row_predicate().cloned() }
         } else {
             let columns = permit.columns().iter().map(|column| column.index).collect();
@@ -160,6 +181,30 @@ impl Leaves for Tables<'_> {
 
     fn check(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<(), Error> {
         check::check(plan, &self.unrestricted.lock())
+    }
+}
+
+/// The leaves of a view's query. All rows of a table are there with a barrier of its own, too: the
+/// principal may see them only as the view shows them.
+struct Within<'a>(&'a Tables);
+
+impl Leaves for Within<'_> {
+    fn provider(&self, source: &Arc<dyn TableSource>) -> Result<Arc<dyn TableProvider>, Error> {
+        let secured = source
+            .downcast_ref::<SecuredSource>()
+            .ok_or_else(|| Error::internal("a scan of a view's query isn't secured"))?;
+        let permit = secured.secured();
+        let provider = if permit.table().view().is_some() {
+            self.0.view(source, secured)
+        } else {
+            self.0.secured(Relation {
+                table: Arc::clone(permit.table()),
+                plan: secured.relation().clone(),
+                source: Arc::clone(source),
+                access: Access::Restricted { predicate: permit.row_predicate().cloned() },
+            })
+        };
+        provider.map_err(crate::error::public)
     }
 }
 
@@ -267,13 +312,22 @@ impl TableProvider for OpenProvider {
     }
 }
 
-/// A table of which rows or values are hidden.
+/// A table of which rows or values are hidden, or a view.
 struct SecuredProvider {
     plan: LogicalPlan,
     source: Arc<dyn TableSource>,
     files: Arc<Files>,
     inner: Arc<SessionState>,
-    filtered: bool,
+    kind: Kind,
+}
+
+/// What stands below a barrier.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Raw rows, and whether a row predicate must stand between.
+    Table { filtered: bool },
+    /// Other barriers.
+    View,
 }
 
 impl fmt::Debug for SecuredProvider {
@@ -324,7 +378,11 @@ impl SecuredProvider {
         let mut inner = SessionState::clone(&self.inner);
         *inner.execution_props_mut() = state.execution_props().clone();
         let physical = inner.create_physical_plan(&plan).await?;
-        Ok(Arc::new(BarrierExec::new(physical, Arc::clone(&self.files), self.filtered)))
+        let files = Arc::clone(&self.files);
+        Ok(Arc::new(match self.kind {
+            Kind::Table { filtered } => BarrierExec::new(physical, files, filtered),
+            Kind::View => BarrierExec::of_view(physical, files),
+        }))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `barrier` | the node that no user expression passes |
 //! | `check` | the proof on the final plan |
 //! | `functions` | the functions that the engine has to offer |
+//! | `threads` | where all of it runs |
 
 mod barrier;
 mod check;
@@ -17,6 +18,7 @@ mod functions;
 mod leaves;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,8 +45,10 @@ pub use discover::{DiscoverError, Discovery, discover, discover_all};
 pub use leaves::Leaves;
 
 use crate::admission::Admitted;
-use crate::error::{public, public_arrow};
+use crate::error::{public, public_arrow, public_planning};
 use crate::{BatchStream, Warehouse};
+
+use threads::Threads;
 
 /// What the engine may use.
 #[derive(Debug, Clone)]
@@ -71,6 +75,7 @@ pub struct Context {
     outer: Arc<SessionState>,
     /// For secured relations: they become part of a plan that is then optimised as a whole.
     inner: Arc<SessionState>,
+    threads: Arc<Threads>,
 }
 
 impl Context {
@@ -99,7 +104,8 @@ impl Context {
         let inner = SessionStateBuilder::new_from_existing(outer.clone())
             .with_physical_optimizer_rules(Vec::new())
             .build();
-        Ok(Self { outer: Arc::new(outer), inner: Arc::new(inner) })
+        let threads = Arc::new(Threads::new(options.partitions)?);
+        Ok(Self { outer: Arc::new(outer), inner: Arc::new(inner), threads })
     }
 
     /// A state for one query, whose time starts now.
@@ -125,21 +131,32 @@ fn config(options: &Options) -> SessionConfig {
     settings.execution.parquet.pushdown_filters = false;
     settings.execution.parquet.pruning = true;
     settings.execution.parquet.enable_page_index = true;
+    // A filter that says whether a value is anywhere in a file, hidden rows included, and fast.
+    settings.execution.parquet.bloom_filter_on_read = false;
     // Types are what the catalog says.
     settings.execution.parquet.schema_force_view_types = false;
     settings.optimizer.expand_views_at_output = false;
     config
 }
 
-/// Runs a logical plan over the rows that `leaves` provides.
+/// Plans and runs a logical plan over the rows that `leaves` provides, on the engine's own threads.
 pub async fn run_plan(
+    context: &Context,
+    plan: LogicalPlan,
+    leaves: impl Leaves + 'static,
+) -> Result<BatchStream, Error> {
+    let here = context.clone();
+    context.threads.run(async move { run_here(&here, &plan, &leaves).await }).await
+}
+
+async fn run_here(
     context: &Context,
     plan: &LogicalPlan,
     leaves: &dyn Leaves,
 ) -> Result<BatchStream, Error> {
     let state = context.start();
     let bound = leaves::bind(plan, leaves).map_err(public)?;
-    let physical = state.create_physical_plan(&bound).await.map_err(public)?;
+    let physical = state.create_physical_plan(&bound).await.map_err(public_planning)?;
     leaves.check(&physical)?;
     let stream = execute_stream(physical, state.task_ctx()).map_err(public)?;
     Ok(stream.map_err(public).boxed())
@@ -148,13 +165,13 @@ pub async fn run_plan(
 /// The warehouse of files.
 pub struct Embedded {
     context: Context,
-    raw: files::RawTables,
+    raw: Arc<files::RawTables>,
 }
 
 impl Embedded {
     /// A warehouse within `options`. Which tables it has, the catalog's snapshots say.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        Ok(Self { context: Context::new(options)?, raw: files::RawTables::default() })
+        Ok(Self { context: Context::new(options)?, raw: Arc::default() })
     }
 
     /// The engine, for plans over other leaves.
@@ -168,8 +185,8 @@ impl Embedded {
     }
 
     async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
-        let leaves = leaves::Tables::new(&self.raw, &self.context.inner);
-        let rows = run_plan(&self.context, secured.plan(), &leaves).await?;
+        let leaves = leaves::Tables::new(Arc::clone(&self.raw), Arc::clone(&self.context.inner));
+        let rows = run_plan(&self.context, secured.plan().clone(), leaves).await?;
         let schema = output_schema(secured);
         Ok(rows.map(move |batch| shape(batch?, &schema)).boxed())
     }

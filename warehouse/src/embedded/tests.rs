@@ -28,7 +28,9 @@ use tollgate_catalog::{Error, ErrorKind, RawSource, Table};
 
 use super::files::RawTables;
 use super::leaves::{Access, Leaves, Relation, Tables, bind};
-use super::{Context, Options, discover, run_plan};
+use super::{Context, Options, discover, run_here};
+
+mod leak;
 
 /// Rows of tenant `b` hold what no user expression may touch: a zero and text that is no number.
 pub(super) fn orders(folder: &Path) -> Arc<Table> {
@@ -98,12 +100,12 @@ impl TableSource for Source {
 
 struct World {
     context: Context,
-    raw: RawTables,
+    raw: Arc<RawTables>,
     folder: tempfile::TempDir,
 }
 
 /// Takes providers that are bound already.
-struct Bound<'a>(&'a Tables<'a>);
+struct Bound<'a>(&'a Tables);
 
 impl Leaves for Bound<'_> {
     fn provider(&self, source: &Arc<dyn TableSource>) -> Result<Arc<dyn TableProvider>, Error> {
@@ -125,7 +127,7 @@ impl World {
         let options = Options { partitions: Some(3), ..Options::default() };
         Self {
             context: Context::new(&options).unwrap(),
-            raw: RawTables::default(),
+            raw: Arc::default(),
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -153,7 +155,7 @@ impl World {
 
     /// Runs SQL where `t` is the relation, and gives the plan and the outcome.
     async fn run(&self, relation: Relation, sql: &str) -> (String, Result<String, Error>) {
-        let tables = Tables::new(&self.raw, &self.context.inner);
+        let tables = Tables::new(Arc::clone(&self.raw), Arc::clone(&self.context.inner));
         let planner = SessionContext::new();
         planner.register_table("t", tables.secured(relation).unwrap()).unwrap();
         let plan = planner.state().create_logical_plan(sql).await.expect(sql);
@@ -164,7 +166,7 @@ impl World {
             Err(error) => error.to_string(),
         };
         let rows = async {
-            let stream = run_plan(&self.context, &plan, &Bound(&tables)).await?;
+            let stream = run_here(&self.context, &plan, &Bound(&tables)).await?;
             let batches: Vec<_> = stream.try_collect().await?;
             Ok(pretty_format_batches(&batches).unwrap().to_string())
         };
@@ -256,7 +258,7 @@ async fn safe_predicates_get_inside_and_others_stay_out() {
 #[tokio::test]
 async fn an_unsafe_predicate_that_is_pushed_all_the_same_stays_outside() {
     let world = World::new();
-    let tables = Tables::new(&world.raw, &world.context.inner);
+    let tables = Tables::new(Arc::clone(&world.raw), Arc::clone(&world.context.inner));
     let provider = tables.secured(world.restricted(tenant_a(), false)).unwrap();
     let state = world.context.start();
     let filters = [col("id").gt(lit(1_i64)), (lit(100_i64) / col("amount")).gt(lit(4_i64))];
@@ -361,7 +363,7 @@ async fn other_leaves_can_not_read_files() {
     let table = orders(world.folder.path());
     let raw = world.raw.get(&world.context.inner, &table).unwrap();
     let plan = scan(&table).build().unwrap();
-    let error = run_plan(&world.context, &plan, &Raw(raw.provider)).await.err().unwrap();
+    let error = run_here(&world.context, &plan, &Raw(raw.provider)).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Internal);
 }
 
@@ -369,11 +371,11 @@ async fn other_leaves_can_not_read_files() {
 async fn a_source_that_is_not_secured_is_refused() {
     let world = World::new();
     let plan = scan(&orders(world.folder.path())).build().unwrap();
-    let tables = Tables::new(&world.raw, &world.context.inner);
-    let error = run_plan(&world.context, &plan, &tables).await.err().unwrap();
+    let tables = Tables::new(Arc::clone(&world.raw), Arc::clone(&world.context.inner));
+    let error = run_here(&world.context, &plan, &tables).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Internal);
     let explain = LogicalPlanBuilder::from(plan).explain(false, false).unwrap().build().unwrap();
-    let error = run_plan(&world.context, &explain, &Bound(&tables)).await.err().unwrap();
+    let error = run_here(&world.context, &explain, &Bound(&tables)).await.err().unwrap();
     assert_eq!(error.message(), "the warehouse could not run the query");
 }
 

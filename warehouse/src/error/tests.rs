@@ -8,7 +8,7 @@ use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 use tollgate_catalog::{Error, ErrorKind};
 
-use super::public;
+use super::{public, public_planning};
 
 const SECRET: &str = "4111-1111";
 
@@ -97,4 +97,31 @@ fn our_own_errors_keep_their_text() {
     assert_eq!(public.kind(), ErrorKind::UndefinedTable);
     assert_eq!(public.message(), "relation \"t\" does not exist");
     assert_eq!(public.hint(), Some("h"));
+}
+
+#[test]
+fn what_cannot_be_planned_is_not_supported() {
+    let planners = [
+        DataFusionError::Internal(secret("bug")),
+        DataFusionError::Plan(secret("plan")),
+        DataFusionError::Context(
+            secret("SanityCheckPlan"),
+            Box::new(DataFusionError::Plan(secret("order"))),
+        ),
+        arrow(ArrowError::SchemaError(secret("nullability"))),
+    ];
+    for error in planners {
+        let public = public_planning(error);
+        assert_eq!(public.kind(), ErrorKind::NotSupported);
+        assert!(public.hint().is_some());
+        assert!(!public.message().contains(SECRET));
+    }
+    // Values, files and memory fail alike, whenever they do.
+    for (error, kind) in [
+        (arrow(ArrowError::DivideByZero), ErrorKind::DivisionByZero),
+        (DataFusionError::ResourcesExhausted(secret("memory")), ErrorKind::OutOfMemory),
+        (DataFusionError::Execution(secret("Something failed")), ErrorKind::WarehouseFailed),
+    ] {
+        assert_eq!(public_planning(error).kind(), kind);
+    }
 }

@@ -129,3 +129,23 @@ async fn unknown_nodes_are_refused_everywhere() {
     let both = UnionExec::try_new(vec![Arc::clone(&explain), explain]).unwrap();
     assert!(matches!(walk(both.as_ref(), &[]), Err(Violation::UnknownNode(_))));
 }
+
+#[tokio::test]
+async fn below_a_view_every_table_has_its_own_barrier() {
+    let world = World::new().await;
+    let view =
+        |input: Node| -> Node { Arc::new(BarrierExec::of_view(input, Arc::clone(&world.files))) };
+    let table = || world.barrier(filter(world.scan()), true);
+    assert!(walk(view(filter(table())).as_ref(), &[]).is_ok());
+    assert!(walk(view(filter(view(table()))).as_ref(), &[]).is_ok());
+    // Not even a table that the principal may read as it is.
+    let open = [Arc::clone(&world.files)];
+    for bare in [view(filter(world.scan())), view(view(world.scan()))] {
+        assert!(matches!(walk(bare.as_ref(), &open), Err(Violation::BareScan(_))));
+    }
+    let unfiltered = view(filter(world.barrier(world.scan(), true)));
+    assert!(matches!(walk(unfiltered.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+    // A view is never inside of a table.
+    let inside = world.barrier(filter(view(table())), true);
+    assert!(matches!(walk(inside.as_ref(), &[]), Err(Violation::NestedBarrier)));
+}

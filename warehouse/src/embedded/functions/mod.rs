@@ -3,24 +3,40 @@
 //! Which of them exist for users is the rewriter's registry's to say. Where the engine's function of
 //! a name does something else than PostgreSQL's, ours shadows it.
 
+mod argument;
+mod bounded;
 mod date_part;
+mod format;
+mod interval;
+mod join;
 mod moment;
 mod number;
+mod output;
+mod pattern;
 mod text;
+mod whole;
+mod windowed;
+mod zone;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::config::ConfigOptions;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use tollgate_rewriter::UdfSource;
 
+use bounded::{BOUNDED, Bounded, Growth};
+use windowed::{COLLECTING, Windowed};
+
 /// The engine's functions.
 pub(crate) struct Functions {
     scalars: HashMap<String, Arc<ScalarUDF>>,
+    bounded: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
+    windowed: HashMap<String, Arc<AggregateUDF>>,
     windows: HashMap<String, Arc<WindowUDF>>,
 }
 
@@ -36,25 +52,53 @@ impl Functions {
             add(&mut scalars, udf.name(), udf.aliases(), &udf);
         }
         let to_timestamp = Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Timestamp)));
+        let join = Arc::new(ScalarUDF::from(join::Join::new()));
+        let join = Bounded::new(join, "||", Growth::Sum);
         for udf in [
             Arc::new(ScalarUDF::from(date_part::DatePart::new())),
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Char))),
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Date))),
             Arc::clone(&to_timestamp),
+            Arc::new(ScalarUDF::from(format::Format::new())),
+            Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Age))),
+            Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Series))),
+            Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Times))),
+            Arc::new(ScalarUDF::from(join)),
+            Arc::new(ScalarUDF::from(output::Text::new())),
+            Arc::new(ScalarUDF::from(pattern::Pattern::new(false))),
+            Arc::new(ScalarUDF::from(pattern::Pattern::new(true))),
+            Arc::new(ScalarUDF::from(whole::Checked::new(whole::Operation::Minus))),
+            Arc::new(ScalarUDF::from(whole::Checked::new(whole::Operation::Plus))),
+            Arc::new(ScalarUDF::from(whole::Checked::new(whole::Operation::Times))),
+            Arc::new(ScalarUDF::from(whole::Rounded::new(DataType::Int16))),
+            Arc::new(ScalarUDF::from(whole::Rounded::new(DataType::Int32))),
+            Arc::new(ScalarUDF::from(whole::Rounded::new(DataType::Int64))),
+            Arc::new(ScalarUDF::from(zone::AtTimeZone::new())),
         ] {
             add(&mut scalars, udf.name(), udf.aliases(), &udf);
         }
         // The engine's takes microseconds; PostgreSQL has seconds only.
         scalars.insert("to_timestamp_micros".to_owned(), to_timestamp);
+        let bounded = BOUNDED.iter().filter_map(|(engine, name, growth)| {
+            let inner = Arc::clone(scalars.get(*engine)?);
+            let key = inner.name().to_owned();
+            Some((key, Arc::new(ScalarUDF::from(Bounded::new(inner, name, *growth)))))
+        });
+        let bounded = bounded.collect();
         let mut aggregates = HashMap::new();
         for udf in SessionStateDefaults::default_aggregate_functions() {
             add(&mut aggregates, udf.name(), udf.aliases(), &udf);
         }
+        let windowed = COLLECTING.iter().filter_map(|(name, limit)| {
+            let udf = Windowed::new(Arc::clone(aggregates.get(*name)?), *limit);
+            Some(((*name).to_owned(), Arc::new(AggregateUDF::from(udf))))
+        });
+        let windowed = windowed.collect();
         let mut windows = HashMap::new();
         for udf in SessionStateDefaults::default_window_functions() {
             add(&mut windows, udf.name(), udf.aliases(), &udf);
         }
-        Self { scalars, aggregates, windows }
+        Self { scalars, bounded, aggregates, windowed, windows }
     }
 }
 
@@ -69,8 +113,16 @@ impl UdfSource for Functions {
         self.scalars.get(name).map(Arc::clone)
     }
 
+    fn bounded(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.bounded.get(name).map(Arc::clone)
+    }
+
     fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         self.aggregates.get(name).map(Arc::clone)
+    }
+
+    fn windowed(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.windowed.get(name).map(Arc::clone)
     }
 
     fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {

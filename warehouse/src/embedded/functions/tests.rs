@@ -1,5 +1,7 @@
 //! Tests of the module beside.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod boundary;
 
 use chrono::NaiveDateTime;
 use datafusion::execution::session_state::SessionStateBuilder;

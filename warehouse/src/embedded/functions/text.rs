@@ -21,7 +21,7 @@ use super::moment::{Moment, MomentPattern};
 use super::number::{NumberPattern, decimal};
 
 /// The zone of timestamps that are made from text or seconds.
-const UTC: &str = "+00:00";
+pub(super) const UTC: &str = "+00:00";
 
 /// Which of the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
