@@ -2,7 +2,12 @@
 //!
 //! Records are JSON lines. One thread writes them; records that wait together are made durable
 //! together. A decision is acknowledged once it is durable, and no row leaves before that.
+//!
+//! A long statement is written once, in a record of its own that later decisions refer to by its
+//! SHA-256: executing a prepared statement costs its client a few bytes, and must not fill a disk.
 
+use std::collections::{HashSet, VecDeque};
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -11,9 +16,17 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+use ring::digest;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind};
+
+/// The longest text that every decision holds itself, in bytes.
+const SHORT: usize = 8 * 1024;
+
+/// Long texts that are remembered as written.
+const TEXTS: usize = 16 * 1024;
 
 /// Where records go.
 #[derive(Debug, Clone)]
@@ -99,6 +112,37 @@ pub struct Audit {
     thread: Option<JoinHandle<()>>,
     next: AtomicU64,
     start: u64,
+    texts: Mutex<Texts>,
+}
+
+/// The long texts that were written last, by hash.
+#[derive(Default)]
+struct Texts {
+    written: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl Texts {
+    /// Whether a text has to be written; from then on it is.
+    fn is_new(&mut self, hash: [u8; 32]) -> bool {
+        if !self.written.insert(hash) {
+            return false;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > TEXTS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.written.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// A text that is too long for each record that names it.
+#[derive(Serialize)]
+struct Text<'a> {
+    sha256: &'a str,
+    text: &'a str,
 }
 
 impl Audit {
@@ -120,7 +164,8 @@ impl Audit {
             .name("audit".to_owned())
             .spawn(move || write_all(sink, &entries))?;
         let start = chrono::Utc::now().timestamp_micros().unsigned_abs();
-        Ok(Audit { queue: Some(queue), thread: Some(thread), next: AtomicU64::new(0), start })
+        let next = AtomicU64::new(0);
+        Ok(Audit { queue: Some(queue), thread: Some(thread), next, start, texts: Mutex::default() })
     }
 
     /// A new query id, unique across restarts.
@@ -129,10 +174,40 @@ impl Audit {
     }
 
     /// Sends a decision; the answer resolves once it is durable.
-    pub fn decide(&self, decision: &Decision<'_>) -> Pending {
+    pub fn decide(&self, decision: Decision<'_>) -> Pending {
         let (durable, pending) = oneshot::channel();
-        self.send("decision", decision, Some(durable));
+        let sql = self.shorten(decision.sql);
+        let secured_sql = decision.secured_sql.map(|text| self.shorten(text));
+        let decision = Decision {
+            sql: sql.as_deref().unwrap_or(decision.sql),
+            secured_sql: match &secured_sql {
+                Some(Some(reference)) => Some(reference),
+                Some(None) | None => decision.secured_sql,
+            },
+            ..decision
+        };
+        self.send("decision", &decision, Some(durable));
         Pending(pending)
+    }
+
+    /// What stands for a long text, which is written first unless it was before.
+    fn shorten(&self, text: &str) -> Option<String> {
+        if text.len() <= SHORT {
+            return None;
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+        let mut sha256 = String::new();
+        for byte in hash {
+            // Writing to a String can't fail.
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        // Locked until it is queued, so that no decision that refers to it comes before.
+        let mut texts = self.texts.lock();
+        if texts.is_new(hash) {
+            self.send("text", &Text { sha256: &sha256, text }, None);
+        }
+        Some(format!("sha256:{sha256}"))
     }
 
     fn send<T: Serialize>(
@@ -169,7 +244,26 @@ impl Drop for Audit {
     }
 }
 
+/// Proof that a decision is durable: no stream of rows is made without one.
+///
+/// ```compile_fail,E0423
+/// let forged = tollgate_gateway::audit::Recorded(());
+/// ```
+/// ```compile_fail,E0277
+/// fn again(recorded: &tollgate_gateway::audit::Recorded) -> tollgate_gateway::audit::Recorded {
+///     Clone::clone(recorded)
+/// }
+/// ```
+/// ```
+/// async fn wait(pending: tollgate_gateway::audit::Pending) -> Option<tollgate_gateway::audit::Recorded> {
+///     pending.durable().await.ok()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Recorded(());
+
 /// A decision that is on its way to the disk.
+#[must_use = "no row may leave before the decision is durable"]
 pub struct Pending(oneshot::Receiver<bool>);
 
 impl Pending {
@@ -177,9 +271,9 @@ impl Pending {
     ///
     /// # Errors
     /// It could not be written: the statement must not run on.
-    pub async fn durable(self) -> Result<(), Error> {
+    pub async fn durable(self) -> Result<Recorded, Error> {
         match self.0.await {
-            Ok(true) => Ok(()),
+            Ok(true) => Ok(Recorded(())),
             Ok(false) | Err(_) => Err(Error::internal("the audit trail can't be written")),
         }
     }
@@ -230,6 +324,28 @@ fn write_all(mut sink: Sink, entries: &mpsc::Receiver<Entry>) {
 }
 
 /// Writes exactly one receipt: at [`Meter::end`], or when it is dropped before.
+///
+/// A receipt can't be written in another way, and a meter can't be had twice:
+/// ```compile_fail,E0603
+/// use tollgate_gateway::audit::Receipt;
+/// ```
+/// ```compile_fail,E0277
+/// fn copy(meter: &tollgate_gateway::audit::Meter) -> tollgate_gateway::audit::Meter {
+///     Clone::clone(meter)
+/// }
+/// ```
+/// ```compile_fail,E0616
+/// fn again(meter: &mut tollgate_gateway::audit::Meter) {
+///     meter.ended = false;
+/// }
+/// ```
+/// ```
+/// use tollgate_gateway::audit::{Ending, Meter};
+/// fn once(meter: &mut Meter) {
+///     meter.add(1, 10);
+///     meter.end(Ending::Complete);
+/// }
+/// ```
 pub struct Meter {
     audit: std::sync::Arc<Audit>,
     id: String,

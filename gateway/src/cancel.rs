@@ -1,4 +1,6 @@
 //! Cancelling what a connection runs now.
+//!
+//! A statement can be stopped from two sides: its client cancels it, or its access is revoked.
 
 use std::sync::Arc;
 

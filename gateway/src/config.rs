@@ -29,12 +29,16 @@ pub struct Config {
     pub drain: Duration,
     /// The PostgreSQL front end.
     pub pg: Pg,
+    /// The Flight SQL front end, if it is served.
+    pub flight: Option<Flight>,
     /// Where health and metrics are served, if at all.
     pub admin: Option<SocketAddr>,
     /// The file of users.
     pub users: PathBuf,
     /// The folder of policies.
     pub policies: PathBuf,
+    /// How often to look whether policies, users or the configuration have changed; none: never.
+    pub watch: Option<Duration>,
     /// The warehouse.
     pub warehouse: Warehouse,
     /// What is said about tables beyond what the warehouse knows.
@@ -62,6 +66,34 @@ pub struct Pg {
     pub authentication_timeout: Duration,
     /// How long one statement may run.
     pub statement_timeout: Option<Duration>,
+}
+
+/// The Flight SQL front end. It has the certificate of the PostgreSQL front end.
+#[derive(Debug, Clone)]
+pub struct Flight {
+    /// The address to listen at.
+    pub listen: SocketAddr,
+    /// How many connections may be open at once.
+    pub max_connections: usize,
+    /// How long a bearer token and a prepared statement are good.
+    pub token_lifetime: Duration,
+    /// How long a ticket is good.
+    pub ticket_lifetime: Duration,
+    /// The keys that replicas share; none: a new random key at each start.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Flight {
+    /// All defaults, at an address.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            max_connections: 200,
+            token_lifetime: Duration::from_secs(12 * 3600),
+            ticket_lifetime: Duration::from_secs(3600),
+            key_file: None,
+        }
+    }
 }
 
 /// Whether a client must use TLS.

@@ -8,10 +8,11 @@ use datafusion::common::ScalarValue;
 use parking_lot::{Mutex, RwLock};
 use tollgate_catalog::{Error, Snapshot, Table, TableName};
 use tollgate_identity::Principal;
-use tollgate_policy::Bundle;
+use tollgate_policy::{Bundle, Circumstances, Denied, NamesTables, Standing};
 use tollgate_rewriter::statement::Body;
 use tollgate_rewriter::{
-    Engine, OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts, VisibleTables,
+    Engine, OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts, VisibleTable,
+    VisibleTables,
 };
 use tollgate_warehouse::admission::{Admission, Admitted};
 use tollgate_warehouse::embedded;
@@ -19,7 +20,9 @@ use tollgate_warehouse::{BatchStream, Warehouse};
 
 use crate::audit::{Audit, Decision, Ending, Meter};
 use crate::cancel::CancelToken;
-use crate::introspect::{SystemRelations, View};
+use crate::introspect::{self, SystemRelations, View, VisibleColumn};
+use crate::revocation::{Entry, Open, revoked};
+use crate::state::{State, circumstances, no_active_role};
 use crate::stream::{RowStream, canceled, timed_out};
 use crate::system::SystemCatalogs;
 
@@ -50,14 +53,6 @@ pub struct GatewaySettings {
     pub statement_timeout: Option<Duration>,
 }
 
-/// Catalog and policies that belong together; replaced as one.
-pub struct State {
-    /// The catalog.
-    pub snapshot: Arc<Snapshot>,
-    /// The policies.
-    pub bundle: Arc<Bundle>,
-}
-
 /// The gateway: everything that sessions share.
 pub struct Gateway {
     state: RwLock<Arc<State>>,
@@ -66,6 +61,8 @@ pub struct Gateway {
     /// Runs queries over the system catalogs.
     system: embedded::Context,
     admission: Admission,
+    /// What a change of users or policies must reach.
+    pub(crate) open: Open,
     pub(crate) audit: Arc<Audit>,
     pub(crate) settings: GatewaySettings,
 }
@@ -77,15 +74,23 @@ impl Gateway {
     /// The engine of the system catalogs can't start.
     pub fn new(parts: GatewayParts) -> Result<Arc<Self>, Error> {
         let GatewayParts { snapshot, bundle, registry, warehouse, audit, settings } = parts;
+        tell_collisions(&snapshot);
+        let state = State { snapshot, bundle }.with_views();
         Ok(Arc::new(Self {
-            state: RwLock::new(Arc::new(State { snapshot, bundle })),
+            state: RwLock::new(Arc::new(state)),
             registry,
             warehouse,
             system: embedded::Context::new(&embedded::Options::default())?,
             admission: Admission::new(settings.max_concurrent),
+            open: Open::default(),
             audit,
             settings,
         }))
+    }
+
+    /// The name of the one database.
+    pub fn database(&self) -> &str {
+        &self.settings.database
     }
 
     /// The catalog and policies in force.
@@ -93,9 +98,26 @@ impl Gateway {
         Arc::clone(&self.state.read())
     }
 
-    /// Puts another catalog and bundle in force, for every decision from now on.
-    pub fn replace(&self, state: State) {
-        *self.state.write() = Arc::new(state);
+    /// Puts another catalog and bundle in force, for every decision from now on. Queries that run
+    /// finish, but those whose access was revoked are cut; says how many.
+    pub fn replace(&self, state: State) -> usize {
+        tell_collisions(&state.snapshot);
+        let state = Arc::new(state.with_views());
+        *self.state.write() = Arc::clone(&state);
+        self.open.cut(&state)
+    }
+
+    /// Ends the sessions, and with them the queries, of principals that aren't `current` any more;
+    /// says how many.
+    pub fn end_sessions(&self, current: impl Fn(&Principal) -> bool) -> usize {
+        self.open.end(current)
+    }
+}
+
+/// Warns of relations that clients can't tell apart by their oids.
+fn tell_collisions(snapshot: &Snapshot) {
+    for (one, other) in introspect::collisions(snapshot) {
+        tracing::warn!(%one, %other, "two relations have the same oid: rename one of them");
     }
 }
 
@@ -133,6 +155,17 @@ impl Statement {
         self.inner.parsed.sql()
     }
 
+    /// A hash of what was decided when it was last described or executed; `None` if that wasn't a
+    /// query. It changes with whatever may change rows, columns or values.
+    pub fn decision(&self) -> Option<[u8; 32]> {
+        let plan = self.inner.plan.lock();
+        let decision = plan.as_ref()?.prepared.decision();
+        let mut hash = [0; 32];
+        let digest = ring::digest::digest(&ring::digest::SHA256, decision.as_bytes());
+        hash.copy_from_slice(digest.as_ref());
+        Some(hash)
+    }
+
     /// Whether it returns rows, as far as its text tells.
     pub fn returns_rows_hint(&self) -> bool {
         match self.inner.parsed.body() {
@@ -168,14 +201,43 @@ pub(crate) struct Caller<'a> {
 struct Visible<'a> {
     state: &'a State,
     principal: &'a Principal,
+    standing: &'a Standing,
 }
 
 impl VisibleTables for Visible<'_> {
-    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+    fn table(&self, name: &TableName) -> Option<VisibleTable> {
         let table = self.state.snapshot.table(name)?;
-        self.state.bundle.visible(self.principal, table)?;
-        Some(Arc::clone(table))
+        let columns = self.state.bundle.visible(self.principal, self.standing, table)?;
+        Some(VisibleTable { table: Arc::clone(table), columns })
     }
+}
+
+/// One table, as if a statement named it.
+struct Named([Arc<Table>; 1]);
+
+impl NamesTables for Named {
+    fn tables(&self) -> &[Arc<Table>] {
+        &self.0
+    }
+}
+
+/// What a principal may see of a table: what a statement that names it would be permitted.
+fn visible(
+    bundle: &Arc<Bundle>,
+    principal: &Arc<Principal>,
+    circumstances: &Circumstances,
+    standing: &Standing,
+    table: &Arc<Table>,
+) -> Option<introspect::VisibleTable> {
+    bundle.visible(principal, standing, table)?;
+    let named = Named([Arc::clone(table)]);
+    let permit = tollgate_policy::decide(bundle, principal, circumstances, named).ok()?;
+    let [secured] = permit.into_parts().tables.try_into().ok()?;
+    let columns = secured.columns().iter();
+    let columns = columns
+        .map(|column| VisibleColumn { index: column.index, masked: column.mask.is_some() })
+        .collect();
+    Some(introspect::VisibleTable { table: Arc::clone(table), columns })
 }
 
 impl Gateway {
@@ -188,15 +250,19 @@ impl Gateway {
         hints: &[Option<DataType>],
     ) -> Result<Arc<Prepared>, Error> {
         let state = self.state();
+        let circumstances = circumstances()?;
+        // Asked at every statement: a rule may have switched a role off since the last one.
+        let standing = state.standing(caller.principal, &circumstances)?;
+        let (hash, version) = (state.bundle.hash(), state.snapshot.version());
         if let Some(kept) = statement.inner.plan.lock().as_ref()
-            && kept.prepared.is_for(caller.principal, state.bundle.hash(), state.snapshot.version())
+            && kept.prepared.is_for(caller.principal, &standing, hash, version)
             && kept.hints == hints
             && kept.generation == caller.generation
             && kept.search_path == caller.facts.search_path
         {
             return Ok(Arc::clone(&kept.prepared));
         }
-        let visible = Visible { state: &state, principal: caller.principal };
+        let visible = Visible { state: &state, principal: caller.principal, standing: &standing };
         let resolved = tollgate_rewriter::resolve(
             statement.parsed(),
             &self.registry,
@@ -204,17 +270,15 @@ impl Gateway {
             &visible,
             &SystemRelations,
         )?;
-        let permit = tollgate_policy::decide(&state.bundle, caller.principal, resolved).map_err(
-            |denied| {
-                Error::undefined_table(&format!("{}.{}", denied.table.schema, denied.table.table))
-            },
-        )?;
-        let prepared = Arc::new(tollgate_rewriter::secure(
-            permit,
-            &self.registry,
-            state.snapshot.version(),
-            hints,
-        )?);
+        let permit =
+            tollgate_policy::decide(&state.bundle, caller.principal, &circumstances, resolved)
+                .map_err(|denied| match denied {
+                    Denied::Table(TableName { schema, table }) => {
+                        Error::undefined_table(&format!("{schema}.{table}"))
+                    }
+                    Denied::NoActiveRole => no_active_role(),
+                })?;
+        let prepared = Arc::new(tollgate_rewriter::secure(permit, &self.registry, version, hints)?);
         *statement.inner.plan.lock() = Some(Kept {
             prepared: Arc::clone(&prepared),
             hints: hints.to_vec(),
@@ -222,6 +286,48 @@ impl Gateway {
             generation: caller.generation,
         });
         Ok(prepared)
+    }
+
+    /// The plan of a statement that isn't run. What is refused is recorded as if it had been sent to run:
+    /// whoever looks for hidden tables leaves a trace.
+    pub(crate) async fn look(
+        &self,
+        caller: &Caller<'_>,
+        statement: &Statement,
+        hints: &[Option<DataType>],
+    ) -> Result<Arc<Prepared>, Error> {
+        match self.prepare(caller, statement, hints) {
+            Ok(prepared) => Ok(prepared),
+            Err(error) => {
+                let (id, mut meter) = self.meter(caller);
+                self.refused(&id, caller, statement, &error).durable().await?;
+                meter.end(Ending::Denied);
+                Err(error)
+            }
+        }
+    }
+
+    /// The plan of a statement, to be shown to its user; recorded as a statement of its own.
+    pub(crate) async fn explain(
+        &self,
+        caller: &Caller<'_>,
+        statement: &Statement,
+        hints: &[Option<DataType>],
+    ) -> Result<Arc<Prepared>, Error> {
+        let prepared = self.look(caller, statement, hints).await?;
+        let (id, mut meter) = self.meter(caller);
+        let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
+        let nulls = nulls.collect::<Result<Vec<_>, _>>().map_err(Error::internal)?;
+        self.permitted(&id, caller, &prepared.bind(nulls)?).durable().await?;
+        meter.end(Ending::Complete);
+        Ok(prepared)
+    }
+
+    fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
+        let id = self.audit.next_id();
+        let user = caller.principal.name().to_owned();
+        let meter = Meter::start(Arc::clone(&self.audit), id.clone(), user);
+        (id, meter)
     }
 
     /// The whole road. The decision is durable before the stream is returned; the stream writes the
@@ -234,12 +340,11 @@ impl Gateway {
         values: Vec<ScalarValue>,
         cancel: &CancelToken,
     ) -> Result<RowStream, Error> {
-        let id = self.audit.next_id();
-        let mut meter =
-            Meter::start(Arc::clone(&self.audit), id.clone(), caller.principal.name().to_owned());
-        let secured =
-            self.prepare(caller, statement, hints).and_then(|prepared| prepared.bind(values));
-        let secured = match secured {
+        let (id, mut meter) = self.meter(caller);
+        let secured = self
+            .prepare(caller, statement, hints)
+            .and_then(|prepared| Ok((prepared.bind(values)?, prepared)));
+        let (secured, prepared) = match secured {
             Ok(secured) => secured,
             Err(error) => {
                 self.refused(&id, caller, statement, &error).durable().await?;
@@ -247,11 +352,13 @@ impl Gateway {
                 return Err(error);
             }
         };
+        let entry = self.open.query(&prepared, || self.state());
         let decision = self.permitted(&id, caller, &secured);
-        let started = self.start(caller, secured, cancel).await;
+        let started = self.start(caller, secured, cancel, &entry).await;
         // The warehouse works while the record goes to disk.
         let durable = decision.durable().await;
-        let (admitted, batches) = match started.and_then(|started| durable.map(|()| started)) {
+        let both = started.and_then(|started| durable.map(|recorded| (recorded, started)));
+        let (recorded, (admitted, batches)) = match both {
             Ok(started) => started,
             Err(error) => {
                 meter.end(Ending::Failed(error.kind()));
@@ -259,7 +366,7 @@ impl Gateway {
             }
         };
         let budget = caller.timeout.map(|timeout| timeout.saturating_sub(meter.elapsed()));
-        Ok(RowStream::new(batches, admitted, meter, cancel.clone(), budget))
+        Ok(RowStream::new(recorded, batches, admitted, entry, meter, cancel.clone(), budget))
     }
 
     /// Admits a secured query and starts it, within its timeout.
@@ -268,20 +375,22 @@ impl Gateway {
         caller: &Caller<'_>,
         secured: Secured,
         cancel: &CancelToken,
+        entry: &Entry,
     ) -> Result<(Admitted, BatchStream), Error> {
         let work = async {
             let admitted = self.admission.admit(secured).await?;
             let batches = match admitted.secured().engine() {
                 Engine::Warehouse => self.warehouse.run(&admitted).await?,
                 Engine::System => {
-                    let view = Arc::new(self.view(caller));
-                    SystemCatalogs { context: &self.system, view }.run(&admitted).await?
+                    let view = Arc::new(self.view(caller)?);
+                    SystemCatalogs { context: self.system.clone(), view }.run(&admitted).await?
                 }
             };
             Ok((admitted, batches))
         };
         tokio::select! {
             biased;
+            () = entry.token().cancelled() => Err(revoked()),
             () = cancel.cancelled() => Err(canceled()),
             started = tokio::time::timeout(caller.timeout.unwrap_or(Duration::MAX), work) => {
                 started.unwrap_or_else(|_| Err(timed_out()))
@@ -290,23 +399,25 @@ impl Gateway {
     }
 
     /// What the caller may see of the catalog.
-    fn view(&self, caller: &Caller<'_>) -> View {
+    pub(crate) fn view(&self, caller: &Caller<'_>) -> Result<View, Error> {
         let state = self.state();
+        let circumstances = circumstances()?;
+        let standing = state.standing(caller.principal, &circumstances)?;
         let tables = state.snapshot.tables().filter_map(|table| {
-            Some((Arc::clone(table), state.bundle.visible(caller.principal, table)?))
+            visible(&state.bundle, caller.principal, &circumstances, &standing, table)
         });
-        View::new(
+        Ok(View::new(
             tables.collect(),
             caller.facts.user.clone(),
-            state.bundle.roles_of(caller.principal).into_iter().collect(),
+            standing.active().iter().cloned().collect(),
             caller.facts.database.clone(),
             crate::settings::described(&caller.facts.settings),
             caller.facts.backend_pid,
-        )
+        ))
     }
 
     fn permitted(&self, id: &str, caller: &Caller<'_>, secured: &Secured) -> crate::audit::Pending {
-        self.audit.decide(&Decision {
+        self.audit.decide(Decision {
             id,
             principal: caller.principal.name(),
             roles: secured.roles().iter().map(String::as_str).collect(),
@@ -338,7 +449,7 @@ impl Gateway {
     ) -> crate::audit::Pending {
         let state = self.state();
         let roles = state.bundle.roles_of(caller.principal);
-        self.audit.decide(&Decision {
+        self.audit.decide(Decision {
             id,
             principal: caller.principal.name(),
             roles: roles.iter().map(String::as_str).collect(),

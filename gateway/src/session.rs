@@ -14,8 +14,11 @@ use tollgate_rewriter::command::Command;
 use tollgate_rewriter::statement::Body;
 
 use crate::cancel::CancelToken;
+use crate::introspect::View;
 use crate::pipeline::{Caller, Description, Gateway, Statement};
+use crate::revocation::Entry;
 use crate::settings::{SERVER_VERSION, Settings};
+use crate::state::circumstances;
 use crate::stream::{RowStream, Tag};
 
 use command::{show_columns, text_batch, text_columns};
@@ -83,6 +86,7 @@ struct Savepoint {
 pub struct Session {
     gateway: Arc<Gateway>,
     principal: Arc<Principal>,
+    entry: Entry,
     settings: Settings,
     /// Changes whenever a setting does, so that kept plans are left behind.
     generation: u64,
@@ -102,12 +106,14 @@ impl Session {
     /// Starts a session for an authenticated principal; also gives the first ParameterStatus list.
     ///
     /// # Errors
-    /// An unknown database, or a start-up setting that doesn't exist or has a wrong value.
+    /// Access rules that leave the principal no role, an unknown database, or a start-up setting that doesn't exist or has a wrong value.
     pub fn new(
         gateway: Arc<Gateway>,
-        principal: Principal,
+        principal: impl Into<Arc<Principal>>,
         startup: StartupSettings,
     ) -> Result<(Session, Vec<(String, String)>), Error> {
+        let principal = principal.into();
+        gateway.state().standing(&principal, &circumstances()?)?;
         let database = gateway.settings.database.clone();
         if startup.database != database {
             return Err(Error::new(
@@ -137,8 +143,9 @@ impl Session {
         };
         let reported = settings.reported();
         let session = Session {
+            entry: gateway.open.session(&principal),
             gateway,
-            principal: Arc::new(principal),
+            principal,
             settings,
             generation: 0,
             facts,
@@ -178,14 +185,14 @@ impl Session {
         self.refuse_in_failed_block(statement)?;
         match statement.parsed().body() {
             Body::Query(_) => {
-                let prepared = self.gateway.prepare(&self.caller(), statement, hints)?;
+                let prepared = self.gateway.look(&self.caller(), statement, hints).await?;
                 Ok(Description {
                     parameters: prepared.parameters().to_vec(),
                     columns: Some(Arc::clone(prepared.output())),
                 })
             }
             Body::Explain(_) => {
-                let prepared = self.gateway.prepare(&self.caller(), statement, hints)?;
+                let prepared = self.gateway.look(&self.caller(), statement, hints).await?;
                 Ok(Description {
                     parameters: prepared.parameters().to_vec(),
                     columns: Some(text_columns(&["QUERY PLAN"])),
@@ -199,7 +206,7 @@ impl Session {
             }
             Body::Execute { name, .. } => {
                 let target = self.prepared_statement(name)?;
-                let prepared = self.gateway.prepare(&self.caller(), &target, &[])?;
+                let prepared = self.gateway.look(&self.caller(), &target, &[]).await?;
                 Ok(Description {
                     parameters: Vec::new(),
                     columns: Some(Arc::clone(prepared.output())),
@@ -241,7 +248,7 @@ impl Session {
                 Ok(Outcome::Rows(stream))
             }
             Body::Explain(_) => {
-                let prepared = self.gateway.prepare(&self.caller(), statement, hints)?;
+                let prepared = self.gateway.explain(&self.caller(), statement, hints).await?;
                 let plan = prepared.explain();
                 let columns = text_columns(&["QUERY PLAN"]);
                 let batch = text_batch(&columns, &[plan.lines().collect()])?;
@@ -264,14 +271,14 @@ impl Session {
                 }
                 let target = Statement::new(tollgate_rewriter::Parsed::clone(query));
                 // Refuses at once what the execution would refuse.
-                self.gateway.prepare(&self.caller(), &target, &[])?;
+                self.gateway.look(&self.caller(), &target, &[]).await?;
                 self.prepared.insert(name.clone(), target);
                 Ok(Outcome::Command { tag: "PREPARE".to_owned() })
             }
             Body::Execute { name, values } => {
                 let target = self.prepared_statement(name)?;
                 let gateway = Arc::clone(&self.gateway);
-                let prepared = gateway.prepare(&self.caller(), &target, &[])?;
+                let prepared = gateway.look(&self.caller(), &target, &[]).await?;
                 let values = typed(values, prepared.parameters())?;
                 let stream = gateway.run(&self.caller(), &target, &[], values, cancel).await?;
                 Ok(Outcome::Rows(stream))
@@ -302,6 +309,12 @@ impl Session {
 
     /// Tells the client and the planner of changed settings.
     fn settings_changed(&mut self) {
+        if self.transaction == TransactionState::Idle
+            && let Ok(level) = self.settings.get(command::DEFAULT_ISOLATION).map(str::to_owned)
+        {
+            // The next transaction has the default again, which is a good value.
+            let _ = self.settings.set(command::ISOLATION, Some(&level));
+        }
         let old =
             std::mem::replace(&mut self.facts.settings, Arc::new(self.settings.values().clone()));
         if *old == *self.facts.settings {
@@ -326,6 +339,11 @@ impl Session {
         }
     }
 
+    /// What the principal may see of the catalog now.
+    pub fn view(&self) -> Result<View, Error> {
+        self.gateway.view(&self.caller())
+    }
+
     /// Whether a transaction block is open.
     pub fn transaction(&self) -> TransactionState {
         self.transaction
@@ -346,6 +364,21 @@ impl Session {
     /// Who is connected.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// On once the user is gone or has other attributes: the session must end, whatever it does.
+    pub fn ended(&self) -> &CancelToken {
+        self.entry.token()
+    }
+
+    /// How long the client may be silent now, with a transaction open.
+    pub fn idle_limit(&self) -> Option<std::time::Duration> {
+        match self.transaction {
+            TransactionState::Idle => None,
+            TransactionState::Open | TransactionState::Failed => {
+                self.settings.idle_in_transaction()
+            }
+        }
     }
 
     /// The notices since the last call.

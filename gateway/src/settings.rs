@@ -135,7 +135,7 @@ const DEFINITIONS: &[Definition] = &[
         "0",
         Rule::Millis,
         false,
-        "Accepted; no lock is ever held.",
+        "A transaction without a statement for that long ends the session; 0: never.",
     ),
     def("in_hot_standby", "in_hot_standby", "off", Rule::Fixed, true, "Whether this is a standby."),
     def(
@@ -311,6 +311,8 @@ const DEFINITIONS: &[Definition] = &[
 pub(crate) struct Settings {
     values: BTreeMap<String, String>,
     defaults: BTreeMap<String, String>,
+    /// The operator's bound on the statement timeout.
+    longest: Option<Duration>,
 }
 
 fn definition(name: &str) -> Result<&'static Definition, Error> {
@@ -332,7 +334,7 @@ impl Settings {
         if let Some(timeout) = statement_timeout {
             values.insert("statement_timeout".to_owned(), timeout.as_millis().to_string());
         }
-        Self { defaults: values.clone(), values }
+        Self { defaults: values.clone(), values, longest: statement_timeout }
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<&str, Error> {
@@ -403,10 +405,20 @@ impl Settings {
             .collect()
     }
 
-    /// The statement timeout; zero is none.
+    /// The statement timeout: the session's own, but never more than the operator's.
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
-        let text = self.values.get("statement_timeout")?;
-        let millis = text.parse::<u64>().ok()?;
+        let own = self.millis("statement_timeout");
+        own.into_iter().chain(self.longest).min()
+    }
+
+    /// How long a transaction may be without a statement.
+    pub(crate) fn idle_in_transaction(&self) -> Option<Duration> {
+        self.millis("idle_in_transaction_session_timeout")
+    }
+
+    /// A time; zero is none.
+    fn millis(&self, name: &str) -> Option<Duration> {
+        let millis = self.values.get(name)?.parse::<u64>().ok()?;
         (millis > 0).then(|| Duration::from_millis(millis))
     }
 }

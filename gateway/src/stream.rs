@@ -13,8 +13,9 @@ use tollgate_rewriter::OutputColumn;
 use tollgate_warehouse::BatchStream;
 use tollgate_warehouse::admission::Admitted;
 
-use crate::audit::{Ending, Meter};
+use crate::audit::{Ending, Meter, Recorded};
 use crate::cancel::CancelToken;
+use crate::revocation::{Entry, revoked};
 
 /// A value that doesn't fit is an error, never NULL.
 const EXACT: CastOptions<'static> =
@@ -29,10 +30,34 @@ pub(crate) enum Tag {
 }
 
 /// The rows of one statement. Dropping it cancels the query and writes its receipt.
+///
+/// Only the pipeline makes one, from an admitted query and the proof that its decision is recorded:
+/// ```compile_fail,E0624
+/// # use tollgate_gateway::{CancelToken, RowStream, audit::{Meter, Recorded}};
+/// # use tollgate_warehouse::{BatchStream, admission::Admitted};
+/// fn stream(recorded: Recorded, batches: BatchStream, admitted: Admitted, meter: Meter) -> RowStream {
+///     RowStream::new(recorded, batches, admitted, meter, CancelToken::new(), None)
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use tollgate_gateway::RowStream;
+/// fn other_rows(batches: tollgate_warehouse::BatchStream, stream: RowStream) -> RowStream {
+///     RowStream { batches, ..stream }
+/// }
+/// ```
+/// ```
+/// # use tollgate_gateway::RowStream;
+/// async fn first(mut stream: RowStream) -> bool {
+///     matches!(stream.next().await, Some(Ok(_)))
+/// }
+/// ```
 pub struct RowStream {
     // Fields drop in this order: the query stops, its slot is free, its receipt is written.
     batches: BatchStream,
-    _admitted: Option<Admitted>,
+    admitted: Option<Admitted>,
+    /// On once access is revoked.
+    revoked: CancelToken,
+    _entry: Option<Entry>,
     meter: Option<Meter>,
     columns: Arc<[OutputColumn]>,
     schema: SchemaRef,
@@ -44,8 +69,10 @@ pub struct RowStream {
 
 impl RowStream {
     pub(crate) fn new(
+        _: Recorded,
         batches: BatchStream,
         admitted: Admitted,
+        entry: Entry,
         meter: Meter,
         cancel: CancelToken,
         budget: Option<Duration>,
@@ -53,7 +80,9 @@ impl RowStream {
         let columns = Arc::clone(admitted.secured().output());
         Self {
             batches,
-            _admitted: Some(admitted),
+            admitted: Some(admitted),
+            revoked: entry.token().clone(),
+            _entry: Some(entry),
             meter: Some(meter),
             schema: schema(&columns),
             columns,
@@ -68,7 +97,9 @@ impl RowStream {
     pub(crate) fn fixed(columns: Arc<[OutputColumn]>, batch: RecordBatch, tag: Tag) -> Self {
         Self {
             batches: futures::stream::iter([Ok(batch)]).boxed(),
-            _admitted: None,
+            admitted: None,
+            revoked: CancelToken::new(),
+            _entry: None,
             meter: None,
             schema: schema(&columns),
             columns,
@@ -94,8 +125,9 @@ impl RowStream {
         let budget = self.budget.unwrap_or(Duration::MAX);
         let item = tokio::select! {
             biased;
+            () = self.revoked.cancelled() => Some(Err(revoked())),
             () = self.cancel.cancelled() => Some(Err(canceled())),
-            item = tokio::time::timeout(budget, self.batches.next()) => match item {
+            item = tokio::time::timeout(budget, pull(&mut self.admitted, &mut self.batches)) => match item {
                 Ok(item) => item,
                 Err(_) => Some(Err(timed_out())),
             },
@@ -146,10 +178,23 @@ impl RowStream {
         self.done = true;
         // Ends the warehouse's work at once, not when the stream is dropped.
         self.batches = futures::stream::empty().boxed();
-        self._admitted = None;
+        self.admitted = None;
+        self._entry = None;
         if let Some(meter) = &mut self.meter {
             meter.end(ending);
         }
+    }
+
+    /// Gives the query's slot back until the next batch is asked for: nobody may ever ask.
+    pub fn pause(&mut self) {
+        if let Some(admitted) = &mut self.admitted {
+            admitted.pause();
+        }
+    }
+
+    /// On once the access that this query rests on is revoked: no more may be sent.
+    pub fn revoked(&self) -> &CancelToken {
+        &self.revoked
     }
 
     /// Counts what went to the client. Called before the next batch is asked for.
@@ -167,6 +212,19 @@ impl RowStream {
             Tag::Explain => "EXPLAIN".to_owned(),
         }
     }
+}
+
+/// The next batch, once the query has a slot.
+async fn pull(
+    admitted: &mut Option<Admitted>,
+    batches: &mut BatchStream,
+) -> Option<Result<RecordBatch, Error>> {
+    if let Some(admitted) = admitted
+        && let Err(error) = admitted.resume().await
+    {
+        return Some(Err(error));
+    }
+    batches.next().await
 }
 
 fn schema(columns: &[OutputColumn]) -> SchemaRef {

@@ -19,12 +19,13 @@ use tollgate_warehouse::{BatchStream, Warehouse};
 use crate::introspect::{self, View};
 
 /// The system catalogs as one principal sees them, as a warehouse.
-pub(crate) struct SystemCatalogs<'a> {
-    pub(crate) context: &'a Context,
+#[derive(Clone)]
+pub(crate) struct SystemCatalogs {
+    pub(crate) context: Context,
     pub(crate) view: Arc<View>,
 }
 
-impl Leaves for SystemCatalogs<'_> {
+impl Leaves for SystemCatalogs {
     fn provider(&self, source: &Arc<dyn TableSource>) -> Result<Arc<dyn TableProvider>, Error> {
         let Some(system) = source.downcast_ref::<SystemSource>() else {
             return Err(Error::internal("a query over the system catalogs reads another table"));
@@ -38,12 +39,12 @@ impl Leaves for SystemCatalogs<'_> {
     }
 }
 
-impl Warehouse for SystemCatalogs<'_> {
+impl Warehouse for SystemCatalogs {
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
         async move {
             let plan = introspect::bind(query.secured().plan().clone(), &self.view)
                 .map_err(Error::internal)?;
-            run_plan(self.context, &plan, self).await
+            run_plan(&self.context, plan, self.clone()).await
         }
         .boxed()
     }
@@ -68,8 +69,17 @@ impl<E: UdfSource> UdfSource for Functions<E> {
         system.map(Arc::clone).or_else(|| self.engine.scalar(name))
     }
 
+    fn bounded(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let ours = self.system.iter().any(|function| function.name() == name);
+        if ours { None } else { self.engine.bounded(name) }
+    }
+
     fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         self.engine.aggregate(name)
+    }
+
+    fn windowed(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.engine.windowed(name)
     }
 
     fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {

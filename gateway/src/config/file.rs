@@ -21,6 +21,8 @@ pub(super) struct File {
     pub(super) drain: Option<String>,
     /// The PostgreSQL front end.
     pub(super) pg: Pg,
+    /// The Arrow Flight SQL front end; absent: not served.
+    pub(super) flight: Option<Flight>,
     /// Health and metrics over HTTP; absent: not served.
     pub(super) admin: Option<Admin>,
     /// Who may connect.
@@ -57,6 +59,24 @@ pub(super) struct Pg {
     pub(super) statement_timeout: Option<String>,
 }
 
+/// The Arrow Flight SQL front end. With the certificate of the PostgreSQL front end, TLS is all
+/// that it speaks; without one it listens at a loopback address, without TLS.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Flight {
+    /// Address and port to listen at (default "127.0.0.1:6433").
+    pub(super) listen: Option<String>,
+    /// How many connections may be open at once (default 200).
+    pub(super) max_connections: Option<u32>,
+    /// How long a bearer token and a prepared statement are good (default "12h").
+    pub(super) token_lifetime: Option<String>,
+    /// How long the ticket of a result is good (default "1h").
+    pub(super) ticket_lifetime: Option<String>,
+    /// A file of keys that replicas share: 64 hexadecimal digits a line; the first one seals tokens
+    /// and handles, all of them open (default: a random key at each start).
+    pub(super) key_file: Option<String>,
+}
+
 /// Health and metrics over HTTP.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -79,6 +99,8 @@ pub(super) struct Users {
 pub(super) struct Policies {
     /// The folder of policies: all `.sql` files in it.
     pub(super) folder: Option<String>,
+    /// How often to look whether policies, users or this file have changed, as "2s"; "0s": never.
+    pub(super) watch: Option<String>,
 }
 
 /// Where the data is.

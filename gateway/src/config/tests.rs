@@ -147,7 +147,24 @@ name = "crm.gone"
 #[test]
 fn the_schema_names_every_section() {
     let schema: serde_json::Value = serde_json::from_str(&schema_json()).unwrap();
-    for section in ["pg", "users", "policies", "warehouse", "tables", "audit", "secrets"] {
+    for section in ["pg", "flight", "users", "policies", "warehouse", "tables", "audit", "secrets"]
+    {
         assert!(!schema["properties"][section].is_null(), "{section}");
     }
+}
+
+#[test]
+fn flight_is_served_where_it_is_named() {
+    assert!(parse(SMALL).unwrap().flight.is_none());
+    let config = parse(&format!("{SMALL}[flight]\nkey_file = \"flight.keys\"\n")).unwrap();
+    let flight = config.flight.unwrap();
+    assert_eq!(flight.listen.to_string(), "127.0.0.1:6433");
+    assert_eq!(flight.token_lifetime, Duration::from_secs(12 * 3600));
+    assert_eq!(flight.key_file.unwrap(), PathBuf::from("/etc/tollgate/flight.keys"));
+
+    let errors = parse(&format!("{SMALL}[flight]\nlisten = \"0.0.0.0:6433\"\n")).unwrap_err();
+    let expected = "11: passwords, queries and results would cross the network without TLS";
+    assert_eq!(errors, [expected]);
+    let errors = parse(&format!("{SMALL}[flight]\nlisten = \"127.0.0.1:6432\"\n")).unwrap_err();
+    assert_eq!(errors, ["11: \"flight.listen\" is the same as another front end's"]);
 }

@@ -8,8 +8,8 @@ use tollgate_catalog::TableName;
 
 use super::read::{Lines, Problem};
 use super::{
-    Certificate, Config, ForeignKeyDeclaration, MaskKey, Pg, TableDeclaration, TlsMode, Warehouse,
-    file, values,
+    Certificate, Config, Flight, ForeignKeyDeclaration, MaskKey, Pg, TableDeclaration, TlsMode,
+    Warehouse, file, values,
 };
 
 /// Checks values and notes what is wrong with them.
@@ -37,6 +37,7 @@ impl<'a> Checker<'a> {
         }
         let drain = self.duration("drain", raw.drain, Some(Duration::from_secs(10)));
         let pg = self.pg(raw.pg);
+        let flight = raw.flight.map(|flight| self.flight(flight, pg.as_ref()));
         let admin = raw.admin.map(|admin| {
             self.address("admin.listen", admin.listen, SocketAddr::from(([127, 0, 0, 1], 6434)))
         });
@@ -49,6 +50,16 @@ impl<'a> Checker<'a> {
                 "use two ports",
             );
         }
+        if let (Some(Some(flight)), Some(pg)) = (&flight, &pg) {
+            let admin = admin.flatten();
+            if flight.listen == pg.listen || admin == Some(flight.listen) {
+                self.note(
+                    "flight.listen",
+                    "\"flight.listen\" is the same as another front end's",
+                    "use a port for each",
+                );
+            }
+        }
         let users = self.path(
             "users.file",
             raw.users.file,
@@ -59,6 +70,8 @@ impl<'a> Checker<'a> {
             raw.policies.folder,
             "name the folder of policies: folder = \"policies\" under [policies]",
         );
+        let watch =
+            self.duration("policies.watch", raw.policies.watch, Some(Duration::from_secs(2)));
         let warehouse = self.warehouse(raw.warehouse);
         let tables = self.tables(raw.tables);
         let audit = raw.audit.file.filter(|file| file != "stdout").map(|file| self.base.join(file));
@@ -67,12 +80,17 @@ impl<'a> Checker<'a> {
             database,
             drain: drain?,
             pg: pg?,
+            flight: match flight {
+                Some(flight) => Some(flight?),
+                None => None,
+            },
             admin: match admin {
                 Some(admin) => Some(admin?),
                 None => None,
             },
             users: users?,
             policies: policies?,
+            watch: watch.map(|every| (!every.is_zero()).then_some(every))?,
             warehouse: warehouse?,
             tables,
             audit,
@@ -128,6 +146,38 @@ impl<'a> Checker<'a> {
             max_connections,
             authentication_timeout: authentication_timeout?,
             statement_timeout,
+        })
+    }
+
+    fn flight(&mut self, raw: file::Flight, pg: Option<&Pg>) -> Option<Flight> {
+        let default = Flight::at(SocketAddr::from(([127, 0, 0, 1], 6433)));
+        let listen = self.address("flight.listen", raw.listen, default.listen);
+        let max_connections = self.positive("flight.max_connections", raw.max_connections, 200);
+        let token_lifetime = self.duration(
+            "flight.token_lifetime",
+            raw.token_lifetime,
+            Some(default.token_lifetime),
+        );
+        let ticket_lifetime = self.duration(
+            "flight.ticket_lifetime",
+            raw.ticket_lifetime,
+            Some(default.ticket_lifetime),
+        );
+        if pg.is_some_and(|pg| pg.certificate.is_none())
+            && listen.is_some_and(|listen| !listen.ip().is_loopback())
+        {
+            self.note(
+                "flight.listen",
+                "passwords, queries and results would cross the network without TLS",
+                "set \"cert\" and \"key\" under [pg], or listen at 127.0.0.1",
+            );
+        }
+        Some(Flight {
+            listen: listen?,
+            max_connections,
+            token_lifetime: token_lifetime?,
+            ticket_lifetime: ticket_lifetime?,
+            key_file: raw.key_file.map(|file| self.base.join(file)),
         })
     }
 

@@ -23,8 +23,14 @@ use super::rows::{self, Cell};
 use super::view::View;
 
 /// A value that a function got.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Arg(ScalarValue);
+
+impl From<ScalarValue> for Arg {
+    fn from(value: ScalarValue) -> Self {
+        Self(value)
+    }
+}
 
 impl Arg {
     /// A number, if it is of a type of numbers.
@@ -173,8 +179,10 @@ impl ScalarUDFImpl for Function {
         let mut cells = Vec::with_capacity(count);
         for row in 0..count {
             let values = args.args.iter().map(|arg| match arg {
-                ColumnarValue::Scalar(value) => Ok(Arg(value.clone())),
-                ColumnarValue::Array(array) => ScalarValue::try_from_array(array, row).map(Arg),
+                ColumnarValue::Scalar(value) => Ok(Arg::from(value.clone())),
+                ColumnarValue::Array(array) => {
+                    ScalarValue::try_from_array(array, row).map(Arg::from)
+                }
             });
             cells.push((self.spec.evaluate)(view, &values.collect::<Result<Vec<_>>>()?)?);
         }

@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use tollgate_catalog::{TableName, pg_type};
 
 use super::keys::{self, Key};
-use super::layout::RELATIONS;
+use super::layout::relations;
 use super::names::{OWNER, schemas};
 use super::rows::{self, Rows, row};
 use super::types;
@@ -85,21 +85,22 @@ fn tables(view: &View, rows: &mut Rows) {
         );
     };
     for table in view.visible() {
-        add(&table.table.name.schema, &table.table.name.table, "r");
+        let kind = if table.table.view().is_some() { "v" } else { "r" };
+        add(&table.table.name.schema, &table.table.name.table, kind);
     }
-    for layout in RELATIONS {
+    for layout in relations() {
         add(layout.schema, layout.name, layout.kind);
     }
 }
 
 fn columns(view: &View, rows: &mut Rows) {
     for table in view.visible() {
-        for (attnum, column) in table.columns() {
+        for (attnum, column, nullable) in table.nullable_columns() {
             let name = &table.table.name;
-            add_column(view, rows, name, attnum, &column.name, &column.data_type, column.nullable);
+            add_column(view, rows, name, attnum, &column.name, &column.data_type, nullable);
         }
     }
-    for layout in RELATIONS {
+    for layout in relations() {
         let name = TableName::new(layout.schema, layout.name);
         for (attnum, field) in (1i16..).zip(rows::schema(layout.columns).fields()) {
             let nullable = field.is_nullable();

@@ -1,11 +1,13 @@
 //! Primary and foreign keys that are visible to the end, and their names.
 
+use std::collections::HashSet;
+
 use tollgate_catalog::TableName;
 
 use super::oid::{constraint_oid, index_oid, table_oid};
 use super::view::{View, Visible};
 
-/// A key, all of whose columns (and, of a foreign key, all referenced ones) are visible.
+/// A key, all of whose columns (and, of a foreign key, all referenced ones) are visible, unmasked.
 #[derive(Debug)]
 pub(super) struct Key<'a> {
     pub(super) oid: u32,
@@ -27,7 +29,7 @@ impl Key<'_> {
 }
 
 /// The index behind a table's primary key: name and oid.
-fn index(table: &TableName) -> (String, u32) {
+pub(super) fn index(table: &TableName) -> (String, u32) {
     let name = format!("{}_pkey", table.table);
     let oid = index_oid(&table.schema, &name);
     (name, oid)
@@ -39,7 +41,7 @@ pub(super) fn primary(table: Visible<'_>) -> Option<Key<'_>> {
     if indexes.is_empty() {
         return None;
     }
-    let columns = indexes.iter().map(|index| table.attnum(*index)).collect::<Option<Vec<_>>>()?;
+    let columns = table.key(indexes)?;
     let (name, index) = index(&table.table.name);
     let oid = constraint_oid(&table.table.name, &name);
     Some(Key { oid, name, table, columns, references: None, index })
@@ -50,14 +52,14 @@ pub(super) fn foreign<'a>(view: &'a View, table: Visible<'a>) -> Vec<Key<'a>> {
     let mut keys: Vec<Key<'a>> = Vec::new();
     for key in &table.table.foreign_keys {
         let Some(other) = view.by_name(&key.references) else { continue };
-        let columns =
-            key.columns.iter().map(|index| table.attnum(*index)).collect::<Option<Vec<_>>>();
-        let referenced = key
-            .referenced_columns
-            .iter()
-            .map(|name| other.attnum_of(name))
-            .collect::<Option<Vec<_>>>();
-        let (Some(columns), Some(referenced)) = (columns, referenced) else { continue };
+        let names = key.referenced_columns.iter();
+        let referenced =
+            names.map(|name| other.table.column_index(name)).collect::<Option<Vec<_>>>();
+        let (Some(columns), Some(referenced)) =
+            (table.key(&key.columns), referenced.and_then(|indexes| other.key(&indexes)))
+        else {
+            continue;
+        };
         let base =
             format!("{}_{}_fkey", table.table.name.table, Key::names(table, &columns).join("_"));
         let twins = keys.iter().filter(|key| key.name.starts_with(&base)).count();
@@ -78,6 +80,17 @@ pub(super) fn primary_keys(view: &View) -> impl Iterator<Item = Key<'_>> {
 /// All visible keys.
 pub(super) fn all(view: &View) -> impl Iterator<Item = Key<'_>> {
     view.visible().flat_map(|table| primary(table).into_iter().chain(foreign(view, table)))
+}
+
+/// The oids of the tables that have a foreign key or are referenced by one. In PostgreSQL they have
+/// triggers, and clients look for foreign keys only where those are.
+pub(super) fn related(view: &View) -> HashSet<u32> {
+    let keys = view.visible().flat_map(|table| foreign(view, table));
+    keys.flat_map(|key| {
+        let other = key.references.map(|(other, _)| other.oid());
+        std::iter::once(key.table.oid()).chain(other)
+    })
+    .collect()
 }
 
 /// The oid of a table or of a primary key's index by its name.

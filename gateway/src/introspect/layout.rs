@@ -3,6 +3,8 @@
 //! A column is `name:type`, `?` if it may be NULL. Types: `o` oid, `t` text (also name and "char"),
 //! `2` `4` `8` integers, `f` real, `b` boolean, `z` timestamptz, `i` interval, `y` bytea, `[]` lists.
 
+mod empty;
+
 /// One system relation.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -32,8 +34,12 @@ const PG: &str = "pg_catalog";
 const IS: &str = "information_schema";
 
 /// All system relations.
+pub(super) fn relations() -> impl Iterator<Item = &'static Layout> {
+    RELATIONS.iter().chain(empty::EMPTY)
+}
+
 #[rustfmt::skip]
-pub(super) const RELATIONS: &[Layout] = &[
+const RELATIONS: &[Layout] = &[
     relation(PG, "pg_aggregate", 2600, "r",
         "aggfnoid:o aggkind:t aggnumdirectargs:2 aggtransfn:o aggfinalfn:o aggcombinefn:o \
          aggserialfn:o aggdeserialfn:o aggmtransfn:o aggminvtransfn:o aggmfinalfn:o \

@@ -29,13 +29,13 @@ use tollgate_rewriter::SystemSchemas;
 pub use functions::{bind, functions, signatures};
 pub use names::{regclass, regclass_name};
 pub use oid::{collisions, table_oid};
-pub use view::View;
+pub use view::{Reference, View, VisibleColumn, VisibleKey, VisibleTable};
 
-use layout::{Layout, RELATIONS};
+use layout::{Layout, relations};
 use rows::Rows;
 
 fn layout(name: &TableName) -> Option<&'static Layout> {
-    RELATIONS.iter().find(|layout| layout.schema == name.schema && layout.name == name.table)
+    relations().find(|layout| layout.schema == name.schema && layout.name == name.table)
 }
 
 /// Which system relations exist: the same for every principal.

@@ -4,7 +4,7 @@ use tollgate_catalog::TableName;
 use tollgate_catalog::id::{fold, quote_if_needed};
 
 use super::keys;
-use super::layout::RELATIONS;
+use super::layout::relations;
 use super::oid::schema_oid;
 use super::types::PROCS;
 use super::view::View;
@@ -48,7 +48,7 @@ pub(super) fn schema_name(view: &View, oid: u32) -> Option<String> {
 
 /// The relation or index with an oid.
 pub(super) fn relation_name(view: &View, oid: u32) -> Option<TableName> {
-    if let Some(layout) = RELATIONS.iter().find(|layout| layout.oid == oid) {
+    if let Some(layout) = relations().find(|layout| layout.oid == oid) {
         return Some(TableName::new(layout.schema, layout.name));
     }
     if let Some(table) = view.by_oid(oid) {
@@ -58,8 +58,7 @@ pub(super) fn relation_name(view: &View, oid: u32) -> Option<TableName> {
 }
 
 fn relation_oid(view: &View, name: &TableName) -> Option<u32> {
-    RELATIONS
-        .iter()
+    relations()
         .find(|layout| layout.schema == name.schema && layout.name == name.table)
         .map(|layout| layout.oid)
         .or_else(|| keys::relation_oid(view, name))

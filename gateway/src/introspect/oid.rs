@@ -7,6 +7,8 @@
 
 use tollgate_catalog::{Snapshot, TableName};
 
+use super::keys;
+
 /// PostgreSQL gives oids below this to its own objects.
 const FIRST: u64 = 16384;
 
@@ -45,15 +47,21 @@ pub(super) fn index_oid(schema: &str, index: &str) -> u32 {
     derive("index", &[schema, index])
 }
 
-/// The pairs of tables of a snapshot that share an oid, for the operator's log.
+/// The pairs of relations of a snapshot (tables, and the indexes of their primary keys) that share
+/// an oid, for the operator's log.
 pub fn collisions(snapshot: &Snapshot) -> Vec<(TableName, TableName)> {
-    let mut seen = std::collections::BTreeMap::<u32, &TableName>::new();
+    let mut seen = std::collections::BTreeMap::<u32, TableName>::new();
     let mut found = Vec::new();
-    for table in snapshot.tables() {
-        match seen.get(&table_oid(&table.name)) {
-            Some(other) => found.push(((*other).clone(), table.name.clone())),
+    let relations = snapshot.tables().flat_map(|table| {
+        let index = (!table.primary_key.is_empty()).then(|| keys::index(&table.name));
+        let index = index.map(|(name, oid)| (oid, TableName::new(&table.name.schema, name)));
+        std::iter::once((table_oid(&table.name), table.name.clone())).chain(index)
+    });
+    for (oid, name) in relations {
+        match seen.get(&oid) {
+            Some(other) => found.push((other.clone(), name)),
             None => {
-                seen.insert(table_oid(&table.name), &table.name);
+                seen.insert(oid, name);
             }
         }
     }

@@ -1,10 +1,11 @@
 //! The rows of `pg_catalog` that stand for the principal's tables: classes, columns, keys, comments.
 
 use arrow::datatypes::DataType;
+use tollgate_catalog::id::quote;
 use tollgate_catalog::pg_type;
 
 use super::keys;
-use super::layout::RELATIONS;
+use super::layout::relations;
 use super::names::{OWNER, schemas};
 use super::oid::schema_oid;
 use super::rows::{self, Rows, row};
@@ -57,6 +58,8 @@ struct Class<'a> {
     method: u32,
     columns: usize,
     indexed: bool,
+    related: bool,
+    acl: Option<Vec<String>>,
 }
 
 fn classes(view: &View, rows: &mut Rows) {
@@ -73,10 +76,13 @@ fn classes(view: &View, rows: &mut Rows) {
             relpersistence: "p",
             relkind: class.kind,
             relnatts: i16::try_from(class.columns).unwrap_or(i16::MAX),
+            relhastriggers: class.related,
             relispopulated: true,
             relreplident: if class.kind == "r" { "d" } else { "n" },
+            relacl: class.acl,
         );
     };
+    let related = keys::related(view);
     for table in view.visible() {
         let key = keys::primary(table);
         let name = &table.table.name;
@@ -84,10 +90,12 @@ fn classes(view: &View, rows: &mut Rows) {
             oid: table.oid(),
             name: &name.table,
             schema: &name.schema,
-            kind: "r",
-            method: HEAP,
+            kind: if table.table.view().is_some() { "v" } else { "r" },
+            method: if table.table.view().is_some() { 0 } else { HEAP },
             columns: table.columns.len(),
             indexed: key.is_some(),
+            related: related.contains(&table.oid()),
+            acl: Some(vec![may_select(&view.user)]),
         });
         if let Some(key) = key {
             class(Class {
@@ -98,10 +106,12 @@ fn classes(view: &View, rows: &mut Rows) {
                 method: BTREE,
                 columns: key.columns.len(),
                 indexed: false,
+                related: false,
+                acl: None,
             });
         }
     }
-    for layout in RELATIONS {
+    for layout in relations() {
         class(Class {
             oid: layout.oid,
             name: layout.name,
@@ -110,14 +120,23 @@ fn classes(view: &View, rows: &mut Rows) {
             method: if layout.kind == "r" { HEAP } else { 0 },
             columns: layout.columns.split_whitespace().count(),
             indexed: false,
+            related: false,
+            acl: None,
         });
     }
 }
 
+/// What an `aclitem` says of a user who may select and nothing else.
+fn may_select(user: &str) -> String {
+    let plain = user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let user = if plain { user.to_owned() } else { quote(user) };
+    format!("{user}=r/{}", OWNER.1)
+}
+
 fn attributes(view: &View, rows: &mut Rows) {
     for table in view.visible() {
-        for (attnum, column) in table.columns() {
-            attribute(rows, table.oid(), attnum, &column.name, &column.data_type, column.nullable);
+        for (attnum, column, nullable) in table.nullable_columns() {
+            attribute(rows, table.oid(), attnum, &column.name, &column.data_type, nullable);
         }
     }
     for key in keys::primary_keys(view) {
@@ -126,7 +145,7 @@ fn attributes(view: &View, rows: &mut Rows) {
             attribute(rows, key.index, attnum, &column.name, &column.data_type, true);
         }
     }
-    for layout in RELATIONS {
+    for layout in relations() {
         let schema = rows::schema(layout.columns);
         for (attnum, field) in (1i16..).zip(schema.fields()) {
             let nullable = field.is_nullable();
@@ -239,23 +258,25 @@ fn descriptions(view: &View, rows: &mut Rows) {
 }
 
 fn tables(view: &View, rows: &mut Rows) {
-    let mut add = |schema: &str, name: &str, indexed: bool| {
+    let related = keys::related(view);
+    let mut add = |schema: &str, name: &str, indexed: bool, related: bool| {
         row!(rows,
             schemaname: schema,
             tablename: name,
             tableowner: OWNER.1,
             hasindexes: indexed,
             hasrules: false,
-            hastriggers: false,
+            hastriggers: related,
             rowsecurity: false,
         );
     };
-    for table in view.visible() {
+    for table in view.visible().filter(|table| table.table.view().is_none()) {
         let name = &table.table.name;
-        add(&name.schema, &name.table, keys::primary(table).is_some());
+        let indexed = keys::primary(table).is_some();
+        add(&name.schema, &name.table, indexed, related.contains(&table.oid()));
     }
-    for layout in RELATIONS.iter().filter(|layout| layout.kind == "r") {
-        add(layout.schema, layout.name, false);
+    for layout in relations().filter(|layout| layout.kind == "r") {
+        add(layout.schema, layout.name, false, false);
     }
 }
 

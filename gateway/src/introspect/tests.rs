@@ -14,9 +14,11 @@ use arrow::datatypes::DataType;
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::scalar::ScalarValue;
 use tollgate_catalog::{Column, ForeignKey, Snapshot, Storage, Table, TableName, pg_type};
 
-use super::layout::RELATIONS;
+use super::functions::Arg;
+use super::layout::relations;
 use super::*;
 
 fn table(name: &str, columns: &[(&str, DataType)], foreign_keys: Vec<ForeignKey>) -> Arc<Table> {
@@ -68,6 +70,19 @@ fn view() -> Arc<View> {
 }
 
 fn with(tables: Vec<(Arc<Table>, Vec<usize>)>) -> Arc<View> {
+    masked(tables, &[])
+}
+
+/// A view in which the columns of these names are masked.
+fn masked(tables: Vec<(Arc<Table>, Vec<usize>)>, masked: &[&str]) -> Arc<View> {
+    let tables = tables.into_iter().map(|(table, columns)| {
+        let column = |index: usize| VisibleColumn {
+            index,
+            masked: masked.contains(&table.columns[index].name.as_str()),
+        };
+        VisibleTable { columns: columns.into_iter().map(column).collect(), table }
+    });
+    let tables = tables.collect();
     let settings = vec![("search_path".to_owned(), "public, crm".to_owned(), String::new())];
     let roles = vec!["analyst".to_owned()];
     Arc::new(View::new(tables, "ana".to_owned(), roles, "lake".to_owned(), settings, 7))
@@ -84,7 +99,7 @@ async fn run(view: &Arc<View>, sql: &str) -> Result<String, String> {
         let provider = Arc::new(datafusion::catalog::MemorySchemaProvider::new());
         catalog.register_schema(schema, provider).unwrap();
     }
-    for layout in RELATIONS {
+    for layout in relations() {
         let batch = batch(view, &TableName::new(layout.schema, layout.name)).unwrap();
         let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
         let name = format!("{}.{}", layout.schema, layout.name);
@@ -110,7 +125,7 @@ async fn check(sql: &str, expect: &str) {
 
 #[test]
 fn every_relation_builds_and_known_ones_have_rows() {
-    for layout in RELATIONS {
+    for layout in relations() {
         let name = TableName::new(layout.schema, layout.name);
         let schema = SystemRelations.schema(&name).unwrap();
         let batch = batch(&view(), &name).unwrap();
@@ -163,7 +178,7 @@ fn hidden_columns_leave_no_trace() {
         ..customers.as_ref().clone()
     };
     let missing = with(vec![(Arc::new(without), vec![0, 1]), (orders, vec![0, 1])]);
-    for layout in RELATIONS {
+    for layout in relations() {
         let name = TableName::new(layout.schema, layout.name);
         assert_eq!(batch(&view(), &name), batch(&missing, &name), "{name}");
     }
@@ -175,6 +190,29 @@ fn keys_with_a_hidden_column_are_hidden() {
     let view = with(vec![(customers, vec![1, 2]), (orders, vec![0, 1])]);
     let constraints = batch(&view, &TableName::new("pg_catalog", "pg_constraint")).unwrap();
     assert_eq!(constraints.num_rows(), 1, "only the primary key of orders");
+}
+
+#[tokio::test]
+async fn masked_columns_may_be_null_and_are_no_keys() {
+    let (customers, orders) = tables();
+    let both = vec![(customers, vec![0, 2]), (orders, vec![0, 1])];
+    let masked = masked(both, &["id"]);
+    for (sql, expected) in [
+        (
+            "SELECT attnotnull FROM pg_attribute WHERE attrelid = tg_regclass('customers') AND attname = 'id'",
+            "false",
+        ),
+        (
+            "SELECT is_nullable FROM information_schema.columns WHERE table_name = 'orders' AND column_name = 'id'",
+            "YES",
+        ),
+        ("SELECT count(*) FROM pg_constraint", "0"),
+        ("SELECT count(*) FROM pg_index", "0"),
+        ("SELECT count(*) FROM pg_class WHERE relkind = 'i'", "0"),
+    ] {
+        assert_eq!(run(&masked, sql).await.unwrap(), expected, "{sql}");
+    }
+    check("SELECT attnotnull FROM pg_attribute WHERE attrelid = tg_regclass('customers') AND attname = 'id'", "true").await;
 }
 
 #[test]
@@ -267,4 +305,102 @@ async fn hidden_equals_missing_in_errors() {
     let role = "SELECT has_table_privilege('bob', 'customers', 'SELECT')";
     let error = run(&view(), role).await.unwrap_err();
     assert!(error.contains("role \"bob\" does not exist"), "{error}");
+}
+
+/// Whatever a function is asked for by name or by oid, what is hidden is as what isn't there.
+#[test]
+fn hidden_equals_missing_in_every_function() {
+    let view = view();
+    let oids = |schema: &str, table: &str, role: &str| {
+        let name = TableName::new(schema, table);
+        let key = format!("{table}_pkey");
+        let oids = [
+            table_oid(&name),
+            oid::schema_oid(schema),
+            oid::index_oid(schema, &key),
+            oid::constraint_oid(&name, &key),
+            oid::role_oid(role),
+        ];
+        oids.map(|oid| (oid.to_string(), Arg::from(ScalarValue::from(oid))))
+    };
+    let texts = |schema: &str, table: &str, column: &str, role: &str| {
+        [
+            format!("{schema}.{table}"),
+            table.to_owned(),
+            format!("\"{schema}\".\"{table}\""),
+            format!("lake.{schema}.{table}"),
+            format!("{schema}.{table}_pkey"),
+            schema.to_owned(),
+            column.to_owned(),
+            role.to_owned(),
+        ]
+        .map(|text| (text.clone(), Arg::from(ScalarValue::from(text))))
+    };
+    let hidden = texts("hr", "salaries", "national_id", "bob")
+        .into_iter()
+        .chain(oids("hr", "salaries", "bob"));
+    let missing = texts("hq", "salariez", "national_ie", "boc")
+        .into_iter()
+        .chain(oids("hq", "salariez", "boc"));
+    let pairs: Vec<_> = hidden.zip(missing).collect();
+    let fillers = || {
+        ["select", "usage", "member", "crm.customers", "id", "ana", "pg_class"]
+            .map(|text| ScalarValue::from(text.to_owned()))
+            .into_iter()
+            .chain([ScalarValue::from(1i64), ScalarValue::from(true)])
+            .chain([ScalarValue::from(table_oid(&TableName::new("crm", "customers")))])
+            .collect::<Vec<_>>()
+            .into_iter()
+    };
+    // A number of bytes names nothing.
+    for spec in evaluate::FUNCTIONS.iter().filter(|spec| spec.name != "pg_size_pretty") {
+        for count in spec.arguments.0.max(1)..=spec.arguments.1.min(4) {
+            for place in 0..count {
+                for (one, two) in fillers().zip(fillers().cycle().skip(1)) {
+                    let ask = |(name, arg): &(String, Arg)| {
+                        let mut others = [&one, &two, &one].into_iter().cloned();
+                        let args: Vec<Arg> = (0..count)
+                            .map(|at| match at == place {
+                                true => arg.clone(),
+                                false => Arg::from(others.next().unwrap()),
+                            })
+                            .collect();
+                        let told = match (spec.evaluate)(&view, &args) {
+                            Ok(cell) => format!("{cell:?}"),
+                            Err(error) => error.to_string(),
+                        };
+                        let plain = |text: &str| text.replace(['"', '\\', '\''], "");
+                        plain(&told).replace(&plain(name), "it")
+                    };
+                    for (hidden, missing) in &pairs {
+                        assert_eq!(
+                            ask(hidden),
+                            ask(missing),
+                            "{}: {} and {}",
+                            spec.name,
+                            hidden.0,
+                            missing.0
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Two names that have one oid are found, whatever the order of tables.
+#[test]
+fn collisions_are_found() {
+    let mut seen = std::collections::HashMap::new();
+    let (one, other) = (0u32..)
+        .find_map(|number| {
+            let name = format!("t{number}");
+            let oid = table_oid(&TableName::new("crm", &name));
+            seen.insert(oid, name.clone()).map(|other| (name, other))
+        })
+        .unwrap();
+    let named = |name: &str| table(name, &[("id", DataType::Int64)], Vec::new()).as_ref().clone();
+    let snapshot = Snapshot::new(1, [named(&one), named(&other), named("x")]);
+    let found = collisions(&snapshot);
+    assert_eq!(found.len(), 1, "{found:?}");
 }

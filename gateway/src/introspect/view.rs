@@ -5,14 +5,32 @@ use std::sync::{Arc, OnceLock};
 
 use tollgate_catalog::{Column, Table, TableName};
 
-use super::keys;
+use super::keys::{self, Key};
 use super::oid::table_oid;
+
+/// A table of which a principal may see something.
+#[derive(Debug, Clone)]
+pub struct VisibleTable {
+    /// The table.
+    pub table: Arc<Table>,
+    /// Its visible columns, in order.
+    pub columns: Vec<VisibleColumn>,
+}
+
+/// A visible column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VisibleColumn {
+    /// Its index in the table.
+    pub index: usize,
+    /// Whether a mask stands for its values: it may give NULL, or one value for many.
+    pub masked: bool,
+}
 
 /// What one principal may see of the catalog, and the facts of his session.
 #[derive(Debug)]
 pub struct View {
-    /// The visible tables, by name, each with the indexes of its visible columns.
-    pub tables: Vec<(Arc<Table>, Vec<usize>)>,
+    /// The visible tables, by name.
+    tables: Vec<VisibleTable>,
     /// The principal's name.
     pub user: String,
     /// His roles.
@@ -36,9 +54,9 @@ struct Index {
 }
 
 impl View {
-    /// A view of `tables`, sorted by name, each with the indexes of its visible columns.
+    /// A view of `tables`, sorted by name.
     pub fn new(
-        tables: Vec<(Arc<Table>, Vec<usize>)>,
+        tables: Vec<VisibleTable>,
         user: String,
         roles: Vec<String>,
         database: String,
@@ -73,16 +91,16 @@ impl View {
 
     /// The schemas of the visible tables, each once.
     pub(super) fn user_schemas(&self) -> BTreeSet<&str> {
-        self.tables.iter().map(|(table, _)| table.name.schema.as_str()).collect()
+        self.tables.iter().map(|shown| shown.table.name.schema.as_str()).collect()
     }
 
     /// All visible tables.
     pub(super) fn visible(&self) -> impl Iterator<Item = Visible<'_>> {
-        self.tables.iter().map(|(table, columns)| Visible { table, columns })
+        self.tables.iter().map(VisibleTable::visible)
     }
 
     fn at(&self, position: Option<&usize>) -> Option<Visible<'_>> {
-        self.tables.get(*position?).map(|(table, columns)| Visible { table, columns })
+        self.tables.get(*position?).map(VisibleTable::visible)
     }
 
     /// A visible table by its oid.
@@ -100,17 +118,71 @@ impl View {
         self.at(self.index().indexes.get(&oid))
     }
 
+    /// The visible tables, in the order of their names.
+    pub fn tables(&self) -> &[VisibleTable] {
+        &self.tables
+    }
+
+    /// The keys all of whose columns are visible, those that they reference included.
+    pub fn keys(&self) -> Vec<VisibleKey> {
+        keys::all(self)
+            .map(|key| VisibleKey {
+                table: key.table.table.name.clone(),
+                columns: Key::names(key.table, &key.columns),
+                references: key.references.as_ref().map(|(other, columns)| {
+                    let primary = keys::primary(*other).filter(|key| key.columns == *columns);
+                    Reference {
+                        table: other.table.name.clone(),
+                        columns: Key::names(*other, columns),
+                        key: primary.map(|key| key.name),
+                    }
+                }),
+                name: key.name,
+            })
+            .collect()
+    }
+
     /// The number (`attnum`) under which a column of a table, by its index there, is shown.
     pub fn attnum(&self, table: &TableName, column: usize) -> Option<i16> {
         self.by_name(table)?.attnum(column)
     }
 }
 
+impl VisibleTable {
+    fn visible(&self) -> Visible<'_> {
+        Visible { table: &self.table, columns: &self.columns }
+    }
+}
+
+/// A visible key of a table: its primary key, or a foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisibleKey {
+    /// The key's name.
+    pub name: String,
+    /// The table.
+    pub table: TableName,
+    /// The names of its columns, in the key's order.
+    pub columns: Vec<String>,
+    /// What a foreign key references; `None` for a primary key.
+    pub references: Option<Reference>,
+}
+
+/// What a foreign key references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The table.
+    pub table: TableName,
+    /// The names of its columns, in the key's order.
+    pub columns: Vec<String>,
+    /// The name of the primary key that they are, if they are one.
+    pub key: Option<String>,
+}
+
 /// A visible table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visible<'a> {
     pub(super) table: &'a Table,
-    pub(super) columns: &'a [usize],
+    pub(super) columns: &'a [VisibleColumn],
 }
 
 impl<'a> Visible<'a> {
@@ -122,12 +194,19 @@ impl<'a> Visible<'a> {
     /// The visible columns with their numbers.
     pub(super) fn columns(self) -> impl Iterator<Item = (i16, &'a Column)> {
         let table = self.table;
-        (1i16..).zip(self.columns.iter().filter_map(|index| table.columns.get(*index)))
+        (1i16..).zip(self.columns.iter().filter_map(|shown| table.columns.get(shown.index)))
+    }
+
+    /// The same, and whether a value that the principal sees may be NULL.
+    pub(super) fn nullable_columns(self) -> impl Iterator<Item = (i16, &'a Column, bool)> {
+        self.columns()
+            .zip(self.columns)
+            .map(|((attnum, column), shown)| (attnum, column, column.nullable || shown.masked))
     }
 
     /// The number of a column by its index in the table, if it is visible.
     pub(super) fn attnum(self, index: usize) -> Option<i16> {
-        let position = self.columns.iter().position(|column| *column == index)?;
+        let position = self.columns.iter().position(|column| column.index == index)?;
         i16::try_from(position + 1).ok()
     }
 
@@ -136,10 +215,20 @@ impl<'a> Visible<'a> {
         self.attnum(self.table.column_index(name)?)
     }
 
+    /// The numbers of columns by their indexes in the table, if all are visible as they are: masked
+    /// values are neither unique nor those that another table has.
+    pub(super) fn key(self, indexes: &[usize]) -> Option<Vec<i16>> {
+        let in_clear = |index: &usize| {
+            let shown = self.columns.iter().find(|column| column.index == *index)?;
+            self.attnum(*index).filter(|_| !shown.masked)
+        };
+        indexes.iter().map(in_clear).collect()
+    }
+
     /// The visible column with a number.
     pub(super) fn column(self, attnum: i16) -> Option<&'a Column> {
         let position = usize::try_from(attnum).ok()?.checked_sub(1)?;
-        self.table.columns.get(*self.columns.get(position)?)
+        self.table.columns.get(self.columns.get(position)?.index)
     }
 
     /// The name of the visible column with a number.

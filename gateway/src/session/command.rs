@@ -15,6 +15,9 @@ use crate::stream::{RowStream, Tag};
 /// The most savepoints in one transaction.
 const MAX_SAVEPOINTS: usize = 1024;
 
+pub(super) const ISOLATION: &str = "transaction_isolation";
+pub(super) const DEFAULT_ISOLATION: &str = "default_transaction_isolation";
+
 impl Session {
     pub(super) fn command(&mut self, command: &Command) -> Result<Outcome, Error> {
         let tag = match command {
@@ -52,8 +55,9 @@ impl Session {
                     }
                 }
             }
-            Command::Begin { start } => {
+            Command::Begin { start, isolation } => {
                 self.begin();
+                self.isolate(*isolation)?;
                 if *start { "START TRANSACTION" } else { "BEGIN" }
             }
             Command::Commit => self.commit(),
@@ -84,7 +88,21 @@ impl Session {
                 self.transaction = TransactionState::Open;
                 "ROLLBACK"
             }
-            Command::Characteristics => "SET",
+            Command::Characteristics { session: true, isolation } => {
+                if let Some(level) = isolation {
+                    self.settings.set(DEFAULT_ISOLATION, Some(level))?;
+                    self.settings_changed();
+                }
+                "SET"
+            }
+            Command::Characteristics { session: false, isolation } => {
+                if self.transaction == TransactionState::Idle {
+                    self.warn("25P01", "SET TRANSACTION can only be used in transaction blocks");
+                } else {
+                    self.isolate(*isolation)?;
+                }
+                "SET"
+            }
             Command::Deallocate(name) => {
                 match name {
                     Some(name) => {
@@ -136,6 +154,15 @@ impl Session {
             text_batch(&columns, &[vec![self.settings.get(name)?]])?
         };
         Ok(Outcome::Rows(RowStream::fixed(columns, batch, Tag::Show)))
+    }
+
+    /// Notes the isolation level of the open transaction.
+    fn isolate(&mut self, level: Option<&str>) -> Result<(), Error> {
+        if let Some(level) = level {
+            self.settings.set(ISOLATION, Some(level))?;
+            self.settings_changed();
+        }
+        Ok(())
     }
 
     fn begin(&mut self) {

@@ -1,0 +1,145 @@
+//! Open sessions and running queries, and how a change of users or policies reaches them.
+//!
+//! A query finishes under the state it started with unless access was revoked: then it is cut. A
+//! query registers before it is looked at, so that either the change finds it or it finds the change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tollgate_catalog::{Error, ErrorKind};
+use tollgate_identity::Principal;
+use tollgate_rewriter::Prepared;
+
+use crate::cancel::CancelToken;
+use crate::state::{State, circumstances};
+
+/// What is open now. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Open {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: AtomicU64,
+    sessions: Mutex<HashMap<u64, (Arc<Principal>, CancelToken)>>,
+    queries: Mutex<HashMap<u64, (Arc<Prepared>, CancelToken)>>,
+}
+
+/// Whether everything that was permitted still is: no role is gone, and no column.
+fn holds(prepared: &Prepared, state: &State) -> bool {
+    let State { bundle, snapshot } = state;
+    if prepared.is_under(bundle.hash(), snapshot.version()) {
+        return true;
+    }
+    let standing = circumstances().and_then(|now| state.standing(prepared.principal(), &now));
+    let Ok(standing) = standing else { return false };
+    prepared.roles().is_subset(standing.active())
+        && prepared.visible().iter().all(|(name, columns)| {
+            let Some(table) = snapshot.table(name) else { return false };
+            let Some(visible) = bundle.visible(prepared.principal(), &standing, table) else {
+                return false;
+            };
+            let visible: BTreeSet<&str> = visible
+                .iter()
+                .filter_map(|index| table.columns.get(*index))
+                .map(|column| column.name.as_str())
+                .collect();
+            columns.iter().all(|column| visible.contains(column.as_str()))
+        })
+}
+
+impl Open {
+    /// Notes a session; the token is on once its user's access is revoked.
+    pub(crate) fn session(&self, principal: &Arc<Principal>) -> Entry {
+        let (id, token) = self.token();
+        self.inner.sessions.lock().insert(id, (Arc::clone(principal), token.clone()));
+        Entry { open: self.clone(), id, token, kind: Kind::Session }
+    }
+
+    /// Notes a query that is about to start. `state` is asked after that: it may have been replaced
+    /// since the decision, before anyone could find this query.
+    pub(crate) fn query(
+        &self,
+        prepared: &Arc<Prepared>,
+        state: impl FnOnce() -> Arc<State>,
+    ) -> Entry {
+        let (id, token) = self.token();
+        self.inner.queries.lock().insert(id, (Arc::clone(prepared), token.clone()));
+        if !holds(prepared, &state()) {
+            token.cancel();
+        }
+        Entry { open: self.clone(), id, token, kind: Kind::Query }
+    }
+
+    fn token(&self) -> (u64, CancelToken) {
+        (self.inner.next.fetch_add(1, Ordering::Relaxed), CancelToken::new())
+    }
+
+    /// Cuts the queries that the new state wouldn't permit, and says how many.
+    pub(crate) fn cut(&self, state: &State) -> usize {
+        let queries = self.inner.queries.lock();
+        let revoked = queries.values().filter(|(prepared, _)| !holds(prepared, state));
+        revoked.map(|(_, token)| token.cancel()).count()
+    }
+
+    /// Ends the sessions and cuts the queries of principals that aren't `current` any more, and says
+    /// how many sessions.
+    pub(crate) fn end(&self, current: impl Fn(&Principal) -> bool) -> usize {
+        let queries = self.inner.queries.lock();
+        let running = queries.values().filter(|(prepared, _)| !current(prepared.principal()));
+        running.for_each(|(_, token)| token.cancel());
+        drop(queries);
+        let sessions = self.inner.sessions.lock();
+        let gone = sessions.values().filter(|(principal, _)| !current(principal));
+        gone.map(|(_, token)| token.cancel()).count()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Session,
+    Query,
+}
+
+/// One that is open; dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    open: Open,
+    id: u64,
+    token: CancelToken,
+    kind: Kind,
+}
+
+impl Entry {
+    /// On once access is revoked.
+    pub(crate) fn token(&self) -> &CancelToken {
+        &self.token
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        match self.kind {
+            Kind::Session => drop(self.open.inner.sessions.lock().remove(&self.id)),
+            Kind::Query => drop(self.open.inner.queries.lock().remove(&self.id)),
+        }
+    }
+}
+
+/// The error of a query whose permission ended while it ran.
+pub fn revoked() -> Error {
+    Error::new(ErrorKind::InsufficientPrivilege, "canceling statement because access was revoked")
+        .with_hint("run it again to see what you may see now")
+}
+
+/// The error of a session whose user is gone or has other attributes.
+pub fn ended() -> Error {
+    Error::new(
+        ErrorKind::AdminShutdown,
+        "terminating connection because the user's access has changed",
+    )
+    .with_hint("connect again")
+}

@@ -1,0 +1,53 @@
+//! Catalog and policies in force, and the circumstances in which they are asked.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tollgate_catalog::{Error, ErrorKind, Snapshot};
+use tollgate_identity::Principal;
+use tollgate_policy::{Bundle, Circumstances, NoActiveRole, Standing};
+
+/// Catalog and policies that belong together; replaced as one.
+pub struct State {
+    /// The catalog.
+    pub snapshot: Arc<Snapshot>,
+    /// The policies.
+    pub bundle: Arc<Bundle>,
+}
+
+impl State {
+    /// The catalog with the views that the policies declare.
+    pub(crate) fn with_views(self) -> Self {
+        Self { snapshot: self.bundle.catalog(&self.snapshot), bundle: self.bundle }
+    }
+
+    /// The roles that a principal has now.
+    ///
+    /// # Errors
+    /// 28000 if the access rules leave it none.
+    pub(crate) fn standing(
+        &self,
+        principal: &Principal,
+        circumstances: &Circumstances,
+    ) -> Result<Standing, Error> {
+        self.bundle.standing(principal, circumstances).map_err(|NoActiveRole| no_active_role())
+    }
+}
+
+/// What surrounds a statement now. Passwords, the only proof so far, attest neither a second factor
+/// nor a purpose.
+///
+/// # Errors
+/// The clock shows no time that rules could be held against.
+pub(crate) fn circumstances() -> Result<Circumstances, Error> {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = since_1970.map_err(Error::internal)?.as_micros();
+    let now = i64::try_from(micros).map_err(Error::internal)?;
+    Ok(Circumstances { now, mfa: false, purpose: None })
+}
+
+/// The same for every rule, so that it tells about none.
+pub(crate) fn no_active_role() -> Error {
+    Error::new(ErrorKind::InvalidAuthorization, "access is not permitted for this connection")
+        .with_hint("ask the operator from where, when and how you may connect")
+}
