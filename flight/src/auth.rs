@@ -1,0 +1,207 @@
+//! Who calls: Basic credentials are exchanged for a bearer token, and every other call shows one.
+//!
+//! Tokens of other issuers (JWT) and client certificates would be told apart here: in
+//! [`Shared::authenticate`], before anything else of a call is looked at.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, USER_AGENT};
+use parking_lot::RwLock;
+use tokio::sync::Semaphore;
+use tollgate_catalog::{Error, ErrorKind};
+use tollgate_gateway::{Gateway, Session, StartupSettings};
+use tollgate_identity::{Principal, SealKeys, TokenFacts, UserStore};
+use tonic::Status;
+
+use crate::cancel::Running;
+use crate::options::Options;
+use crate::status::{Answer, internal, status};
+
+/// How many passwords are hashed at once; more wait.
+const HASHING: usize = 2;
+
+/// The longest name and password together, in base64.
+const LONGEST_BASIC: usize = 4096;
+
+/// The bounds of the front end.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a token and a prepared statement are good.
+    pub token_lifetime: Duration,
+    /// How long a ticket is good.
+    pub ticket_lifetime: Duration,
+    /// How long a client may leave a stream unread before its query ends.
+    pub stall: Duration,
+    /// The most bytes of one message of a client.
+    pub max_message: usize,
+    /// The bytes of one stream that may wait for the client.
+    pub queue: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            token_lifetime: Duration::from_secs(12 * 3600),
+            ticket_lifetime: Duration::from_secs(3600),
+            stall: Duration::from_secs(15 * 60),
+            max_message: 16 << 20,
+            queue: 8 << 20,
+        }
+    }
+}
+
+/// What all calls share.
+pub(crate) struct Shared {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) users: RwLock<Arc<UserStore>>,
+    pub(crate) keys: RwLock<Arc<SealKeys>>,
+    pub(crate) settings: Settings,
+    pub(crate) running: Arc<Running>,
+    hashing: Semaphore,
+}
+
+/// An authenticated call.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) options: Options,
+    pub(crate) expires: u64,
+    application: String,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        users: Arc<UserStore>,
+        keys: Arc<SealKeys>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            gateway,
+            users: RwLock::new(users),
+            keys: RwLock::new(keys),
+            settings,
+            running: Arc::default(),
+            hashing: Semaphore::new(HASHING),
+        }
+    }
+
+    /// The keys in force.
+    pub(crate) fn keys(&self) -> Arc<SealKeys> {
+        Arc::clone(&self.keys.read())
+    }
+
+    /// Who calls, by the bearer token in the headers.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Answer<Caller> {
+        let token = credentials(headers, "bearer")
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
+            .ok_or_else(unauthenticated)?;
+        let users = Arc::clone(&self.users.read());
+        let (principal, facts) = users
+            .verify_token(&self.keys(), &token, address, now())
+            .map_err(|_| unauthenticated())?;
+        Ok(Caller {
+            principal: Arc::new(principal),
+            options: Options::from_bytes(&facts.session).ok_or_else(unauthenticated)?,
+            expires: facts.expires,
+            application: application(headers),
+        })
+    }
+
+    /// Exchanges the Basic credentials in the headers for a bearer token.
+    pub(crate) async fn log_in(&self, headers: &HeaderMap, address: IpAddr) -> Answer<String> {
+        let (user, password) = basic(headers).ok_or_else(|| {
+            status(
+                &Error::new(ErrorKind::InvalidAuthorization, "the handshake has no credentials")
+                    .with_hint("send user name and password as basic authentication"),
+            )
+        })?;
+        let users = Arc::clone(&self.users.read());
+        let _one_of_few = self.hashing.acquire().await.map_err(internal)?;
+        let name = user.clone();
+        let hashed = tokio::task::spawn_blocking(move || {
+            let principal = users.verify_password(&name, &password, address);
+            (users, principal)
+        });
+        let (users, principal) = hashed.await.map_err(internal)?;
+        let principal = principal.map_err(|error| {
+            tracing::info!(user, %error, "authentication failed");
+            let text = format!("password authentication failed for user \"{user}\"");
+            status(&Error::new(ErrorKind::InvalidPassword, text).with_hint(error.hint()))
+        })?;
+        let expires = now().saturating_add(self.settings.token_lifetime.as_secs());
+        self.issue(&users, &principal, &Options::default(), expires)
+    }
+
+    /// A token for somebody who is authenticated, with these options, as a header's value.
+    pub(crate) fn issue(
+        &self,
+        users: &UserStore,
+        principal: &Principal,
+        options: &Options,
+        expires: u64,
+    ) -> Answer<String> {
+        let facts = TokenFacts { expires, session: options.to_bytes() };
+        let token = users.issue_token(&self.keys(), principal, &facts).map_err(internal)?;
+        Ok(format!("Bearer {}", URL_SAFE_NO_PAD.encode(token)))
+    }
+
+    /// A session for one call.
+    pub(crate) fn session(&self, caller: &Caller, schema: &str) -> Answer<Session> {
+        let mut options = Vec::new();
+        if !schema.is_empty() {
+            let path = tollgate_catalog::id::quote(schema);
+            options.push(("search_path".to_owned(), path));
+        }
+        let startup = StartupSettings {
+            application_name: caller.application.clone(),
+            database: self.gateway.database().to_owned(),
+            options,
+            backend_pid: 0,
+        };
+        let principal = Arc::clone(&caller.principal);
+        let (session, _) = Session::new(Arc::clone(&self.gateway), principal, startup)
+            .map_err(|error| status(&error))?;
+        Ok(session)
+    }
+}
+
+/// The time, in seconds since 1970.
+pub(crate) fn now() -> u64 {
+    // A clock before 1970 makes everything expired.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+}
+
+fn unauthenticated() -> Status {
+    status(
+        &Error::new(ErrorKind::InvalidAuthorization, "the call is not authenticated")
+            .with_hint("log in with user name and password; a token ends after some hours"),
+    )
+}
+
+/// What follows the scheme in the one `authorization` header.
+fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (found, rest) = value.to_str().ok()?.split_once(' ')?;
+    found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let text = credentials(headers, "basic").filter(|text| text.len() <= LONGEST_BASIC)?;
+    let bytes = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// What the client calls itself, in printable characters.
+fn application(headers: &HeaderMap) -> String {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(60).collect()
+}

@@ -1,0 +1,92 @@
+//! How an error looks in gRPC.
+
+use tollgate_catalog::{Error, ErrorKind};
+use tonic::{Code, Status};
+
+/// The result of a call.
+pub(crate) type Answer<T> = Result<T, Status>;
+
+/// The longest text of a status: it travels in a header.
+const LONGEST: usize = 4096;
+
+/// The status for an error; its private cause goes to the log and nowhere else.
+pub(crate) fn status(error: &Error) -> Status {
+    let sqlstate = error.kind().sqlstate();
+    match error.cause() {
+        Some(cause) => {
+            tracing::warn!(sqlstate, message = error.message(), cause = %cause, "call failed");
+        }
+        None => tracing::debug!(sqlstate, message = error.message(), "call refused"),
+    }
+    let mut text = format!("{} (SQLSTATE {sqlstate})", error.message());
+    for (name, more) in [("detail", error.detail()), ("hint", error.hint())] {
+        if let Some(more) = more {
+            text.push_str(&format!("\n{name}: {more}"));
+        }
+    }
+    if let Some(position) = error.position() {
+        text.push_str(&format!("\nposition: {position}"));
+    }
+    let end = text.floor_char_boundary(LONGEST);
+    text.truncate(end);
+    Status::new(code(error.kind()), text)
+}
+
+/// The client sent what the protocol doesn't allow.
+pub(crate) fn violation(message: impl Into<String>) -> Status {
+    status(&Error::new(ErrorKind::ProtocolViolation, message))
+}
+
+/// What this server doesn't do.
+pub(crate) fn unsupported(what: &str) -> Status {
+    status(&Error::not_supported(what))
+}
+
+/// A defect.
+pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Status {
+    status(&Error::internal(cause))
+}
+
+fn code(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::UndefinedTable | ErrorKind::InvalidCatalogName => Code::NotFound,
+        ErrorKind::Syntax
+        | ErrorKind::UndefinedColumn
+        | ErrorKind::UndefinedFunction
+        | ErrorKind::UndefinedObject
+        | ErrorKind::AmbiguousColumn
+        | ErrorKind::DuplicateAlias
+        | ErrorKind::InvalidColumnReference
+        | ErrorKind::Grouping
+        | ErrorKind::DatatypeMismatch
+        | ErrorKind::IndeterminateDatatype
+        | ErrorKind::InvalidText
+        | ErrorKind::InvalidBinary
+        | ErrorKind::InvalidEncoding
+        | ErrorKind::InvalidDatetime
+        | ErrorKind::NumericOutOfRange
+        | ErrorKind::DivisionByZero
+        | ErrorKind::InvalidParameterValue
+        | ErrorKind::CardinalityViolation
+        | ErrorKind::DataException
+        | ErrorKind::InvalidStatementName
+        | ErrorKind::DuplicateStatement
+        | ErrorKind::InvalidCursorName
+        | ErrorKind::DuplicateCursor
+        | ErrorKind::ProtocolViolation => Code::InvalidArgument,
+        ErrorKind::NotSupported => Code::Unimplemented,
+        ErrorKind::InsufficientPrivilege | ErrorKind::ReadOnly => Code::PermissionDenied,
+        ErrorKind::InFailedTransaction
+        | ErrorKind::IdleInTransaction
+        | ErrorKind::NoActiveTransaction
+        | ErrorKind::InvalidSavepoint
+        | ErrorKind::CantChangeRuntimeParam => Code::FailedPrecondition,
+        ErrorKind::QueryCanceled => Code::Cancelled,
+        ErrorKind::AdminShutdown | ErrorKind::CannotConnectNow => Code::Unavailable,
+        ErrorKind::TooManyConnections | ErrorKind::OutOfMemory | ErrorKind::ProgramLimit => {
+            Code::ResourceExhausted
+        }
+        ErrorKind::InvalidPassword | ErrorKind::InvalidAuthorization => Code::Unauthenticated,
+        ErrorKind::WarehouseFailed | ErrorKind::Internal => Code::Internal,
+    }
+}
