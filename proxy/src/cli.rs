@@ -3,7 +3,6 @@
 mod user;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -79,7 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
     let result = match cli.command {
         Command::Serve(file) => load::load(&file.config).map_err(text).and_then(serve_loaded),
         Command::Demo(options) => demo::prepare(&options).and_then(|demo| {
-            run_server(demo.loaded, |pg| println!("{}", demo.instructions.at(pg)))
+            run_server(demo.loaded, |server| println!("{}", demo.instructions.at(server)))
         }),
         Command::Check(file) => load::load(&file.config).map_err(text).map(|loaded| {
             println!("{}", loaded.summary());
@@ -104,10 +103,15 @@ fn text(errors: load::Errors) -> String {
 }
 
 fn serve_loaded(loaded: load::Loaded) -> Result<(), String> {
-    run_server(loaded, |pg| tracing::info!(%pg, "serving PostgreSQL clients"))
+    run_server(loaded, |server| {
+        tracing::info!(pg = %server.pg(), "serving PostgreSQL clients");
+        if let Some(flight) = server.flight() {
+            tracing::info!(%flight, "serving Flight SQL clients");
+        }
+    })
 }
 
-fn run_server(loaded: load::Loaded, started: impl FnOnce(SocketAddr)) -> Result<(), String> {
+fn run_server(loaded: load::Loaded, started: impl FnOnce(&serve::Server)) -> Result<(), String> {
     log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_stack_size(STACK)
@@ -116,7 +120,7 @@ fn run_server(loaded: load::Loaded, started: impl FnOnce(SocketAddr)) -> Result<
         .map_err(|error| format!("error: could not start the runtime: {error}"))?;
     runtime.block_on(async {
         let server = serve::start(loaded).await?;
-        started(server.pg());
+        started(&server);
         server.until_signal().await
     })
 }

@@ -1,12 +1,14 @@
-//! Listeners, the Postgres front end and the command line, as a library for the binary, tests and
+//! Listeners, the PostgreSQL front end and the command line, as a library for the binary, tests and
 //! fuzzing.
 
 mod admin;
 pub mod cli;
 pub mod demo;
 mod files;
+pub mod flight;
 pub mod listener;
 pub mod load;
 pub mod pg;
 pub mod serve;
 mod tls;
+mod watch;

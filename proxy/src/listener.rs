@@ -159,7 +159,7 @@ async fn serve_one(
     pg::connection(stream, peer, &shared, shutdown).await;
 }
 
-fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+pub(crate) fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
@@ -178,13 +178,13 @@ async fn drain(mut connections: JoinSet<()>, shared: &Shared) {
     }
 }
 
-async fn all(connections: &mut JoinSet<()>) {
+pub(crate) async fn all(connections: &mut JoinSet<()>) {
     while let Some(ended) = connections.join_next().await {
         note(ended);
     }
 }
 
-fn note(ended: Result<(), tokio::task::JoinError>) {
+pub(crate) fn note(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {

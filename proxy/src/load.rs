@@ -12,13 +12,14 @@ use std::sync::Arc;
 use ring::rand::{SecureRandom, SystemRandom};
 use tollgate_catalog::Snapshot;
 use tollgate_gateway::config::{Config, MaskKey, declare};
-use tollgate_identity::UserStore;
+use tollgate_identity::{SealKeys, UserStore};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::{Embedded, discover};
 
 use crate::listener::TlsSettings;
 use crate::tls;
+use crate::watch::Watch;
 
 /// Everything that a configuration names, read and valid.
 pub struct Loaded {
@@ -34,7 +35,10 @@ pub struct Loaded {
     pub registry: Arc<Registry>,
     /// TLS, if there is a certificate.
     pub tls: Option<TlsSettings>,
+    /// What seals tokens and handles of Flight clients.
+    pub keys: Arc<SealKeys>,
     pub(crate) path: PathBuf,
+    pub(crate) watch: Watch,
     pub(crate) secret: Arc<MaskSecret>,
 }
 
@@ -67,12 +71,15 @@ pub(crate) struct Reloaded {
     pub(crate) users: String,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) bundle: Arc<Bundle>,
+    /// The shared keys, if there is a file of them.
+    pub(crate) keys: Option<Arc<SealKeys>>,
 }
 
 /// Reads the configuration at `path` and all that it names.
 pub fn load(path: &Path) -> Result<Loaded, Errors> {
     let mut errors = Errors::default();
     let Some(config) = errors.note(configuration(path)) else { return Err(errors) };
+    let watch = Watch::new(path, &config);
     let registry =
         Arc::new(Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source())));
     let users =
@@ -90,11 +97,14 @@ pub fn load(path: &Path) -> Result<Loaded, Errors> {
         (Some(_) | None, Some(_) | None) => None,
     };
     let tls = certificate(&config, &mut errors);
-    match (users, secret, snapshot, bundle) {
-        (Some(users), Some(secret), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
+    let keys = seal_keys(&config, &mut errors).or_else(|| errors.note(random_keys()));
+    match (users, secret, snapshot, bundle, keys) {
+        (Some(users), Some(secret), Some(snapshot), Some(bundle), Some(keys))
+            if errors.0.is_empty() =>
+        {
             let users = Arc::new(users);
             let path = path.to_owned();
-            Ok(Loaded { config, users, snapshot, bundle, registry, tls, path, secret })
+            Ok(Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret })
         }
         _ => Err(errors),
     }
@@ -118,9 +128,10 @@ pub(crate) fn reload(
         Some(snapshot) => bundle(&config, snapshot, registry, secret, &mut errors),
         None => None,
     };
+    let keys = seal_keys(&config, &mut errors);
     match (text, snapshot, bundle) {
         (Some(users), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
-            Ok(Reloaded { users, snapshot, bundle })
+            Ok(Reloaded { users, snapshot, bundle, keys })
         }
         _ => Err(errors),
     }
@@ -291,6 +302,26 @@ fn bytes(hex: &str) -> Option<[u8; 32]> {
     });
     let bytes: Vec<u8> = if digits.len() == 64 { pairs.collect() } else { return None };
     bytes.try_into().ok()
+}
+
+/// The keys that replicas share, if there is a file of them.
+fn seal_keys(config: &Config, errors: &mut Errors) -> Option<Arc<SealKeys>> {
+    let path = config.flight.as_ref()?.key_file.as_ref()?;
+    let keys = fs::read_to_string(path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| SealKeys::parse(&text).map_err(|error| error.to_string()));
+    let keys = keys.map_err(|error| {
+        [config.error(
+            "flight.key_file",
+            format!("could not read the keys in \"{}\": {error}", path.display()),
+            "write a key a line: 64 hexadecimal digits, as `openssl rand -hex 32` prints them",
+        )]
+    });
+    errors.note(keys).map(Arc::new)
+}
+
+fn random_keys() -> Result<Arc<SealKeys>, [String; 1]> {
+    SealKeys::random().map(Arc::new).map_err(|error| [format!("error: {error}")])
 }
 
 fn certificate(config: &Config, errors: &mut Errors) -> Option<TlsSettings> {

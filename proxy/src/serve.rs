@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tollgate_flight::Flight;
 use tollgate_gateway::config::{self, Config};
 use tollgate_gateway::{Audit, AuditTarget, Gateway, GatewayParts, GatewaySettings, State};
 use tollgate_policy::MaskSecret;
@@ -15,17 +16,22 @@ use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::{Embedded, Options};
 
 use crate::admin;
+use crate::flight::{self, Front};
 use crate::listener::{self, Limits, Shared, TlsMode};
 use crate::load::{self, Loaded};
+use crate::watch::Watch;
 
 /// A server that listens.
 pub struct Server {
     pg: SocketAddr,
+    flight: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     shared: Arc<Shared>,
+    front: Option<Arc<Front>>,
     shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
     again: Again,
+    watch: Watch,
 }
 
 /// What a reload needs.
@@ -37,7 +43,8 @@ struct Again {
 
 /// Starts a server: once this returns, clients can connect.
 pub async fn start(loaded: Loaded) -> Result<Server, String> {
-    let Loaded { config, users, snapshot, bundle, registry, tls, path, secret } = loaded;
+    let Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret } =
+        loaded;
     let warehouse = Embedded::open(&engine(&config)).map_err(said)?;
     let target = match &config.audit {
         Some(file) => AuditTarget::File(file.clone()),
@@ -69,9 +76,29 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         config::TlsMode::Required => TlsMode::Required,
         config::TlsMode::Optional => TlsMode::Optional,
     };
+    let front = config.flight.as_ref().map(|flight| Front {
+        flight: Flight::new(
+            Arc::clone(&gateway),
+            Arc::clone(&users),
+            keys,
+            tollgate_flight::Settings {
+                token_lifetime: flight.token_lifetime,
+                ticket_lifetime: flight.ticket_lifetime,
+                ..tollgate_flight::Settings::default()
+            },
+        ),
+        tls: tls.as_ref().map(flight::tls),
+        max_connections: flight.max_connections,
+        startup_timeout: config.pg.authentication_timeout,
+        drain: config.drain,
+    });
     let shared = Arc::new(Shared::new(gateway, users, tls, mode, limits(&config)));
 
     let (pg_listener, pg) = bind(&config, "pg.listen", config.pg.listen).await?;
+    let flight_listener = match &config.flight {
+        Some(flight) => Some(bind(&config, "flight.listen", flight.listen).await?),
+        None => None,
+    };
     let admin_listener = match config.admin {
         Some(address) => Some(bind(&config, "admin.listen", address).await?),
         None => None,
@@ -79,13 +106,19 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
     let (shutdown, signal) = watch::channel(false);
     let mut tasks = JoinSet::new();
     tasks.spawn(listener::serve(pg_listener, Arc::clone(&shared), signal.clone()));
+    let mut flight_at = None;
+    let front = front.map(Arc::new);
+    if let (Some((listener, address)), Some(front)) = (flight_listener, &front) {
+        tasks.spawn(flight::serve(listener, Arc::clone(front), signal.clone()));
+        flight_at = Some(address);
+    }
     let mut admin = None;
     if let Some((listener, address)) = admin_listener {
         tasks.spawn(admin::serve(listener, Arc::clone(&shared), signal));
         admin = Some(address);
     }
     let again = Again { path, registry, secret };
-    Ok(Server { pg, admin, shared, shutdown, tasks, again })
+    Ok(Server { pg, flight: flight_at, admin, shared, front, shutdown, tasks, again, watch })
 }
 
 impl Server {
@@ -94,12 +127,18 @@ impl Server {
         self.pg
     }
 
+    /// Where Flight SQL clients connect.
+    pub fn flight(&self) -> Option<SocketAddr> {
+        self.flight
+    }
+
     /// Where health and metrics are.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
     }
 
-    /// Runs until SIGINT or SIGTERM, then drains. SIGHUP reloads.
+    /// Runs until SIGINT or SIGTERM, then drains. SIGHUP reloads, and so does
+    /// a change of the files.
     pub async fn until_signal(mut self) -> Result<(), String> {
         let on = |kind| signal(kind).map_err(|error| format!("error: no signals: {error}"));
         let (mut interrupt, mut terminate, mut hangup) =
@@ -109,6 +148,7 @@ impl Server {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => self.reload(),
+                () = self.watch.changed() => self.reload(),
                 _ = self.tasks.join_next() => return Err("error: a listener ended".to_owned()),
             }
         }
@@ -123,7 +163,8 @@ impl Server {
 
     /// Reads users, tables and policies again. All of it is valid and goes live, or nothing does.
     ///
-    /// A session keeps the attributes it authenticated with; its next statement is decided anew.
+    /// A session whose user is gone or has other attributes ends. A query whose access was revoked is
+    /// cut; others finish, and the next statement is decided anew.
     pub fn reload(&self) {
         let gateway = &self.shared.gateway;
         let version = gateway.state().snapshot.version() + 1;
@@ -141,9 +182,25 @@ impl Server {
             tracing::error!("reload refused, the old state stays in force");
             return;
         };
-        tracing::info!(bundle = reloaded.bundle.hash(), version, "reloaded");
-        *self.shared.users.write() = Arc::new(users);
-        gateway.replace(State { snapshot: reloaded.snapshot, bundle: reloaded.bundle });
+        let bundle = Arc::clone(&reloaded.bundle);
+        let users = Arc::new(users);
+        if let Some(front) = &self.front {
+            front.flight.replace_users(Arc::clone(&users));
+            if let Some(keys) = reloaded.keys {
+                front.flight.replace_keys(keys);
+            }
+        }
+        *self.shared.users.write() = Arc::clone(&users);
+        let queries =
+            gateway.replace(State { snapshot: reloaded.snapshot, bundle: reloaded.bundle });
+        let sessions = gateway.end_sessions(|principal| users.is_current(principal));
+        tracing::info!(
+            bundle = bundle.hash(),
+            version,
+            queries,
+            sessions,
+            "reloaded; access was revoked of that many"
+        );
     }
 
     /// Drains and ends the server.

@@ -43,12 +43,9 @@ pub(super) fn add(add: &Add) -> Result<(), String> {
     let text = if known || text.is_empty() {
         users.with_user(&add.name, verifier, attributes).to_toml()
     } else {
-        let none = UserStore::parse("").map_err(|errors| all(&add.file, &errors))?;
-        format!(
-            "{}\n\n{}",
-            text.trim_end(),
-            none.with_user(&add.name, verifier, attributes).to_toml()
-        )
+        users
+            .append(&text, &add.name, verifier, attributes)
+            .map_err(|errors| all(&add.file, &errors))?
     };
     UserStore::parse(&text).map_err(|errors| all(&add.file, &errors))?;
     files::replace_private(&add.file, text.as_bytes())

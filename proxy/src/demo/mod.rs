@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ring::rand::{SecureRandom, SystemRandom};
+use tollgate_gateway::config;
 
 use crate::load::{self, Loaded};
+use crate::serve::Server;
 use crate::{files, tls};
 
 /// What changes with the data: a newer program doesn't serve an older one's.
@@ -31,7 +33,7 @@ pub struct Options {
     /// Address for PostgreSQL clients
     #[arg(long, default_value = "127.0.0.1:6432")]
     pub pg: SocketAddr,
-    /// Address for Flight SQL clients; reserved, not served by this version
+    /// Address for Flight SQL clients
     #[arg(long, default_value = "127.0.0.1:6433")]
     pub flight: SocketAddr,
     /// Address for health and metrics
@@ -53,16 +55,15 @@ pub struct Demo {
 /// The commands to paste.
 pub struct Instructions {
     folder: PathBuf,
-    flight: SocketAddr,
-    admin: SocketAddr,
 }
 
 /// Makes the demo's files unless they are there, and loads them.
 pub fn prepare(options: &Options) -> Result<Demo, String> {
-    if !options.pg.ip().is_loopback() || !options.admin.ip().is_loopback() {
+    let addresses = [options.pg, options.flight, options.admin];
+    if !addresses.iter().all(|address| address.ip().is_loopback()) {
         return Err(
             "error: the demo's password is known to all, so it listens at loopback only\n  \
-                    hint: use 127.0.0.1 with --pg and --admin"
+                    hint: use 127.0.0.1 with --pg, --flight and --admin"
                 .to_owned(),
         );
     }
@@ -84,8 +85,9 @@ pub fn prepare(options: &Options) -> Result<Demo, String> {
     }
     let mut loaded = load::load(&folder.join("tollgate.toml")).map_err(|e| e.to_string())?;
     loaded.config.pg.listen = options.pg;
+    loaded.config.flight = Some(config::Flight::at(options.flight));
     loaded.config.admin = Some(options.admin);
-    let instructions = Instructions { folder, flight: options.flight, admin: options.admin };
+    let instructions = Instructions { folder };
     Ok(Demo { loaded, instructions })
 }
 
@@ -130,8 +132,9 @@ fn fill(folder: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
 }
 
 impl Instructions {
-    /// The text, for a server at `pg`.
-    pub fn at(&self, pg: SocketAddr) -> String {
+    /// The text, for a server.
+    pub fn at(&self, server: &Server) -> String {
+        let pg = server.pg();
         let folder = self.folder.display();
         let psql = |user: &str, query: &str| {
             let user = format!("user={user}");
@@ -142,7 +145,7 @@ impl Instructions {
                 pg.port()
             )
         };
-        let lines = [
+        let mut lines = vec![
             format!("Tollgate is listening. The demo's files are in {folder}"),
             String::new(),
             "One query, five users:".to_owned(),
@@ -166,11 +169,41 @@ impl Instructions {
             "# ERROR:  relation \"hr.salaries\" does not exist".to_owned(),
             psql("ana", "select * from hr.salaries"),
             String::new(),
-            format!("Every decision is recorded in {folder}/audit.jsonl"),
-            format!("Health and metrics: http://{}/metrics", self.admin),
-            format!("Flight SQL is not served by this version; {} is reserved for it", self.flight),
-            "Ctrl-C stops.".to_owned(),
         ];
+        if let Some(flight) = server.flight() {
+            lines.extend(self.python(flight));
+        }
+        lines.push(format!("Every decision is recorded in {folder}/audit.jsonl"));
+        if let Some(admin) = server.admin() {
+            lines.push(format!("Health and metrics: http://{admin}/metrics"));
+        }
+        lines.push("Ctrl-C stops.".to_owned());
         lines.join("\n")
+    }
+
+    /// The same over Flight SQL, for a shell.
+    fn python(&self, flight: SocketAddr) -> [String; 6] {
+        let script = format!(
+            "import adbc_driver_flightsql.dbapi as flight\n\
+             with flight.connect(\"grpc+tls://{flight}\", db_kwargs={{\n    \
+             \"username\": \"ana\", \"password\": \"demo\",\n    \
+             \"adbc.flight.sql.client_option.tls_root_certs\": open(\"{}/ca.pem\").read(),\n\
+             }}, autocommit=True) as connection, connection.cursor() as cursor:\n    \
+             cursor.execute(\"{QUERY}\")\n    \
+             print(cursor.fetch_arrow_table())\n    \
+             cursor.execute(\"select id, email from crm.customers where id < $1 order by id\", (5,))\n    \
+             print(cursor.fetchall())",
+            self.folder.display()
+        );
+        [
+            "Over Arrow Flight SQL, with Python:".to_owned(),
+            String::new(),
+            "python3 -m venv /tmp/tollgate-adbc && /tmp/tollgate-adbc/bin/pip install -q \
+             adbc-driver-flightsql adbc-driver-manager pyarrow"
+                .to_owned(),
+            "# ana again: one tenant, e-mail addresses masked, in record batches".to_owned(),
+            format!("/tmp/tollgate-adbc/bin/python - <<'END'\n{script}\nEND"),
+            String::new(),
+        ]
     }
 }

@@ -38,14 +38,15 @@ pub(crate) fn response(severity: &str, error: &Error) -> ErrorResponse {
         Some(cause) => tracing::warn!(
             severity,
             sqlstate = error.kind().sqlstate(),
-            message = error.message(),
-            cause = %cause,
+            // Escaped: both may quote the statement, and end in a terminal.
+            text = ?error.message(),
+            cause = ?shortened(&cause.to_string()),
             "statement failed"
         ),
         None => tracing::debug!(
             severity,
             sqlstate = error.kind().sqlstate(),
-            message = error.message(),
+            text = ?error.message(),
             "statement refused"
         ),
     }
@@ -60,6 +61,15 @@ pub(crate) fn response(severity: &str, error: &Error) -> ErrorResponse {
         fields.push((b'P', position.to_string()));
     }
     ErrorResponse::new(fields)
+}
+
+/// As much of a private text as a log line should hold.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 2000;
+    if text.chars().nth(MOST).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(MOST).chain("…".chars()).collect()
 }
 
 /// A notice.

@@ -269,6 +269,7 @@ impl Connection {
             portal.state = State::Exhausted(rows.tag(0));
             self.complete(rows.tag(pumped.rows))
         } else {
+            rows.pause();
             portal.state = State::Rows(rows);
             self.notices()?;
             self.wire.put(&PortalSuspended::new())

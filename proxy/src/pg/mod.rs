@@ -16,6 +16,8 @@ mod startup;
 mod wire;
 
 pub mod encode;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod param;
 
 use std::net::SocketAddr;

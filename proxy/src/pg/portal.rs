@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use tollgate_catalog::{Error, ErrorKind, pg_type};
-use tollgate_gateway::{CancelToken, Description, OutputColumn, RowStream, Statement};
+use tollgate_gateway::{CancelToken, Description, OutputColumn, RowStream, Statement, revocation};
 
 use super::encode::{Format, RowEncoder};
 use super::error::{Stop, clean, violation};
@@ -140,6 +140,11 @@ impl Rows {
         self.stream.complete_tag(rows)
     }
 
+    /// Lets other queries run while the client asks for no rows.
+    pub(crate) fn pause(&mut self) {
+        self.stream.pause();
+    }
+
     /// Sends rows until there are no more, or `limit` are sent, or the client cancels or goes.
     ///
     /// The output holds about [`FULL`] bytes at most: then the socket decides when it goes on.
@@ -167,6 +172,9 @@ impl Rows {
                 }
                 continue;
             };
+            if self.stream.revoked().is_cancelled() {
+                return Err(Stop::Error(revocation::revoked()));
+            }
             let from = self.offset;
             let count = self.slice().min(usize::try_from(left).unwrap_or(usize::MAX));
             let to = from.saturating_add(count).min(batch.num_rows());
@@ -181,7 +189,12 @@ impl Rows {
             sent += rows as u64;
             self.stream.sent(rows as u64, bytes as u64);
             if wire.output.len() >= FULL {
-                match wire.flush_unless(cancel).await? {
+                let flushed = tokio::select! {
+                    biased;
+                    () = self.stream.revoked().cancelled() => continue,
+                    flushed = wire.flush_unless(cancel) => flushed?,
+                };
+                match flushed {
                     Flushed::All => {}
                     Flushed::Canceled => return Err(Stop::Error(canceled())),
                 }

@@ -1,12 +1,14 @@
 //! The loop of one session: a message comes, its answer goes.
 
+use std::time::Duration;
+
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tollgate_catalog::{Error, ErrorKind};
-use tollgate_gateway::{CancelToken, Outcome, Session, Statement, TransactionState};
+use tollgate_gateway::{CancelToken, Outcome, Session, Statement, TransactionState, revocation};
 
 use super::cancel::Registration;
 use super::error::{self, Stop};
@@ -53,7 +55,13 @@ impl Connection {
 
     /// Serves the client until one side ends it.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let stop = self.converse(&mut shutdown).await;
+        let ended = self.session.ended().clone();
+        let stop = tokio::select! {
+            biased;
+            // Whatever runs is dropped here. The output holds whole messages at every await.
+            () = ended.cancelled() => Stop::Fatal(revocation::ended()),
+            stop = self.converse(&mut shutdown) => stop,
+        };
         // Whatever still runs ends before the farewell, which may have to wait for the client.
         let wire = self.into_wire();
         match stop {
@@ -71,12 +79,19 @@ impl Connection {
             return stop;
         }
         loop {
+            let idle = self.session.idle_limit();
             let frame = tokio::select! {
                 biased;
                 () = stopping(shutdown), if self.at_rest => {
                     return Stop::Fatal(Error::new(
                         ErrorKind::AdminShutdown,
                         "terminating connection due to administrator command",
+                    ));
+                }
+                () = silence(idle), if self.at_rest => {
+                    return Stop::Fatal(Error::new(
+                        ErrorKind::IdleInTransaction,
+                        "terminating connection due to idle-in-transaction timeout",
                     ));
                 }
                 frame = self.wire.frame() => match frame {
@@ -200,5 +215,13 @@ impl Connection {
             }
         }
         Ok(outcome)
+    }
+}
+
+/// Returns when nothing was heard for that long; never without a limit.
+async fn silence(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }

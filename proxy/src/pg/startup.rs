@@ -8,7 +8,7 @@ use pgwire::messages::startup::{
     Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
 };
 use tollgate_catalog::{Error, ErrorKind};
-use tollgate_gateway::{CancelToken, Session, StartupSettings};
+use tollgate_gateway::{CancelToken, Session, StartupSettings, revocation};
 use tollgate_identity::{AuthError, ChannelBinding, Principal, ScramExchange};
 
 use super::error::{Stop, violation};
@@ -94,6 +94,10 @@ async fn greet(
     let registration = shared.cancels.register(length, &cancel);
     let settings = StartupSettings { backend_pid: registration.pid, ..parameters.settings };
     let (session, statuses) = Session::new(Arc::clone(&shared.gateway), principal, settings)?;
+    // The users may have changed while this one authenticated; from here on a change finds the session.
+    if !shared.users.read().is_current(session.principal()) {
+        return Err(Stop::Fatal(revocation::ended()));
+    }
     for (name, value) in statuses {
         wire.put(&ParameterStatus::new(name, value))?;
     }
@@ -247,6 +251,12 @@ fn words(text: &str) -> Vec<String> {
     }
     words.extend(word);
     words
+}
+
+/// The parameters of a start-up packet, for fuzzing.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(body: Bytes) -> Result<String, Error> {
+    Parameters::parse(body).map(|parameters| format!("{parameters:?}"))
 }
 
 #[cfg(test)]

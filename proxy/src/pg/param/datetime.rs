@@ -175,10 +175,11 @@ fn words(text: &str) -> Result<Moment, Wrong> {
     let (date, rest) = text.split_at_checked(end).ok_or(Wrong::Syntax)?;
     let days = calendar_day(date, before_christ)?;
     let rest = rest.strip_prefix('t').unwrap_or(rest).trim_start();
-    if rest.is_empty() {
-        return Ok(Moment { days, micros: 0, place: None });
-    }
-    let (micros, rest) = clock(rest)?;
+    // JDBC sends dates with a time zone and without a time of day.
+    let (micros, rest) = match rest.as_bytes().first() {
+        Some(b'0'..=b'9') => clock(rest)?,
+        Some(_) | None => (0, rest),
+    };
     Ok(Moment { days, micros, place: place(rest)? })
 }
 

@@ -140,6 +140,8 @@ fn byte_strings() {
 fn dates_and_timestamps() {
     let day = |days| ScalarValue::Date32(Some(days));
     assert_eq!(text(&DataType::Date32, "2020-02-29").unwrap(), day(18_321));
+    assert_eq!(text(&DataType::Date32, "2020-02-29 +05").unwrap(), day(18_321));
+    assert!(text(&DataType::Date32, "2020-02-29 five").is_err());
     assert_eq!(text(&DataType::Date32, "0044-03-15 BC").unwrap(), day(-735_160));
     assert_eq!(received(&DataType::Date32, &[0; 4]).unwrap(), day(10_957));
     assert!(received(&DataType::Date32, &i32::MAX.to_be_bytes()).is_err());
