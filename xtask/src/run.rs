@@ -43,10 +43,17 @@ fn seconds(elapsed: Duration) -> String {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
-    if let (None, Some(cache)) = (env::var_os("CARGO_TARGET_DIR"), cache()) {
-        command.env("CARGO_TARGET_DIR", cache.join("target"));
-    }
+    command.env("CARGO_TARGET_DIR", target());
     command
+}
+
+/// The folder of build output.
+pub(crate) fn target() -> PathBuf {
+    match (env::var_os("CARGO_TARGET_DIR"), cache()) {
+        (Some(folder), _) => root().join(folder),
+        (None, Some(cache)) => cache.join("target"),
+        (None, None) => root().join("target"),
+    }
 }
 
 /// Runs a command with this process's output.

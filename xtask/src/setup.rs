@@ -1,4 +1,4 @@
-//! What the tests need beside Rust: PostgreSQL 15 to compare with, and Python clients.
+//! What the tests need beside Rust: PostgreSQL 15 to compare with, Python clients, the JDBC driver.
 
 use std::fs;
 use std::path::Path;
@@ -7,12 +7,40 @@ use std::process::Command;
 use crate::run::{Outcome, cache, command, on_path};
 
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
-const CLIENTS: [&str; 3] = ["psycopg[binary]==3.3.9", "asyncpg==0.32.0", "SQLAlchemy==2.1.9"];
+const JDBC: &str = "/usr/share/java/postgresql.jar";
+const CLIENTS: [&str; 6] = [
+    "psycopg[binary]==3.3.9",
+    "asyncpg==0.32.0",
+    "SQLAlchemy==2.1.9",
+    "adbc-driver-flightsql==1.13.0",
+    "adbc-driver-manager==1.13.0",
+    "pyarrow==26.0.1",
+];
 
 /// Installs what is missing.
 pub(crate) fn all() -> Outcome {
     postgres()?;
+    java()?;
     python()
+}
+
+/// The JDK, which runs a program from its source, and the driver.
+fn java() -> Outcome {
+    if Path::new(JDBC).exists() && on_path("javac") {
+        println!("the JDK and the JDBC driver are here");
+        return Ok(());
+    }
+    if !on_path("apt-get") {
+        return Err(format!(
+            "a JDK (17 or newer) or the JDBC driver at {JDBC} is missing and there is no apt-get: install them by hand"
+        ));
+    }
+    apt(&["update"])?;
+    let mut install = vec!["install", "-y", "--no-install-recommends", "libpostgresql-jdbc-java"];
+    if !on_path("javac") {
+        install.push("openjdk-17-jdk-headless");
+    }
+    apt(&install)
 }
 
 fn postgres() -> Outcome {
