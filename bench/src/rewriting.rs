@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tollgate_catalog::{Snapshot, Table, TableName};
+use tollgate_catalog::{Snapshot, TableName};
 use tollgate_gateway::introspect::SystemRelations;
 use tollgate_identity::{Principal, UserStore};
-use tollgate_policy::{Bundle, MaskSecret, SourceFile};
-use tollgate_rewriter::{Registry, SessionFacts, VisibleTables};
+use tollgate_policy::{Bundle, Circumstances, MaskSecret, SourceFile, Standing};
+use tollgate_rewriter::{Registry, SessionFacts, VisibleTable, VisibleTables};
 use tollgate_warehouse::embedded;
 
 use crate::server::{POLICIES, users};
@@ -30,13 +30,13 @@ FROM monthly m JOIN (SELECT DISTINCT status FROM bench.events WHERE active) s ON
 WHERE m.amount > 10 ORDER BY m.month, m.status LIMIT 1000";
 const ROUNDS: usize = 2000;
 
-struct Visible<'a>(&'a Snapshot, &'a Bundle, &'a Principal);
+struct Visible<'a>(&'a Snapshot, &'a Bundle, &'a Principal, &'a Standing);
 
 impl VisibleTables for Visible<'_> {
-    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+    fn table(&self, name: &TableName) -> Option<VisibleTable> {
         let table = self.0.table(name)?;
-        self.1.visible(self.2, table)?;
-        Some(Arc::clone(table))
+        let columns = self.1.visible(self.2, self.3, table)?;
+        Some(VisibleTable { table: Arc::clone(table), columns })
     }
 }
 
@@ -60,13 +60,16 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
         backend_pid: 1,
         settings: Arc::new(BTreeMap::new()),
     };
-    let visible = Visible(&snapshot, &bundle, &principal);
+    let now = Circumstances { now: 0, mfa: false, purpose: None };
+    let standing =
+        bundle.standing(&principal, &now).map_err(|_| "the caller must have active roles")?;
+    let visible = Visible(&snapshot, &bundle, &principal, &standing);
     let road = || -> Result<_> {
         let parsed = tollgate_rewriter::parse(DASHBOARD)?.pop().ok_or("no statement")?;
         let resolved =
             tollgate_rewriter::resolve(&parsed, &registry, &facts, &visible, &SystemRelations)?;
-        let permit = tollgate_policy::decide(&bundle, &principal, resolved)
-            .map_err(|denied| format!("denied: {}", denied.table))?;
+        let permit = tollgate_policy::decide(&bundle, &principal, &now, resolved)
+            .map_err(|denied| format!("denied: {denied:?}"))?;
         Ok(tollgate_rewriter::secure(permit, &registry, snapshot.version(), &[])?)
     };
     let mut cold = Vec::with_capacity(ROUNDS);
@@ -79,7 +82,7 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
     let mut kept = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let same = prepared.is_for(&principal, bundle.hash(), snapshot.version());
+        let same = prepared.is_for(&principal, &standing, bundle.hash(), snapshot.version());
         std::hint::black_box((same, prepared.bind(Vec::new())?));
         kept.push(start.elapsed());
     }

@@ -1,13 +1,17 @@
-//! The attack corpus over every road that a client of the Postgres protocol has.
+//! The attack corpus over every road that a client has, of the Postgres protocol and of Flight SQL.
 //!
 //! What is right comes from PostgreSQL over a database that holds only what ana may see. A refusal
 //! is safe, but each refusal of a harmless statement stands in a golden file, where it is reviewed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use serde::Deserialize;
 
 use crate::harness::client::{Answer, Client, Fields, Parameter};
+use crate::harness::flight::{Flight, answer};
+use crate::harness::gateway::PASSWORD;
 use crate::harness::value::{Value, compare};
 use crate::harness::{self, World, case, python};
 
@@ -26,8 +30,11 @@ const CLASSES: &[&str] = &[
     "benign",
 ];
 
-/// Statements about tickets of another front end.
+/// Statements about tickets: `flight` has them.
 const ELSEWHERE: &[&str] = &["pro-008"];
+
+/// Commands to a session, which calls over Flight SQL don't share.
+const SESSION: &[&str] = &["ben-044"];
 
 /// Whose answer holds values in an order that SQL leaves open: compared word by word, sorted.
 const WORDS: &[&str] = &["rls-023", "msk-024"];
@@ -252,6 +259,36 @@ async fn broken(client: &Client, user: &str) -> Option<String> {
     (!same).then(|| format!("{answer:?}"))
 }
 
+/// Every statement over Flight SQL: as a statement, and prepared.
+async fn flight_roads(world: &World, attacks: &[Attack], user: &str) -> Traces {
+    let roads = ["flight statement", "flight prepared"].map(|road| async move {
+        let mut client = Flight::connect(world.gateway.flight, user, PASSWORD).await.unwrap();
+        let mut traces = Traces::new();
+        for attack in attacks {
+            let columns = attack.parameters().into_iter().zip(1..).map(|(value, number)| {
+                let array: ArrayRef = Arc::new(StringArray::from(vec![value.0]));
+                (format!("${number}"), array)
+            });
+            let row = RecordBatch::try_from_iter(columns).ok().filter(|row| row.num_columns() > 0);
+            // Only a prepared statement takes parameters.
+            let result = match (road, row) {
+                ("flight statement", None) => client.statement(&attack.sql).await,
+                (_, row) => client.prepared(&attack.sql, row).await,
+            };
+            let alive = client.statement("SELECT tenant_id, current_user FROM crm.tenants").await;
+            let right = [vec![Value::Text("acme".to_owned()), Value::Text(user.to_owned())]];
+            let broken = match alive {
+                Ok(rows) if rows.values() == right => None,
+                alive => Some(format!("{alive:?}")),
+            };
+            let trace = Trace { answer: answer(result), notices: Vec::new(), broken };
+            traces.insert((attack.id.clone(), road), trace);
+        }
+        traces
+    });
+    futures::future::join_all(roads).await.into_iter().flatten().collect()
+}
+
 #[derive(Deserialize)]
 struct Line {
     id: String,
@@ -348,19 +385,32 @@ fn no_attack_gets_past_the_gateway() {
         let (ana, projected) = (world.gateway.dsn("ana"), world.postgres.dsn("projected"));
         let mut got = rust_roads(&ana, &attacks, "ana", false).await;
         got.append(&mut python_roads(&ana, &attacks, "ana", false).await);
+        got.append(&mut flight_roads(world, &attacks, "ana").await);
         let mut want = rust_roads(&projected, &attacks, "postgres", true).await;
         want.append(&mut python_roads(&projected, &attacks, "postgres", true).await);
 
         let mut findings = Findings::default();
         for attack in &attacks {
-            let roads = ["simple", "extended", "portal", "psycopg text", "psycopg binary"];
-            for road in roads {
+            // Each with the road on which PostgreSQL says what is right.
+            for (road, measure) in [
+                ("simple", "simple"),
+                ("extended", "extended"),
+                ("portal", "portal"),
+                ("psycopg text", "psycopg text"),
+                ("psycopg binary", "psycopg binary"),
+                ("flight statement", "psycopg text"),
+                ("flight prepared", "psycopg text"),
+            ] {
+                if road.starts_with("flight") && SESSION.contains(&attack.id.as_str()) {
+                    continue;
+                }
                 let key = (attack.id.clone(), road);
                 let Some(trace) = got.get(&key) else {
                     findings.wrong.push(format!("{} by {road}: no answer", attack.id));
                     continue;
                 };
-                findings.judge(attack, road, trace, want.get(&key));
+                let want = want.get(&(attack.id.clone(), measure));
+                findings.judge(attack, road, trace, want);
             }
         }
         let wrong = &findings.wrong;

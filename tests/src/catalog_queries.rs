@@ -3,12 +3,14 @@
 
 use bytes::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
+use tollgate_catalog::TableName;
+use tollgate_gateway::introspect;
 
 use crate::harness::client::Client;
 use crate::harness::gateway::Running;
 use crate::harness::{self, value::Value};
 
-const FILES: &[&str] = &["psql", "psycopg", "asyncpg", "sqlalchemy", "pgjdbc"];
+const FILES: &[&str] = &["psql", "psycopg", "asyncpg", "sqlalchemy", "pgjdbc", "browse"];
 
 /// One captured statement.
 struct Case {
@@ -134,5 +136,50 @@ fn clients_find_their_way() {
     harness::run(async {
         let world = harness::world().await;
         harness::golden("clients/refused.txt", &refusals(&world.gateway).await);
+    });
+}
+
+/// The answer to a template with the names of one thing put in.
+async fn answer(client: &Client, template: &str, names: &[(&str, String)]) -> String {
+    let put = |text: String, (key, name): &(&str, String)| text.replace(key, name);
+    let sql = names.iter().fold(template.to_owned(), put);
+    let answer = format!("{:?}", client.simple(&sql).await);
+    client.simple("ROLLBACK").await;
+    answer
+}
+
+#[test]
+fn hidden_equals_missing_in_every_question() {
+    harness::run(async {
+        let world = harness::world().await;
+        let client = world.gateway.connect("ana").await;
+        let names = |schema: &str, table: &str, column: &str, role: &str| {
+            let oid = |name: &TableName| introspect::table_oid(name).to_string();
+            [
+                ("{oid}", oid(&TableName::new(schema, table))),
+                ("{column}", column.to_owned()),
+                ("{table}", table.to_owned()),
+                ("{schema}", schema.to_owned()),
+                ("{role}", role.to_owned()),
+            ]
+        };
+        let hidden = names("hr", "salaries", "income", "owner");
+        let missing = names("hq", "salariez", "incomf", "owned");
+        let mut asked = 0;
+        for template in harness::case("clients/hidden.txt").lines() {
+            if template.starts_with("--") || template.is_empty() {
+                continue;
+            }
+            let told = answer(&client, template, &hidden).await;
+            // What a client sent may come back to it.
+            let names = missing.iter().zip(&hidden);
+            let expected = names.fold(
+                answer(&client, template, &missing).await,
+                |text, ((_, missing), (_, hidden))| text.replace(missing, hidden),
+            );
+            assert_eq!(told, expected, "{template}");
+            asked += 1;
+        }
+        assert!(asked > 50, "{asked}");
     });
 }

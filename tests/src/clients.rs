@@ -150,6 +150,85 @@ async fn script(name: &str) {
     );
 }
 
+/// Where Debian puts the JDBC driver.
+const JDBC: &str = "/usr/share/java/postgresql.jar";
+
+/// What the JDBC driver finds at a server, line by line.
+async fn jdbc(url: &str) -> String {
+    let output = Command::new("java")
+        .args(["-cp", JDBC])
+        .arg(harness::cases().join("clients/CheckJdbc.java"))
+        .args([url, "ana", PASSWORD])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("java is missing: run `cargo xtask setup`");
+    let out = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && out.ends_with("ok\n"), "{url}: {errors}\n{out}");
+    out
+}
+
+/// The real driver works, and finds what it finds at a PostgreSQL that holds only what ana may see,
+/// but for the differences in a golden file.
+#[test]
+fn jdbc_works() {
+    harness::run(async {
+        let world = harness::world().await;
+        let scripts = ["attacks/schema.sql", "attacks/projected.sql", "clients/keys.sql"];
+        let scripts = scripts.map(harness::case);
+        let scripts: Vec<&str> = scripts.iter().map(String::as_str).collect();
+        world.postgres.create(DATABASE, &scripts).await;
+        let port = world.postgres.port;
+        let expected =
+            jdbc(&format!("jdbc:postgresql://127.0.0.1:{port}/{DATABASE}?sslmode=disable")).await;
+
+        let root = world.postgres.scratch("tls").join("jdbc.pem");
+        std::fs::write(&root, &world.gateway.certificate).unwrap();
+        let server = format!("jdbc:postgresql://{}/{DATABASE}", world.address());
+        let found =
+            jdbc(&format!("{server}?sslmode=verify-ca&sslrootcert={}", root.display())).await;
+        jdbc(&format!("{server}?sslmode=require&channelBinding=require")).await;
+
+        let (old, new): (Vec<_>, Vec<_>) = (expected.lines().collect(), found.lines().collect());
+        let gone = old
+            .iter()
+            .filter(|line| !new.contains(line))
+            .map(|line| format!("PostgreSQL: {line}\n"));
+        let come = new
+            .iter()
+            .filter(|line| !old.contains(line))
+            .map(|line| format!("Tollgate:   {line}\n"));
+        harness::golden("clients/jdbc.txt", &gone.chain(come).collect::<String>());
+    });
+}
+
+/// psql shows declared keys as PostgreSQL does, and none that involves what is hidden.
+#[test]
+fn psql_shows_keys() {
+    harness::run(async {
+        let keys = |text: &str| -> Vec<String> {
+            let lines = text.lines().skip_while(|line| !line.starts_with("Indexes:"));
+            lines.map(str::to_owned).collect()
+        };
+        let orders = keys(&psql("ana", TLS, &[r"\d crm.orders"]).await);
+        let expected = [
+            "Indexes:",
+            r#"    "orders_pkey" PRIMARY KEY, btree (id)"#,
+            "Foreign-key constraints:",
+            r#"    "orders_customer_id_fkey" FOREIGN KEY (customer_id) REFERENCES crm.customers(id)"#,
+            "",
+        ];
+        assert_eq!(orders, expected);
+        let customers = keys(&psql("ana", TLS, &[r"\d crm.customers"]).await).join("\n");
+        assert!(customers.contains("TABLE \"crm.orders\" CONSTRAINT"), "{customers}");
+        assert!(!customers.contains("salaries"), "{customers}");
+        let customers = keys(&psql("root", TLS, &[r"\d crm.customers"]).await).join("\n");
+        assert!(customers.contains("TABLE \"hr.salaries\" CONSTRAINT"), "{customers}");
+    });
+}
+
 #[test]
 fn asyncpg_works() {
     harness::run(script("check_asyncpg.py"));

@@ -17,9 +17,15 @@
 )]
 
 #[cfg(test)]
+mod access_rules;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod bi;
+#[cfg(test)]
+mod bounds;
 #[cfg(test)]
 mod catalog_queries;
 #[cfg(test)]
@@ -31,12 +37,28 @@ mod encode_against_postgres;
 #[cfg(test)]
 mod encode_diff;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
+mod flight;
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod generator;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod lifetimes;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod noninterference;
 #[cfg(test)]
+mod predicates;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod views;
 #[cfg(test)]
 mod wire;

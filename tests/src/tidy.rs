@@ -48,7 +48,13 @@ fn root() -> PathBuf {
 fn sources() -> Vec<(String, String)> {
     let root = root();
     let mut sources = Vec::new();
-    let rooms = RANKS.iter().map(|(room, _)| *room).chain(["tests", "bench", "xtask"]);
+    let rooms = RANKS.iter().map(|(room, _)| *room).chain([
+        "tests",
+        "bench",
+        "fuzz/codec",
+        "fuzz/secure",
+        "xtask",
+    ]);
     let mut folders: Vec<_> = rooms.map(|room| root.join(room).join("src")).collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {

@@ -28,7 +28,10 @@ def check(user, tenant, rows):
     ], columns
     key = inspector.get_pk_constraint("customers", "crm")
     assert key["constrained_columns"] == ["id"], key
-    assert inspector.get_foreign_keys("customers", "crm") == []
+    [key] = inspector.get_foreign_keys("customers", "crm")
+    assert key["constrained_columns"] == ["tenant_id"], key
+    assert (key["referred_schema"], key["referred_table"]) == ("crm", "tenants"), key
+    assert inspector.get_foreign_keys("tenants", "crm") == []
     assert not inspector.has_table("salaries", "hr")
     for name in tables:
         inspector.get_indexes(name, "crm")

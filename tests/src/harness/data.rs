@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int16Array, Int32Array,
+    Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
@@ -62,6 +62,18 @@ fn array<'a>(kind: &str, values: impl Iterator<Item = Option<&'a str>>) -> Array
         "bigint" => Arc::new(
             values.map(|value| value.map(|value| value.parse().unwrap())).collect::<Int64Array>(),
         ),
+        "integer" => Arc::new(
+            values.map(|value| value.map(|value| value.parse().unwrap())).collect::<Int32Array>(),
+        ),
+        "smallint" => Arc::new(
+            values.map(|value| value.map(|value| value.parse().unwrap())).collect::<Int16Array>(),
+        ),
+        "double precision" => Arc::new(
+            values.map(|value| value.map(|value| value.parse().unwrap())).collect::<Float64Array>(),
+        ),
+        "boolean" => {
+            Arc::new(values.map(|value| value.map(|value| value == "t")).collect::<BooleanArray>())
+        }
         "text" => Arc::new(values.collect::<StringArray>()),
         "numeric" => Arc::new(
             values
@@ -71,6 +83,13 @@ fn array<'a>(kind: &str, values: impl Iterator<Item = Option<&'a str>>) -> Array
                 .unwrap(),
         ),
         "date" => Arc::new(values.map(|value| value.map(date)).collect::<Date32Array>()),
+        "timestamp with time zone" => Arc::new(
+            // The server's zone is UTC.
+            values
+                .map(|value| value.map(|value| timestamp(value.strip_suffix("+00").unwrap())))
+                .collect::<TimestampMicrosecondArray>()
+                .with_timezone("UTC"),
+        ),
         "timestamp without time zone" => Arc::new(
             values.map(|value| value.map(timestamp)).collect::<TimestampMicrosecondArray>(),
         ),

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tollgate_catalog::Snapshot;
+use tollgate_catalog::{ForeignKey, Snapshot, Table, TableName};
+use tollgate_flight::Flight;
 use tollgate_gateway::{Audit, AuditTarget, Gateway, GatewayParts, GatewaySettings};
-use tollgate_identity::{UserStore, Verifier};
+use tollgate_identity::{SealKeys, UserStore, Verifier};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
+use tollgate_proxy::flight::{self, Front};
 use tollgate_proxy::listener::{self, Limits, Shared, TlsMode, TlsSettings};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::{self, Embedded};
@@ -27,6 +30,12 @@ pub const DATABASE: &str = "tollgate";
 /// A gateway that serves.
 pub struct Running {
     pub address: SocketAddr,
+    /// Where Flight clients connect: with TLS, and without.
+    pub flight_tls: SocketAddr,
+    pub flight: SocketAddr,
+    /// The front end of both.
+    pub flight_front: Flight,
+    pub gateway: Arc<Gateway>,
     /// The certificate, PEM.
     pub certificate: String,
     /// Dropping it ends the gateway.
@@ -51,15 +60,21 @@ impl Running {
 
 /// Starts a gateway over a folder of data, with the policies of the corpus.
 pub async fn start(data: &Path, audit: &Path) -> Running {
+    start_with(data, audit, &["policy/corpus/roles.sql", "policy/corpus/crm.sql"]).await
+}
+
+/// Starts a gateway over a folder of data, with the policies in some test cases.
+pub async fn start_with(data: &Path, audit: &Path, policies: &[&str]) -> Running {
     let mut tables = embedded::discover(data).unwrap_or_else(|errors| panic!("{errors:?}"));
     for table in &mut tables {
         // The first column of every table is its key.
         table.primary_key = vec![0];
+        table.foreign_keys.extend(foreign_key(table));
     }
     let snapshot = Arc::new(Snapshot::new(1, tables));
     let registry =
         Arc::new(Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source())));
-    let bundle = Bundle::load(&policies(), &snapshot, &*registry, &MaskSecret::new([7; 32]))
+    let bundle = Bundle::load(&files(policies), &snapshot, &*registry, &MaskSecret::new([7; 32]))
         .unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
     let gateway = Gateway::new(GatewayParts {
         snapshot,
@@ -76,32 +91,86 @@ pub async fn start(data: &Path, audit: &Path) -> Running {
     .unwrap();
 
     let (tls, certificate) = certificate();
+    let (shutdown, stopping) = watch::channel(false);
+    let users = Arc::new(users());
+    let flight_front = Flight::new(
+        Arc::clone(&gateway),
+        Arc::clone(&users),
+        Arc::new(SealKeys::random().unwrap()),
+        tollgate_flight::Settings::default(),
+    );
+    let mut addresses = Vec::new();
+    for tls in [Some(flight::tls(&tls)), None] {
+        let front = Front {
+            flight: flight_front.clone(),
+            tls,
+            max_connections: 200,
+            startup_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(1),
+        };
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.push(socket.local_addr().unwrap());
+        tokio::spawn(flight::serve(socket, Arc::new(front), stopping.clone()));
+    }
     let shared =
-        Shared::new(gateway, Arc::new(users()), Some(tls), TlsMode::Optional, Limits::default());
+        Shared::new(Arc::clone(&gateway), users, Some(tls), TlsMode::Optional, Limits::default());
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
-    let (shutdown, stopping) = watch::channel(false);
     tokio::spawn(listener::serve(socket, Arc::new(shared), stopping));
-    Running { address, certificate, _shutdown: shutdown }
+    Running {
+        address,
+        flight_tls: addresses[0],
+        flight: addresses[1],
+        flight_front,
+        gateway,
+        certificate,
+        _shutdown: shutdown,
+    }
+}
+
+/// The foreign keys of `clients/keys.sql`, and one of a hidden table.
+fn foreign_key(table: &Table) -> Option<ForeignKey> {
+    let (column, referenced) = match table.name.to_string().as_str() {
+        "crm.orders" => ("customer_id", ["crm", "customers", "id"]),
+        "crm.customers" => ("tenant_id", ["crm", "tenants", "tenant_id"]),
+        "hr.salaries" => ("employee_id", ["crm", "customers", "id"]),
+        _ => return None,
+    };
+    Some(ForeignKey {
+        columns: vec![table.column_index(column)?],
+        references: TableName::new(referenced[0], referenced[1]),
+        referenced_columns: vec![referenced[2].to_owned()],
+    })
 }
 
 fn warehouse() -> Embedded {
     Embedded::open(&embedded::Options::default()).unwrap()
 }
 
-/// The policies of the corpus.
-fn policies() -> Vec<SourceFile> {
-    ["roles.sql", "crm.sql"]
-        .map(|name| SourceFile {
-            path: name.to_owned(),
-            text: super::case(&format!("policy/corpus/{name}")),
-        })
-        .into()
+fn files(policies: &[&str]) -> Vec<SourceFile> {
+    policies
+        .iter()
+        .map(|name| SourceFile { path: (*name).to_owned(), text: super::case(name) })
+        .collect()
 }
 
-fn users() -> UserStore {
-    let verifier = Verifier::from_password(PASSWORD, 4096, b"salt of the tests").unwrap();
-    let tenant = |tenant: &str| BTreeMap::from([("tenant_id".to_owned(), vec![tenant.to_owned()])]);
+/// The policies of the corpus.
+pub fn policies() -> Vec<SourceFile> {
+    files(&["policy/corpus/roles.sql", "policy/corpus/crm.sql"])
+}
+
+/// The verifier of every user's password.
+pub fn verifier() -> Verifier {
+    Verifier::from_password(PASSWORD, 4096, b"salt of the tests").unwrap()
+}
+
+/// The attributes of a user of a tenant.
+pub fn tenant(tenant: &str) -> BTreeMap<String, Vec<String>> {
+    BTreeMap::from([("tenant_id".to_owned(), vec![tenant.to_owned()])])
+}
+
+pub fn users() -> UserStore {
+    let verifier = verifier();
     UserStore::parse("")
         .unwrap()
         .with_user("ana", verifier.clone(), tenant("acme"))

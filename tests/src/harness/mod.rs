@@ -2,10 +2,12 @@
 
 pub mod client;
 pub mod data;
+pub mod flight;
 pub mod gateway;
 pub mod postgres;
 pub mod python;
 pub mod raw;
+pub mod served;
 pub mod value;
 
 use std::future::Future;

@@ -17,8 +17,8 @@ pub fn interpreter() -> PathBuf {
     );
     assert!(
         path.exists(),
-        "there is no Python with psycopg, asyncpg and SQLAlchemy at {}: run `cargo xtask setup`, \
-         or set TOLLGATE_TEST_PYTHON",
+        "there is no Python with the clients at {}: run `cargo xtask setup`, or set \
+         TOLLGATE_TEST_PYTHON",
         path.display()
     );
     path
