@@ -133,11 +133,11 @@ fn a_reload_reaches_what_runs() {
         ana.works().await;
         lee.works().await;
 
-        // Each of these statements has one decision and one receipt.
+        // Each of these statements has one decision and one receipt, when all is written.
+        server.stop().await;
         let records = fs::read_to_string(folder.join("audit.jsonl")).unwrap();
         let count = |kind: &str| records.matches(&format!("\"record\":\"{kind}\"")).count();
         assert_eq!(count("decision"), count("receipt"), "{records}");
-        server.stop().await;
     });
 }
 

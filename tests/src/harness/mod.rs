@@ -14,6 +14,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
@@ -33,9 +34,10 @@ pub fn runtime() -> &'static Runtime {
     })
 }
 
-/// Runs a test.
+/// Runs a test; what hangs, fails.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
-    runtime().block_on(test)
+    const LIMIT: Duration = Duration::from_secs(20 * 60);
+    runtime().block_on(async { tokio::time::timeout(LIMIT, test).await.expect("the test hangs") })
 }
 
 /// The folder of test cases.

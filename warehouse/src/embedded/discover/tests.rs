@@ -51,7 +51,7 @@ fn files_and_folders_are_tables() {
     assert!(matches!(&tables[1].storage, Storage::Parquet(files) if files.len() == 2));
     let types: Vec<_> = tables[2].columns.iter().map(|column| column.data_type.clone()).collect();
     assert_eq!(types, [DataType::Date32, DataType::Float64, DataType::Utf8]);
-    assert_eq!(tables[2].row_count, None);
+    assert_eq!(tables[2].row_count, Some(2));
     assert!(tables[2].bytes.unwrap() > 0);
 }
 
