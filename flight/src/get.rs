@@ -1,7 +1,6 @@
 //! DoGet: a ticket in, rows out, as the client pulls them.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -39,7 +38,7 @@ type Frames = BoxStream<'static, Answer<Bytes>>;
 /// Answers a DoGet request.
 pub(crate) async fn respond<B>(
     shared: &Shared,
-    address: IpAddr,
+    caller: &Caller,
     request: Request<B>,
 ) -> Response<Body>
 where
@@ -47,9 +46,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let frames = async {
-        let caller = shared.authenticate(request.headers(), address)?;
         let ticket = ticket(request, shared.settings.max_message).await?;
-        start(shared, &caller, &ticket).await
+        start(shared, caller, &ticket).await
     };
     match frames.await {
         Ok(frames) => {

@@ -41,4 +41,4 @@ mod status;
 mod types;
 
 pub use auth::Settings;
-pub use server::{Flight, connection};
+pub use server::{Flight, Peer, connection};

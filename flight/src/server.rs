@@ -23,7 +23,7 @@ use tower_service::Service as _;
 
 use crate::auth::{Settings, Shared};
 use crate::get;
-use crate::service::{Peer, Service};
+use crate::service::Service;
 
 const HANDSHAKE: &str = "/arrow.flight.protocol.FlightService/Handshake";
 const DO_GET: &str = "/arrow.flight.protocol.FlightService/DoGet";
@@ -71,35 +71,48 @@ impl Flight {
     }
 
     /// Answers a call. It is authenticated before its message is read.
-    async fn answer(&self, address: IpAddr, mut request: Request<Incoming>) -> Response<Body> {
-        if request.uri().path() == DO_GET {
-            return get::respond(&self.shared, address, request).await;
-        }
-        if request.uri().path() != HANDSHAKE {
-            match self.shared.authenticate(request.headers(), address) {
-                Ok(caller) => request.extensions_mut().insert(caller),
+    async fn answer(&self, peer: Peer, mut request: Request<Incoming>) -> Response<Body> {
+        if request.uri().path() == HANDSHAKE {
+            request.extensions_mut().insert(peer);
+        } else {
+            let caller = match self.shared.authenticate(request.headers(), peer.address) {
+                Ok(caller) => caller,
                 Err(status) => return status.into_http(),
             };
+            (peer.on_authenticated)();
+            if request.uri().path() == DO_GET {
+                return get::respond(&self.shared, &caller, request).await;
+            }
+            request.extensions_mut().insert(caller);
         }
-        request.extensions_mut().insert(Peer(address));
         let Ok(response) = self.service.clone().call(request).await;
         response
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub struct Peer {
+    /// The address, for access rules and the audit trail.
+    pub address: IpAddr,
+    /// Called after each call that authenticated.
+    pub on_authenticated: Arc<dyn Fn() + Send + Sync>,
+}
+
 /// Serves one connection until it ends; after `shutdown`, until its calls have ended.
 pub async fn connection<S>(
     socket: S,
-    address: IpAddr,
+    peer: Peer,
     flight: Flight,
     shutdown: impl Future<Output = ()>,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let address = peer.address;
     let queue = flight.shared.settings.queue;
     let service = service_fn(move |request| {
-        let flight = flight.clone();
-        async move { Ok::<_, Infallible>(flight.answer(address, request).await) }
+        let (flight, peer) = (flight.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(flight.answer(peer, request).await) }
     });
     let tasks = Tasks::default();
     let mut builder = http2::Builder::new(tasks);

@@ -1,6 +1,5 @@
 //! The calls of `FlightService`, each dispatched by name.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow_flight::flight_service_server::FlightService;
@@ -29,6 +28,7 @@ use crate::messages::{
 };
 use crate::options::Options;
 use crate::parameters::Parameters;
+use crate::server::Peer;
 use crate::statement::{self, describe, redeem};
 use crate::status::{Answer, internal, status, unsupported, violation};
 use crate::{metadata, schema};
@@ -46,10 +46,6 @@ const ACTIONS: [(&str, &str); 7] = [
     ("GetSessionOptions", "gives the options of the session"),
     ("CloseSession", "forgets the options of the session"),
 ];
-
-/// Where a call comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// The service of one server.
 pub(crate) struct Service {
@@ -219,9 +215,11 @@ impl FlightService for Service {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Response<Self::HandshakeStream>> {
-        let peer = *request.extensions().get::<Peer>().ok_or_else(|| internal("no peer"))?;
+        let peer = request.extensions().get::<Peer>();
+        let peer = peer.cloned().ok_or_else(|| internal("no peer"))?;
         let headers: HeaderMap = request.metadata().clone().into_headers();
-        let token = self.shared.log_in(&headers, peer.0).await?;
+        let token = self.shared.log_in(&headers, peer.address).await?;
+        (peer.on_authenticated)();
         // Some clients don't read messages here: the token is in the headers only.
         let mut response = Response::new(stream::empty().boxed());
         bearer(&mut response, &token)?;

@@ -8,9 +8,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tollgate_flight::Flight;
+use tollgate_flight::{Flight, Peer};
 
 use crate::listener::{self, TlsSettings, stopping};
+use crate::lobby::{self, Lobby, Seat};
 
 /// What connections of Flight clients share.
 pub struct Front {
@@ -18,9 +19,9 @@ pub struct Front {
     pub flight: Flight,
     /// TLS; where it is there, nothing else is spoken.
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Connections at the same time; more wait.
+    /// Connections at the same time, beside some that haven't authenticated; more wait.
     pub max_connections: usize,
-    /// How long the TLS handshake may take.
+    /// How long a connection may take to authenticate a first call.
     pub startup_timeout: Duration,
     /// How long calls may go on after the shutdown signal.
     pub drain: Duration,
@@ -35,6 +36,8 @@ pub fn tls(settings: &TlsSettings) -> Arc<rustls::ServerConfig> {
 
 /// Accepts connections until the shutdown signal, then drains them.
 pub async fn serve(listener: TcpListener, front: Arc<Front>, mut shutdown: watch::Receiver<bool>) {
+    let most = front.max_connections.saturating_add(lobby::SEATS);
+    let lobby = Lobby::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -42,11 +45,19 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, mut shutdown: watch
             () = stopping(&mut shutdown) => break,
             Some(ended) = connections.join_next() => listener::note(ended),
             // At the bound, new connections wait in the kernel's queue.
-            accepted = listener.accept(), if connections.len() < front.max_connections => {
+            accepted = listener.accept(), if connections.len() < most => {
                 match accepted {
                     Ok((stream, peer)) => {
+                        let seat = Arc::new(lobby.enter(peer.ip()));
                         let (front, shutdown) = (Arc::clone(&front), shutdown.clone());
-                        connections.spawn(serve_one(stream, peer, front, shutdown));
+                        connections.spawn(async move {
+                            tokio::select! {
+                                () = serve_one(stream, peer, &front, Arc::clone(&seat), shutdown) => {}
+                                () = seat.shown_out(front.startup_timeout) => {
+                                    tracing::debug!(%peer, "no call was authenticated in time");
+                                }
+                            }
+                        });
                     }
                     Err(error) => {
                         tracing::warn!(%error, "could not accept a connection");
@@ -66,26 +77,25 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, mut shutdown: watch
 async fn serve_one(
     stream: TcpStream,
     peer: SocketAddr,
-    front: Arc<Front>,
+    front: &Front,
+    seat: Arc<Seat>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     if let Err(error) = listener::prepare(&stream) {
         tracing::debug!(%error, %peer, "could not set socket options");
     }
-    let address = peer.ip().to_canonical();
+    let caller = Peer {
+        address: peer.ip().to_canonical(),
+        on_authenticated: Arc::new(move || seat.settle()),
+    };
     let flight = front.flight.clone();
+    let stop = async move { stopping(&mut shutdown).await };
     let Some(config) = &front.tls else {
-        let stop = async move { stopping(&mut shutdown).await };
-        tollgate_flight::connection(stream, address, flight, stop).await;
+        tollgate_flight::connection(stream, caller, flight, stop).await;
         return;
     };
-    let handshake = TlsAcceptor::from(Arc::clone(config)).accept(stream);
-    match tokio::time::timeout(front.startup_timeout, handshake).await {
-        Ok(Ok(stream)) => {
-            let stop = async move { stopping(&mut shutdown).await };
-            tollgate_flight::connection(stream, address, flight, stop).await;
-        }
-        Ok(Err(error)) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
-        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+    match TlsAcceptor::from(Arc::clone(config)).accept(stream).await {
+        Ok(stream) => tollgate_flight::connection(stream, caller, flight, stop).await,
+        Err(error) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
     }
 }

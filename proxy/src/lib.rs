@@ -8,6 +8,7 @@ mod files;
 pub mod flight;
 pub mod listener;
 pub mod load;
+mod lobby;
 pub mod pg;
 pub mod serve;
 mod tls;

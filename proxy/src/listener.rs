@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 use tollgate_gateway::Gateway;
 use tollgate_identity::UserStore;
 
+use crate::lobby::{self, Lobby};
 use crate::pg::{self, Cancels};
 
-/// Connections beyond the sessions: those that start up, cancel, or get a refusal.
-const BESIDE_SESSIONS: usize = 128;
+/// Connections beyond the sessions: those that start up, cancel, get a refusal, or are about to end.
+const BESIDE_SESSIONS: usize = 2 * lobby::SEATS;
 
 /// How long sessions may take to end once their statements are canceled.
 const LAST_GRACE: Duration = Duration::from_secs(5);
@@ -92,6 +93,7 @@ pub struct Shared {
     pub limits: Limits,
     pub(crate) cancels: Arc<Cancels>,
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) lobby: Lobby,
 }
 
 impl Shared {
@@ -105,7 +107,8 @@ impl Shared {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         let users = RwLock::new(users);
-        Self { gateway, users, tls, tls_mode, limits, cancels: Arc::default(), slots }
+        let (cancels, lobby) = (Arc::default(), Lobby::default());
+        Self { gateway, users, tls, tls_mode, limits, cancels, slots, lobby }
     }
 }
 

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::net::TcpStream;
 use tollgate_gateway::introspect::SystemRelations;
 use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded::Embedded;
 
 use crate::fuzz::world;
+use crate::harness::flight::Flight;
 use crate::harness::postgres::Postgres;
 use crate::harness::raw::{Raw, kinds, message, startup, zero};
 use crate::harness::served::{Site, rows, write};
@@ -165,6 +168,46 @@ fn what_outlasts_the_drain_is_cut_with_a_receipt() {
             let cut = outcomes == &["canceled"] || outcomes == &["abandoned"];
             assert!(cut, "{sql}: {outcomes:?}");
         }
+    });
+}
+
+/// Strangers who connect and say nothing, many more than there is room for.
+async fn crowd(address: SocketAddr) -> Vec<TcpStream> {
+    let mut crowd = Vec::new();
+    for _ in 0..400 {
+        crowd.push(TcpStream::connect(address).await.unwrap());
+    }
+    crowd
+}
+
+#[test]
+fn the_silent_keep_nobody_out() {
+    harness::run(async {
+        let keys = [
+            "pg.max_connections = 2",
+            "flight.listen = \"127.0.0.1:0\"",
+            "flight.max_connections = 2",
+        ];
+        let site = site("silent", &keys).await;
+        let server = site.serve().await;
+        let silent = crowd(site.address).await;
+        let mut ana = site.raw("ana").await;
+        ana.works().await;
+        // Who is in, isn't shown out by those who come later.
+        let more = crowd(site.address).await;
+        site.raw("ana").await.works().await;
+        ana.works().await;
+        drop((silent, more));
+
+        let address = server.flight().unwrap();
+        let silent = crowd(address).await;
+        let mut ana = Flight::connect(address, "ana", gateway::PASSWORD).await.unwrap();
+        let sql = "SELECT count(*) FROM shop.events";
+        assert_eq!(ana.statement(sql).await.unwrap().count(), 1);
+        let more = crowd(address).await;
+        assert_eq!(ana.statement(sql).await.unwrap().count(), 1);
+        drop((silent, more));
+        server.stop().await;
     });
 }
 

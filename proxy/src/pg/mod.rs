@@ -39,14 +39,17 @@ pub async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let start = startup::start(Box::new(stream), peer, shared);
+    let seat = shared.lobby.enter(peer.ip());
     let started = tokio::select! {
-        started = tokio::time::timeout(shared.limits.startup_timeout, start) => started,
-        () = stopping(&mut shutdown) => return,
+        started = startup::start(Box::new(stream), peer, shared) => started,
+        () = seat.shown_out(shared.limits.startup_timeout) => {
+            tracing::debug!(%peer, "start-up took too long");
+            None
+        }
+        () = stopping(&mut shutdown) => None,
     };
-    match started {
-        Ok(Some(connection)) => connection.run(shutdown).await,
-        Ok(None) => {}
-        Err(_) => tracing::debug!(%peer, "start-up took too long"),
+    drop(seat);
+    if let Some(connection) = started {
+        connection.run(shutdown).await;
     }
 }
