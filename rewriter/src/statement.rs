@@ -133,7 +133,7 @@ fn body(
     }
     let mut parser = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(MAX_DEPTH)
-        .with_tokens_with_locations(tokens::spelled(part));
+        .with_tokens_with_locations(tokens::spelled(part)?);
     let statement = parser.parse_statement().map_err(|error| parser_error(&error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {

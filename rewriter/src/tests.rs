@@ -87,6 +87,44 @@ fn reads_session_commands() {
 }
 
 #[test]
+fn reads_identifiers_with_unicode_escapes() {
+    for (escaped, plain) in [
+        (
+            r#"SELECT U&"\0061b" FROM u&"\0063rm".U&"c\0075stomers""#,
+            r#"SELECT "ab" FROM "crm"."customers""#,
+        ),
+        (r#"SELECT U&"d!0061!!ta" UESCAPE '!' AS x"#, r#"SELECT "da!ta" AS x"#),
+        (r#"SELECT U&"\+01F600", U&"\d83d\de00""#, "SELECT \"\u{1f600}\", \"\u{1f600}\""),
+        (r#"SELECT U&"a\\b", U&"q""r""#, r#"SELECT "a\b", "q""r""#),
+        // Not a keyword, and not folded.
+        (r#"SELECT U&"FROM" FROM U&"T""#, r#"SELECT "FROM" FROM "T""#),
+    ] {
+        let texts = [escaped, plain].map(|sql| {
+            let parsed = parse(sql).unwrap();
+            let Body::Query(query) = parsed[0].body() else { panic!("a query") };
+            query.to_string()
+        });
+        assert_eq!(texts[0], texts[1], "for: {escaped}");
+    }
+    for (sql, message) in [
+        (r#"SELECT U&"\00""#, "invalid Unicode escape"),
+        (r#"SELECT U&"\zzzz""#, "invalid Unicode escape"),
+        (r#"SELECT U&"\0000""#, "invalid Unicode escape value"),
+        (r#"SELECT U&"\+110000""#, "invalid Unicode escape value"),
+        (r#"SELECT U&"\d83d""#, "invalid Unicode surrogate pair"),
+        (r#"SELECT U&"\d83dx""#, "invalid Unicode surrogate pair"),
+        (r#"SELECT U&"\de00""#, "invalid Unicode surrogate pair"),
+        (r#"SELECT U&"a" UESCAPE '+'"#, "invalid Unicode escape character"),
+        (r#"SELECT U&"a" UESCAPE 'ab'"#, "invalid Unicode escape character"),
+        (r#"SELECT U&"a" UESCAPE x"#, "UESCAPE must be followed by a simple string literal"),
+    ] {
+        check(sql, &format!("42601 {message}"));
+    }
+    // Two operands, and not an identifier.
+    assert!(summary("SELECT u & \"a\" FROM t").starts_with("query<"));
+}
+
+#[test]
 fn bounds_length_and_depth() {
     let long = format!("SELECT '{}'", "x".repeat(crate::statement::MAX_SQL_BYTES));
     assert!(summary(&long).starts_with("54000 "));

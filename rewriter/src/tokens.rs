@@ -1,5 +1,7 @@
 //! What is known of a text from its tokens alone: bounds, places, and words that the parser lacks.
 
+mod unicode;
+
 use std::str::Chars;
 
 use datafusion_sql::sqlparser::keywords::Keyword;
@@ -132,11 +134,23 @@ fn is_operator(token: &Token) -> bool {
 }
 
 /// The tokens of a statement as the parser reads them: `FROM ONLY t` is `FROM t`, as no table has
-/// children, and the query `TABLE t` is `SELECT * FROM t`.
-pub(crate) fn spelled(part: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+/// children, the query `TABLE t` is `SELECT * FROM t`, and `U&"\0061"` is `"a"`.
+///
+/// # Errors
+/// 42601: a Unicode escape that isn't one.
+pub(crate) fn spelled(part: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Error> {
     let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(part.len());
     let mut before: Option<&Token> = None;
-    for token in part {
+    let mut rest = part;
+    while let Some((token, after)) = rest.split_first() {
+        if let Some((identifier, taken)) = unicode::identifier(rest)? {
+            kept.push(identifier);
+            rest = rest.get(taken..).unwrap_or_default();
+            // Whatever it spells, it is no keyword.
+            before = Some(&token.token);
+            continue;
+        }
+        rest = after;
         if matches!(token.token, Token::Whitespace(_)) {
             kept.push(token.clone());
             continue;
@@ -158,7 +172,7 @@ pub(crate) fn spelled(part: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         }
         before = Some(&token.token);
     }
-    kept
+    Ok(kept)
 }
 
 fn keyword(text: &str, keyword: Keyword) -> Token {
