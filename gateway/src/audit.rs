@@ -35,6 +35,8 @@ pub enum AuditTarget {
     File(PathBuf),
     /// Written to standard output.
     Stdout,
+    /// Not written: for rehearsals whose operator was told so.
+    Nowhere,
 }
 
 /// The decision on one statement: made before anything ran.
@@ -97,6 +99,9 @@ struct Receipt<'a> {
 struct Line<'a, T> {
     time: String,
     record: &'static str,
+    /// Nobody authenticated: an operator tried it out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rehearsal: bool,
     #[serde(flatten)]
     body: &'a T,
 }
@@ -112,6 +117,7 @@ pub struct Audit {
     thread: Option<JoinHandle<()>>,
     next: AtomicU64,
     start: u64,
+    rehearsal: bool,
     texts: Mutex<Texts>,
 }
 
@@ -151,11 +157,30 @@ impl Audit {
     /// # Errors
     /// The file can't be opened for appending, or the thread can't start.
     pub fn open(target: AuditTarget) -> io::Result<Audit> {
+        Self::start(target, false)
+    }
+
+    /// Opens the trail of rehearsals: each record says that it is one. A gateway with this trail takes
+    /// rehearsed principals and no others.
+    ///
+    /// # Errors
+    /// As [`Audit::open`].
+    pub fn rehearsal(target: AuditTarget) -> io::Result<Audit> {
+        Self::start(target, true)
+    }
+
+    /// Whether it is that of rehearsals.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
+    }
+
+    fn start(target: AuditTarget, rehearsal: bool) -> io::Result<Audit> {
         let sink = match target {
             AuditTarget::File(path) => {
                 Sink::File(BufWriter::new(OpenOptions::new().create(true).append(true).open(path)?))
             }
             AuditTarget::Stdout => Sink::Stdout,
+            AuditTarget::Nowhere => Sink::Nowhere,
         };
         // Unbounded, but never long: a query waits for its decision before it sends another record,
         // so there are at most a few entries per running query.
@@ -165,7 +190,8 @@ impl Audit {
             .spawn(move || write_all(sink, &entries))?;
         let start = chrono::Utc::now().timestamp_micros().unsigned_abs();
         let next = AtomicU64::new(0);
-        Ok(Audit { queue: Some(queue), thread: Some(thread), next, start, texts: Mutex::default() })
+        let texts = Mutex::default();
+        Ok(Audit { queue: Some(queue), thread: Some(thread), next, start, rehearsal, texts })
     }
 
     /// A new query id, unique across restarts.
@@ -217,14 +243,15 @@ impl Audit {
         durable: Option<oneshot::Sender<bool>>,
     ) {
         let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        let mut line = match serde_json::to_vec(&Line { time, record, body }) {
-            Ok(line) => line,
-            Err(error) => {
-                // `durable` drops, so a decision that can't be written denies.
-                tracing::error!(%error, "an audit record could not be written");
-                return;
-            }
-        };
+        let mut line =
+            match serde_json::to_vec(&Line { time, record, rehearsal: self.rehearsal, body }) {
+                Ok(line) => line,
+                Err(error) => {
+                    // `durable` drops, so a decision that can't be written denies.
+                    tracing::error!(%error, "an audit record could not be written");
+                    return;
+                }
+            };
         line.push(b'\n');
         if let Some(queue) = &self.queue
             && queue.send(Entry { line, durable }).is_err()
@@ -282,6 +309,7 @@ impl Pending {
 enum Sink {
     File(BufWriter<File>),
     Stdout,
+    Nowhere,
 }
 
 impl Sink {
@@ -304,6 +332,7 @@ impl Sink {
                 }
                 out.flush()
             }
+            Sink::Nowhere => Ok(()),
         }
     }
 }

@@ -113,6 +113,10 @@ impl Session {
         startup: StartupSettings,
     ) -> Result<(Session, Vec<(String, String)>), Error> {
         let principal = principal.into();
+        // Who didn't authenticate gets no session where clients are served, nor the other way round.
+        if principal.is_rehearsed() != gateway.audit.is_rehearsal() {
+            return Err(Error::internal("a rehearsal and a gateway that serves don't mix"));
+        }
         gateway.state().standing(&principal, &circumstances()?)?;
         let database = gateway.settings.database.clone();
         if startup.database != database {

@@ -2,7 +2,8 @@
 //!
 //! A [`Principal`] is proof that somebody authenticated: its fields are private, it can't be
 //! cloned, and only [`ScramChallenge::finish`], [`UserStore::verify_password`] and
-//! [`UserStore::verify_token`] return one; a token is issued to a principal only. The SCRAM
+//! [`UserStore::verify_token`] return one; a token is issued to a principal only. (A [`Rehearsal`],
+//! which only the operator's command line has, makes marked ones that a serving gateway refuses.) The SCRAM
 //! exchange is a typestate, so that no step can be left out or done twice:
 //! [`ScramExchange`] → [`ScramChallenge`] → [`Principal`].
 //!
@@ -35,6 +36,7 @@
 //!     attributes: Arc::new(BTreeMap::new()),
 //!     address: IpAddr::from([127, 0, 0, 1]),
 //!     id: 1,
+//!     rehearsed: None,
 //! };
 //! ```
 //!
@@ -126,6 +128,7 @@
 mod error;
 mod message;
 mod principal;
+mod rehearsal;
 mod scram;
 mod seal;
 mod store;
@@ -135,6 +138,7 @@ mod verifier;
 
 pub use error::{AuthError, SealKeyError, UserFileError, VerifierError};
 pub use principal::{Attributes, Principal};
+pub use rehearsal::Rehearsal;
 pub use scram::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramChallenge, ScramExchange};
 pub use seal::SealKeys;
 pub use store::UserStore;

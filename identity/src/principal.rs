@@ -1,6 +1,6 @@
 //! The principal: who authenticated, from where, with which attributes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,13 +18,36 @@ pub struct Principal {
     attributes: Arc<Attributes>,
     address: IpAddr,
     id: u64,
+    rehearsed: Option<Rehearsed>,
+}
+
+/// What sets a principal that nobody authenticated as apart from one that somebody did.
+pub(crate) struct Rehearsed {
+    /// The roles it was granted, instead of those that the policies grant to its name.
+    pub(crate) roles: Option<BTreeSet<String>>,
 }
 
 impl Principal {
     /// For `UserStore::admit` alone.
     pub(crate) fn new(name: &str, attributes: Arc<Attributes>, address: IpAddr, id: u64) -> Self {
         // On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d; policies compare with a.b.c.d.
-        Principal { name: name.to_owned(), attributes, address: address.to_canonical(), id }
+        let address = address.to_canonical();
+        Principal { name: name.to_owned(), attributes, address, id, rehearsed: None }
+    }
+
+    /// For `Rehearsal` alone.
+    pub(crate) fn rehearsed(self, rehearsed: Rehearsed) -> Self {
+        Principal { rehearsed: Some(rehearsed), ..self }
+    }
+
+    /// Whether nobody authenticated: an operator tries out what this user would see.
+    pub fn is_rehearsed(&self) -> bool {
+        self.rehearsed.is_some()
+    }
+
+    /// The roles that a rehearsal grants instead of those that the policies grant to this name.
+    pub fn rehearsed_roles(&self) -> Option<&BTreeSet<String>> {
+        self.rehearsed.as_ref()?.roles.as_ref()
     }
 
     /// The user name.
@@ -47,7 +70,8 @@ impl Principal {
         self.id
     }
 
-    /// SHA-256 over all that a decision may depend on: name, attributes and address.
+    /// SHA-256 over all that a decision may depend on: name, attributes, address, and whether and with
+    /// which roles it is rehearsed.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Fingerprint(digest::Context::new(&digest::SHA256));
         hash.text(&self.name);
@@ -59,6 +83,13 @@ impl Principal {
         }
         // The textual form of an address is unique per address.
         hash.text(&self.address.to_string());
+        if let Some(rehearsed) = &self.rehearsed {
+            hash.text("rehearsed");
+            if let Some(roles) = &rehearsed.roles {
+                hash.count(roles.len());
+                roles.iter().for_each(|role| hash.text(role));
+            }
+        }
         let mut out = [0; 32];
         out.copy_from_slice(hash.0.finish().as_ref());
         out

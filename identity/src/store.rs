@@ -140,7 +140,12 @@ impl UserStore {
         self.users.get(user).map_or(mock, |user| user.verifier.clone())
     }
 
-    /// The one place where a principal is made: for a user that exists and gave proof.
+    /// What the file says about a user.
+    pub fn attributes(&self, name: &str) -> Option<&Attributes> {
+        self.users.get(name).map(|user| user.attributes.as_ref())
+    }
+
+    /// The one place where a principal of a client is made: for a user that exists and gave proof.
     pub(crate) fn admit(
         &self,
         user: &str,

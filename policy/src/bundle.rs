@@ -54,10 +54,19 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// The roles of a user and all that these inherit, but for those that are `off`.
-    pub(crate) fn closure(&self, user: &str, off: &BTreeSet<&str>) -> BTreeSet<String> {
-        let direct = self.users.get(user);
-        let mut pending: Vec<&String> = direct.into_iter().flatten().chain(&self.public).collect();
+    /// The roles of a principal and all that these inherit, but for those that are `off`.
+    pub(crate) fn closure(&self, principal: &Principal, off: &BTreeSet<&str>) -> BTreeSet<String> {
+        let direct = principal.rehearsed_roles().or_else(|| self.users.get(principal.name()));
+        self.inherited(direct.into_iter().flatten(), off)
+    }
+
+    /// These roles, those of everyone, and all that they inherit, but for those that are `off`.
+    pub(crate) fn inherited<'a>(
+        &'a self,
+        direct: impl Iterator<Item = &'a String>,
+        off: &BTreeSet<&str>,
+    ) -> BTreeSet<String> {
+        let mut pending: Vec<&String> = direct.chain(&self.public).collect();
         let mut roles = BTreeSet::new();
         while let Some(role) = pending.pop() {
             if !off.contains(role.as_str()) && roles.insert(role.clone()) {
@@ -132,7 +141,7 @@ impl Bundle {
 
     /// The roles of a principal, whatever the circumstances: for records, not for decisions.
     pub fn roles_of(&self, principal: &Principal) -> BTreeSet<String> {
-        self.rules.members.closure(principal.name(), &BTreeSet::new())
+        self.rules.members.closure(principal, &BTreeSet::new())
     }
 
     /// The roles of a principal in the circumstances of a connection or a statement.

@@ -196,8 +196,8 @@ pub(crate) fn standing(
             }
         }
     }
-    let held = members.closure(principal.name(), &BTreeSet::new());
-    let active = members.closure(principal.name(), &off);
+    let held = members.closure(principal, &BTreeSet::new());
+    let active = members.closure(principal, &off);
     if active.is_empty() && !held.is_empty() {
         return Err(NoActiveRole);
     }

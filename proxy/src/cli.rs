@@ -1,8 +1,11 @@
 //! The command line.
 
+mod rehearse;
+mod test;
 mod user;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,6 +36,8 @@ enum Command {
     Demo(demo::Options),
     /// Check configuration, users, tables and policies, and print all errors
     Check(ConfigFile),
+    /// Run the tests that stand beside the policies (TEST POLICY), as a client would
+    Test(test::Options),
     /// Manage the file of users
     #[command(subcommand)]
     User(User),
@@ -67,6 +72,14 @@ pub fn main() -> ExitCode {
 
 /// Runs a command line; the first argument is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    run_to(arguments, &mut io::stdout())
+}
+
+/// The same with the output of `test` written to `out`.
+pub fn run_to(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    out: &mut dyn Write,
+) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -83,6 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Command::Check(file) => load::load(&file.config).map_err(text).map(|loaded| {
             println!("{}", loaded.summary());
         }),
+        Command::Test(options) => test::run(&options, out),
         Command::User(User::Add(add)) => user::add(&add),
         Command::Config(Config::Schema) => {
             print!("{}", config::schema_json());
@@ -113,16 +127,19 @@ fn serve_loaded(loaded: load::Loaded) -> Result<(), String> {
 
 fn run_server(loaded: load::Loaded, started: impl FnOnce(&serve::Server)) -> Result<(), String> {
     log();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("error: could not start the runtime: {error}"))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let server = serve::start(loaded).await?;
         started(&server);
         server.until_signal().await
     })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("error: could not start the runtime: {error}"))
 }
 
 /// Logs go to standard error: standard output may be the audit trail.

@@ -77,8 +77,16 @@ pub(crate) struct Reloaded {
 
 /// Reads the configuration at `path` and all that it names.
 pub fn load(path: &Path) -> Result<Loaded, Errors> {
+    load_over(path, None)
+}
+
+/// The same over another folder of data, if one is named.
+pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Errors> {
     let mut errors = Errors::default();
-    let Some(config) = errors.note(configuration(path)) else { return Err(errors) };
+    let Some(mut config) = errors.note(configuration(path)) else { return Err(errors) };
+    if let Some(data) = data {
+        config.warehouse.data = data.to_owned();
+    }
     let watch = Watch::new(path, &config);
     let registry =
         Arc::new(Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source())));

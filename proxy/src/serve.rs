@@ -219,7 +219,8 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn engine(config: &Config) -> Options {
+/// What the engine may use.
+pub(crate) fn engine(config: &Config) -> Options {
     let default = Options::default();
     let memory =
         config.warehouse.memory_limit.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));

@@ -53,6 +53,8 @@ mod limits;
 #[cfg(test)]
 mod noninterference;
 #[cfg(test)]
+mod policy_tests;
+#[cfg(test)]
 mod predicates;
 #[cfg(test)]
 mod reload;

@@ -184,6 +184,19 @@ fn only_identity_makes_principals() {
     report(&problems);
 }
 
+/// Whoever can make principals without a proof must not be reachable from a network.
+#[test]
+fn only_the_command_line_rehearses() {
+    let mut problems = Vec::new();
+    for (name, text) in sources() {
+        let may = ["identity/", "proxy/src/cli/", "tests/"].iter().any(|at| name.starts_with(at));
+        if !may && text.contains("Rehearsal") {
+            problems.push(format!("{name} names Rehearsal"));
+        }
+    }
+    report(&problems);
+}
+
 /// Code that names one machine works on that machine only.
 #[test]
 fn no_file_names_a_developers_folder() {
