@@ -27,6 +27,21 @@ fn the_tests_of_the_example_pass() {
 }
 
 #[test]
+fn the_tests_of_the_demo_pass() {
+    let folder =
+        std::env::temp_dir().join(format!("tollgate-demo-policies-{}", std::process::id()));
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let data = Some(folder.clone());
+    let options = tollgate_proxy::demo::Options { pg: any, flight: any, admin: any, data };
+    tollgate_proxy::demo::prepare(&options).map(drop).unwrap();
+    let config = folder.join("tollgate.toml");
+    let (code, out) = tollgate(&["test", "--config", config.to_str().unwrap()]);
+    assert_eq!(code, ExitCode::SUCCESS, "{out}");
+    assert!(out.contains("6 tests, 0 failed (recorded as a rehearsal in "), "{out}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_failure_says_which_rows_differ() {
     let folder = std::env::temp_dir().join(format!("tollgate-policy-tests-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("policies")).unwrap();
