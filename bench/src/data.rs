@@ -22,10 +22,25 @@ pub(crate) const POSTGRES_ROWS: &str = "i::bigint AS id, (i % 100)::int AS tenan
      i % 3 = 0 AS active, date '2020-01-01' + (i % 2000)::int AS day, \
      timestamp '2024-01-01' + i * interval '1.000001 second' AS at, (i * 7919) % 1000003 AS code";
 
-const BATCH: i64 = 65_536;
+const BATCH: usize = 65_536;
 
-/// Writes `folder/bench/events.parquet`.
+/// Writes `folder/data/bench/events.parquet`.
 pub(crate) fn write(folder: &Path, rows: i64) -> Result<()> {
+    write_events(&folder.join("data/bench/events.parquet"), 0..rows, false)
+}
+
+/// The tenant of the row with that number.
+pub(crate) fn tenant(id: i64) -> i64 {
+    id % 100
+}
+
+/// Writes the rows with these numbers, in this order; if `masked`, with the names as the bench's mask
+/// shows them.
+pub(crate) fn write_events(
+    path: &Path,
+    mut ids: impl Iterator<Item = i64>,
+    masked: bool,
+) -> Result<()> {
     let schema = Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, false),
         Field::new("tenant", DataType::Int32, false),
@@ -38,25 +53,21 @@ pub(crate) fn write(folder: &Path, rows: i64) -> Result<()> {
         Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), false),
         Field::new("code", DataType::Int64, false),
     ]));
-    let target = folder.join("data").join("bench");
-    std::fs::create_dir_all(&target)?;
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_max_row_group_row_count(Some(262_144))
-        .build();
-    let file = File::create(target.join("events.parquet"))?;
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?;
-    let mut start = 0;
-    while start < rows {
-        let range = start..rows.min(start + BATCH);
-        let ids: Vec<i64> = range.collect();
+    let name = |i: i64| match masked {
+        true => "cust***".to_owned(),
+        false => format!("customer {}", i % 5000),
+    };
+    let mut writer = writer(path, &schema)?;
+    loop {
+        let ids: Vec<i64> = ids.by_ref().take(BATCH).collect();
+        if ids.is_empty() {
+            break;
+        }
         let amount = ids.iter().map(|i| i128::from((i * 37) % 1_000_000));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(ids.clone())),
-            Arc::new(ids.iter().map(|i| i32::try_from(i % 100).ok()).collect::<Int32Array>()),
-            Arc::new(StringArray::from_iter_values(
-                ids.iter().map(|i| format!("customer {}", i % 5000)),
-            )),
+            Arc::new(ids.iter().map(|i| i32::try_from(tenant(*i)).ok()).collect::<Int32Array>()),
+            Arc::new(StringArray::from_iter_values(ids.iter().map(|i| name(*i)))),
             Arc::new(
                 ids.iter()
                     .map(|i| (i % 7 != 0).then(|| format!("status {}", i % 5)))
@@ -76,8 +87,46 @@ pub(crate) fn write(folder: &Path, rows: i64) -> Result<()> {
             Arc::new(Int64Array::from_iter_values(ids.iter().map(|i| (i * 7919) % 1_000_003))),
         ];
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
-        start += BATCH;
     }
     writer.close()?;
     Ok(())
+}
+
+/// Writes one row for each tenant.
+pub(crate) fn write_tenants(path: &Path) -> Result<()> {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int32, false),
+        Field::new("region", DataType::Utf8, false),
+        Field::new("segment", DataType::Utf8, false),
+    ]));
+    let pick = |id: i32, names: &[&str]| {
+        let index = usize::try_from(id).unwrap_or(0) % names.len().max(1);
+        names.get(index).map(|name| (*name).to_owned())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int32Array::from_iter_values(0..100)),
+        Arc::new(
+            (0..100)
+                .map(|id| pick(id, &["north", "east", "south", "west"]))
+                .collect::<StringArray>(),
+        ),
+        Arc::new(
+            (0..100).map(|id| pick(id, &["small", "large", "small"])).collect::<StringArray>(),
+        ),
+    ];
+    let mut writer = writer(path, &schema)?;
+    writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
+    writer.close()?;
+    Ok(())
+}
+
+fn writer(path: &Path, schema: &Arc<Schema>) -> Result<ArrowWriter<File>> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(262_144))
+        .build();
+    Ok(ArrowWriter::try_new(File::create(path)?, Arc::clone(schema), Some(properties))?)
 }

@@ -1,26 +1,41 @@
 //! Benchmarks. Each prints ratios against a peer that is measured in the same run.
 //!
 //! `overhead`: what the gateway adds to a point query and to a small aggregate; what rewriting costs;
-//! how fast rows stream out, in text and in binary, and how much memory that takes.
+//! how fast rows stream out, in text and in binary, and how much memory that takes. With a part's
+//! name (`rewriting`, `stages`, `latency`, `streaming`) only that part.
+//!
+//! `barrier`: what it costs that no expression of a user passes into a governed table: analytical
+//! queries, against a table that holds only the permitted rows.
 
+mod barrier;
 mod client;
 mod data;
 mod latency;
 mod postgres;
 mod rewriting;
 mod server;
+mod stages;
 mod streaming;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What every part of a benchmark returns: failures end the run with their text.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let result = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("overhead"), None) => overhead(),
-        _ => Err("usage: tollgate-bench overhead".into()),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["overhead"] => overhead(None),
+        ["overhead", part @ ("rewriting" | "latency" | "streaming" | "stages")] => {
+            overhead(Some(*part))
+        }
+        ["barrier"] => in_folder(barrier::run),
+        _ => {
+            Err("usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | barrier"
+                .into())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,7 +46,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn overhead() -> Result<()> {
+/// Runs in a folder of its own, which is removed.
+fn in_folder(measure: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let result = measure(&folder);
@@ -39,18 +55,36 @@ fn overhead() -> Result<()> {
     result
 }
 
-fn measure(folder: &std::path::Path) -> Result<()> {
-    let rows = std::env::var("TOLLGATE_BENCH_ROWS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(5_000_000);
-    eprintln!("writing {rows} rows of 10 columns as Parquet");
-    data::write(folder, rows)?;
-    rewriting::run(folder)?;
-    let server = server::Server::start(folder)?;
-    latency::run(&server, folder)?;
-    streaming::run(&server, rows)?;
-    Ok(())
+/// How many rows the large table has: `TOLLGATE_BENCH_ROWS`, or five millions.
+fn rows() -> i64 {
+    let set = std::env::var("TOLLGATE_BENCH_ROWS").ok();
+    set.and_then(|text| text.parse().ok()).unwrap_or(5_000_000)
+}
+
+fn overhead(part: Option<&str>) -> Result<()> {
+    let wanted = |name: &str| part.is_none_or(|part| part == name);
+    in_folder(|folder| {
+        let rows = rows();
+        eprintln!("writing {rows} rows of 10 columns as Parquet");
+        data::write(folder, rows)?;
+        if wanted("rewriting") {
+            rewriting::run(folder)?;
+        }
+        if wanted("stages") {
+            stages::run(folder, rows)?;
+        }
+        if !wanted("latency") && !wanted("streaming") {
+            return Ok(());
+        }
+        let server = server::Server::start(folder, server::POLICIES)?;
+        if wanted("latency") {
+            latency::run(&server, folder)?;
+        }
+        if wanted("streaming") {
+            streaming::run(&server, rows)?;
+        }
+        Ok(())
+    })
 }
 
 /// The median and the 99th percentile.

@@ -41,7 +41,7 @@ pub(crate) fn users() -> Result<String> {
 
 impl Server {
     /// Starts the `tollgate` binary that was built beside this one.
-    pub(crate) fn start(folder: &Path) -> Result<Self> {
+    pub(crate) fn start(folder: &Path, policies: &str) -> Result<Self> {
         let binary: PathBuf = std::env::current_exe()?.with_file_name("tollgate");
         if !binary.exists() {
             return Err("the tollgate binary is missing, use cargo xtask bench overhead".into());
@@ -49,7 +49,7 @@ impl Server {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         std::fs::create_dir_all(folder.join("policies"))?;
-        std::fs::write(folder.join("policies/bench.sql"), POLICIES)?;
+        std::fs::write(folder.join("policies/bench.sql"), policies)?;
         std::fs::write(folder.join("users.toml"), users()?)?;
         std::fs::write(
             folder.join("tollgate.toml"),

@@ -9,6 +9,7 @@ mod system;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion_common::config::ConfigOptions;
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use tollgate_catalog::{Column, Error, Snapshot, View};
@@ -247,6 +248,8 @@ pub struct Registry {
     windowed: HashMap<String, Arc<AggregateUDF>>,
     /// Names of the engine's functions that a plan may hold.
     engine_names: std::collections::HashSet<String>,
+    /// Under which statements that call them are planned.
+    options: ConfigOptions,
 }
 
 impl Registry {
@@ -334,6 +337,7 @@ impl Registry {
             bounded,
             windowed,
             engine_names,
+            options: crate::plan::options(),
         }
     }
 
@@ -390,6 +394,10 @@ impl Registry {
 
     pub(crate) fn window_udf(&self, name: &str) -> Option<Arc<WindowUDF>> {
         self.windows.get(name).map(Arc::clone)
+    }
+
+    pub(crate) fn options(&self) -> &ConfigOptions {
+        &self.options
     }
 
     pub(crate) fn planners(&self) -> &[Arc<dyn ExprPlanner>] {

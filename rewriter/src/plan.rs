@@ -32,7 +32,6 @@ pub(crate) type Sources = HashMap<TableName, Arc<dyn TableSource>>;
 struct Names<'a> {
     sources: &'a Sources,
     registry: &'a Registry,
-    options: &'a ConfigOptions,
 }
 
 impl ContextProvider for Names<'_> {
@@ -80,7 +79,7 @@ impl ContextProvider for Names<'_> {
     }
 
     fn options(&self) -> &ConfigOptions {
-        self.options
+        self.registry.options()
     }
 
     // The planner proposes a similar name to whoever asks for a function that isn't there, and
@@ -102,7 +101,8 @@ impl ContextProvider for Names<'_> {
     }
 }
 
-/// The options under which every statement is planned.
+/// The options under which every statement is planned. Making them asks the system how many cores
+/// there are, so they are made once.
 pub(crate) fn options() -> ConfigOptions {
     let mut options = ConfigOptions::default();
     options.sql_parser.map_string_types_to_utf8view = false;
@@ -128,16 +128,42 @@ pub(crate) struct Planned {
 /// Plans `query`; parameters take the types in `hints` where given, else those that the plan asks
 /// for, else text.
 pub(crate) fn plan(
-    query: &Query,
+    query: Query,
     sources: &Sources,
     registry: &Registry,
     hints: &[Option<DataType>],
 ) -> Result<Planned, Error> {
-    let options = options();
-    let names = Names { sources, registry, options: &options };
-    let first = plan_once(query, &names, hints)?;
-    let inferred = first.get_parameter_types().map_err(public)?;
+    let names = Names { sources, registry };
+    let first = plan_once(query.clone(), &names, hints)?;
+    let parameters = parameters(&first, hints)?;
+    let complete = hints.len() == parameters.len() && hints.iter().all(Option::is_some);
+    // Planned again with every type known, so that literals and results have theirs.
+    let plan = if complete || parameters.is_empty() {
+        first
+    } else {
+        let typed: Vec<_> = parameters.iter().cloned().map(Some).collect();
+        plan_once(query, &names, &typed)?
+    };
+    lineage::check(&plan)?;
+    let plan = crate::arithmetic::Arithmetic::new(registry).apply(plan).map_err(public)?;
+    // With the types that values will have, so that a client is told no other ones.
+    let plan = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())])
+        .execute_and_check(plan, registry.options(), |_, _| {})
+        .and_then(crate::zoneless::literals)
+        .and_then(|plan| crate::bounds::apply(plan, registry))
+        .map_err(public)?;
+    let plan = crate::output::apply(plan, registry).map_err(public)?;
+    check(&plan, registry)?;
+    Ok(Planned { plan, parameters })
+}
+
+/// The types of the parameters in a plan: as the hints say, else as the plan asks for, else text.
+fn parameters(plan: &LogicalPlan, hints: &[Option<DataType>]) -> Result<Vec<DataType>, Error> {
+    let inferred = plan.get_parameter_types().map_err(public)?;
     let mut parameters: Vec<Option<DataType>> = hints.to_vec();
+    if inferred.is_empty() && parameters.iter().all(Option::is_some) {
+        return Ok(parameters.into_iter().flatten().collect());
+    }
     for (name, data_type) in inferred {
         let Some(index) = parameter_index(&name) else {
             return Err(Error::new(
@@ -158,33 +184,13 @@ pub(crate) fn plan(
             *slot = data_type;
         }
     }
-    for (index, data_type) in array_parameters(&first).map_err(public)? {
+    for (index, data_type) in array_parameters(plan).map_err(public)? {
         if let Some(slot @ None) = parameters.get_mut(index) {
             *slot = Some(data_type);
         }
     }
-    cast_types(&first, &mut parameters).map_err(public)?;
-    let complete = hints.len() == parameters.len() && hints.iter().all(Option::is_some);
-    let parameters: Vec<DataType> =
-        parameters.into_iter().map(|slot| slot.unwrap_or(DataType::Utf8)).collect();
-    // Planned again with every type known, so that literals and results have theirs.
-    let plan = if complete || parameters.is_empty() {
-        first
-    } else {
-        let typed: Vec<_> = parameters.iter().cloned().map(Some).collect();
-        plan_once(query, &names, &typed)?
-    };
-    lineage::check(&plan)?;
-    let plan = crate::arithmetic::Arithmetic::new(registry).apply(plan).map_err(public)?;
-    // With the types that values will have, so that a client is told no other ones.
-    let plan = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())])
-        .execute_and_check(plan, &options, |_, _| {})
-        .and_then(crate::zoneless::literals)
-        .and_then(|plan| crate::bounds::apply(plan, registry))
-        .map_err(public)?;
-    let plan = crate::output::apply(plan, registry).map_err(public)?;
-    check(&plan, registry)?;
-    Ok(Planned { plan, parameters })
+    cast_types(plan, &mut parameters).map_err(public)?;
+    Ok(parameters.into_iter().map(|slot| slot.unwrap_or(DataType::Utf8)).collect())
 }
 
 /// The index of a parameter by its name, `$1` being 0.
@@ -238,7 +244,7 @@ fn cast_types(plan: &LogicalPlan, parameters: &mut [Option<DataType>]) -> PlanRe
 const MAX_PARAMETERS: usize = 65_535;
 
 fn plan_once(
-    query: &Query,
+    query: Query,
     names: &Names<'_>,
     types: &[Option<DataType>],
 ) -> Result<LogicalPlan, Error> {
@@ -251,7 +257,7 @@ fn plan_once(
         .collect();
     let mut context = PlannerContext::new().with_prepare_param_data_types(fields);
     SqlToRel::new_with_options(names, parser_options())
-        .sql_statement_to_plan_with_context(Statement::Query(Box::new(query.clone())), &mut context)
+        .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut context)
         .map_err(public)
 }
 

@@ -209,7 +209,7 @@ fn plan_permitted(
         let source: Arc<dyn TableSource> = Arc::new(SystemSource::new(name.clone(), schema));
         sources.insert(name, source);
     }
-    let planned = plan::plan(&query, &sources, registry, hints)?;
+    let planned = plan::plan(query, &sources, registry, hints)?;
     let output = output(&planned.plan);
     Ok(Prepared {
         bound: Arc::new(Bound {
@@ -269,7 +269,7 @@ fn source(
                 let read: Arc<dyn TableSource> = Arc::new(read);
                 sources.insert(name, read);
             }
-            let planned = plan::plan(query, &sources, registry, &[]).map_err(|error| {
+            let planned = plan::plan(query.clone(), &sources, registry, &[]).map_err(|error| {
                 if error.kind() == ErrorKind::InsufficientPrivilege {
                     return Error::new(
                         ErrorKind::InsufficientPrivilege,

@@ -114,13 +114,13 @@ impl ScalarUDFImpl for MaskFunction {
         let is_scalar = matches!(value, ColumnarValue::Scalar(_));
         let values = value.to_array(if is_scalar { 1 } else { args.number_rows })?;
         let masked = match &self.kind {
-            MaskKind::Partial { prefix, suffix } => {
-                kernels::map_text(&values, |text| kernels::partial(text, *prefix, *suffix))?
-            }
+            MaskKind::Partial { prefix, suffix } => kernels::map_text(&values, |text, out| {
+                kernels::partial(text, *prefix, *suffix, out);
+            })?,
             MaskKind::Email => kernels::map_text(&values, kernels::email)?,
             MaskKind::Hash(key) => {
                 let key = key.hmac();
-                kernels::map_text(&values, |text| kernels::hash(text, &key))?
+                kernels::map_text(&values, |text, out| kernels::hash(text, &key, out))?
             }
             MaskKind::Round(step) => kernels::step(&values, step, true)?,
             MaskKind::Bucket(step) => kernels::step(&values, step, false)?,

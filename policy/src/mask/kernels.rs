@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringViewArray, StringViewBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, LargeStringBuilder, PrimitiveArray, StringBuilder,
+    StringLikeArrayBuilder, StringViewBuilder,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Date64Type, Decimal128Type, DecimalType, Float32Type,
@@ -18,44 +21,73 @@ use super::Unit;
 /// A fixed number of stars, so that the length isn't shown.
 const STARS: &str = "***";
 
-/// Maps every text; NULL stays NULL, and the type stays what it was.
-pub(super) fn map_text(values: &ArrayRef, mask: impl Fn(&str) -> String) -> Result<ArrayRef> {
-    let texts = cast(values, &DataType::Utf8View)?;
-    let texts: &StringViewArray = texts.as_string_view();
-    let mut masked = StringViewBuilder::with_capacity(texts.len());
+/// Maps every text; NULL stays NULL, and the type stays what it was. The mask appends to an empty
+/// text, which is one and the same for all.
+pub(super) fn map_text(values: &ArrayRef, mask: impl Fn(&str, &mut String)) -> Result<ArrayRef> {
+    Ok(match values.data_type() {
+        DataType::Utf8 => each::<StringBuilder>(values.as_string::<i32>(), mask),
+        DataType::LargeUtf8 => each::<LargeStringBuilder>(values.as_string::<i64>(), mask),
+        DataType::Utf8View => each::<StringViewBuilder>(values.as_string_view(), mask),
+        other => {
+            let texts = cast(values, &DataType::Utf8View)?;
+            cast(&each::<StringViewBuilder>(texts.as_string_view(), mask), other)?
+        }
+    })
+}
+
+fn each<'a, B: StringLikeArrayBuilder>(
+    texts: impl IntoIterator<Item = Option<&'a str>, IntoIter: ExactSizeIterator>,
+    mask: impl Fn(&str, &mut String),
+) -> ArrayRef {
+    let texts = texts.into_iter();
+    let mut masked = B::with_capacity(texts.len());
+    let mut scratch = String::new();
     for text in texts {
-        masked.append_option(text.map(&mask));
+        match text {
+            None => masked.append_null(),
+            Some(text) => {
+                scratch.clear();
+                mask(text, &mut scratch);
+                masked.append_value(&scratch);
+            }
+        }
     }
-    let masked: ArrayRef = Arc::new(masked.finish());
-    Ok(cast(&masked, values.data_type())?)
+    masked.finish()
 }
 
 /// The first and last characters; nothing of a text that has no more than these.
-pub(super) fn partial(text: &str, prefix: usize, suffix: usize) -> String {
-    let count = text.chars().count();
-    if count <= prefix.saturating_add(suffix) {
-        return STARS.to_owned();
-    }
-    let first = text.chars().take(prefix);
-    let last = text.chars().skip(count - suffix);
-    first.chain(STARS.chars()).chain(last).collect()
+pub(super) fn partial(text: &str, prefix: usize, suffix: usize, out: &mut String) {
+    let is_ascii = text.is_ascii();
+    let count = if is_ascii { text.len() } else { text.chars().count() };
+    // Where the character of that number begins.
+    let start = |number| match is_ascii {
+        true => number,
+        false => text.char_indices().nth(number).map_or(text.len(), |(at, _)| at),
+    };
+    let kept = match count.checked_sub(suffix) {
+        Some(after) if prefix < after => text.get(..start(prefix)).zip(text.get(start(after)..)),
+        _ => None,
+    };
+    let (first, last) = kept.unwrap_or_default();
+    out.push_str(first);
+    out.push_str(STARS);
+    out.push_str(last);
 }
 
 /// The first character and the domain; nothing of a text without `@`.
-pub(super) fn email(text: &str) -> String {
-    match text.rsplit_once('@') {
-        None => STARS.to_owned(),
-        Some((local, domain)) => {
-            let first: String = local.chars().take(1).collect();
-            format!("{first}{STARS}@{domain}")
-        }
-    }
+pub(super) fn email(text: &str, out: &mut String) {
+    let Some((local, domain)) = text.rsplit_once('@') else { return out.push_str(STARS) };
+    out.extend(local.chars().take(1));
+    out.push_str(STARS);
+    out.push('@');
+    out.push_str(domain);
 }
 
 /// Half of HMAC-SHA256, in hex.
-pub(super) fn hash(text: &str, key: &hmac::Key) -> String {
+pub(super) fn hash(text: &str, key: &hmac::Key, out: &mut String) {
     let tag = hmac::sign(key, text.as_bytes());
-    tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+    out.extend(tag.as_ref().iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 /// Whether the type has steps to round to.

@@ -13,6 +13,8 @@ use arrow::array::{
     Array, ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, LargeStringArray,
     StringArray, TimestampMicrosecondArray,
 };
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 use datafusion_common::ScalarValue;
 use tollgate_catalog::TableName;
@@ -21,6 +23,12 @@ use super::{MaskSecret, Unit, kernels};
 
 fn show(values: &ArrayRef) -> Vec<String> {
     (0..values.len()).map(|row| array_value_to_string(values, row).unwrap()).collect()
+}
+
+fn masked(mask: impl Fn(&mut String)) -> String {
+    let mut out = String::new();
+    mask(&mut out);
+    out
 }
 
 #[test]
@@ -32,8 +40,11 @@ fn texts() {
         ("ab", 1, 1, "***"),
         ("", 0, 0, "***"),
         ("abc", usize::MAX, 1, "***"),
+        ("abc", 1, usize::MAX, "***"),
+        ("abc", 0, 0, "***"),
+        ("ünïcödé", 2, 3, "ün***ödé"),
     ] {
-        assert_eq!(kernels::partial(value, prefix, suffix), expected);
+        assert_eq!(masked(|out| kernels::partial(value, prefix, suffix, out)), expected);
     }
     for (value, expected) in [
         ("ana@acme.com", "a***@acme.com"),
@@ -42,12 +53,18 @@ fn texts() {
         ("no address", "***"),
         ("", "***"),
     ] {
-        assert_eq!(kernels::email(value), expected);
+        assert_eq!(masked(|out| kernels::email(value, out)), expected);
     }
-    let values: ArrayRef = Arc::new(LargeStringArray::from(vec![Some("ana"), None]));
-    let masked = kernels::map_text(&values, |text| kernels::partial(text, 1, 0)).unwrap();
-    assert_eq!(masked.data_type(), values.data_type());
-    assert_eq!(show(&masked), ["a***", ""]);
+    let values: ArrayRef = Arc::new(LargeStringArray::from(vec![Some("ana"), None, Some("bob")]));
+    let item = Box::new(DataType::Int8);
+    let dictionary = DataType::Dictionary(item, Box::new(DataType::Utf8));
+    for data_type in [DataType::LargeUtf8, DataType::Utf8, DataType::Utf8View, dictionary] {
+        let values = cast(&values, &data_type).unwrap();
+        let masked =
+            kernels::map_text(&values, |text, out| kernels::partial(text, 1, 0, out)).unwrap();
+        assert_eq!(masked.data_type(), &data_type);
+        assert_eq!(show(&masked), ["a***", "", "b***"]);
+    }
 }
 
 #[test]
@@ -55,7 +72,7 @@ fn hashes_are_keyed_by_column_and_policy() {
     let secret = MaskSecret::new([1; 32]);
     let table = TableName::new("crm", "customers");
     let key = secret.key(&table, "email", "m");
-    let hash = |key: &super::HashKey| kernels::hash("ana@acme.com", &key.hmac());
+    let hash = |key: &super::HashKey| masked(|out| kernels::hash("ana@acme.com", &key.hmac(), out));
     assert_eq!(hash(&key).len(), 32);
     assert_eq!(hash(&key), hash(&secret.key(&table, "email", "m")));
     for other in [

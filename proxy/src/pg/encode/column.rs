@@ -25,8 +25,8 @@ use super::json::{Map, Struct};
 
 /// A column and which of its rows are null.
 pub(super) struct Column<'a> {
-    nulls: Option<&'a NullBuffer>,
-    values: Values<'a>,
+    pub(super) nulls: Option<&'a NullBuffer>,
+    pub(super) values: Values<'a>,
 }
 
 /// The values of a column by how they are written.

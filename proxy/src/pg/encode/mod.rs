@@ -1,6 +1,7 @@
 //! Arrow batches to PostgreSQL's `DataRow` messages, column by column.
 //!
-//! Each column of a batch is downcast once; the rows are then written straight into one buffer.
+//! Each column of a batch is downcast once; the rows are then written into one buffer, a block of
+//! rows at a time (`block`).
 //! Text and binary values are byte-identical to those of PostgreSQL 15.
 
 pub(crate) mod calendar;
@@ -8,11 +9,13 @@ pub(crate) mod zone;
 
 mod array;
 mod binary;
+mod block;
 mod column;
 mod datetime;
 mod float;
 mod json;
 mod numeric;
+mod quick;
 mod text;
 
 use std::ops::Range;
@@ -22,6 +25,7 @@ use arrow::datatypes::DataType;
 use bytes::{BufMut, BytesMut};
 use tollgate_catalog::{Error, ErrorKind, pg_type};
 
+use block::{BLOCK, Block, CELL, NULL, Place};
 use column::Column;
 use zone::Zone;
 
@@ -39,6 +43,8 @@ pub enum Format {
 pub struct RowEncoder {
     columns: Vec<(DataType, Format)>,
     count: i16,
+    /// One for each column.
+    blocks: Vec<Block>,
     context: Context,
 }
 
@@ -75,9 +81,11 @@ impl RowEncoder {
             Error::new(ErrorKind::ProgramLimit, "a result has too many columns")
                 .with_hint("select fewer columns")
         })?;
-        let columns = types.iter().cloned().enumerate().map(|(i, t)| (t, format(i))).collect();
+        let columns: Vec<_> =
+            types.iter().cloned().enumerate().map(|(i, t)| (t, format(i))).collect();
+        let blocks = columns.iter().map(|_| Block::default()).collect();
         let context = Context { zone: Zone::new(time_zone)?, scratch: Vec::new() };
-        Ok(RowEncoder { columns, count, context })
+        Ok(RowEncoder { columns, count, blocks, context })
     }
 
     /// Appends one message for each of the batch's `rows`. After an error `out` ends with the last
@@ -102,14 +110,55 @@ impl RowEncoder {
             .zip(&self.columns)
             .map(|(array, (_, format))| Ok((Column::bind(array.as_ref())?, *format)))
             .collect::<Result<_, Error>>()?;
-        for row in rows {
-            let start = out.len();
-            if let Err(error) = data_row(&columns, self.count, row, &mut self.context, out) {
-                out.truncate(start);
-                return Err(error);
+        let mut start = rows.start;
+        while start < rows.end {
+            let end = rows.end.min(start + BLOCK);
+            self.block(&columns, start..end, out)?;
+            start = end;
+        }
+        self.blocks.iter_mut().for_each(Block::shrink);
+        Ok(())
+    }
+
+    /// Writes one block of rows.
+    fn block(
+        &mut self,
+        columns: &[(Column<'_>, Format)],
+        rows: Range<usize>,
+        out: &mut BytesMut,
+    ) -> Result<(), Error> {
+        let mut count = rows.len();
+        let mut failed = None;
+        // The last cell is copied whole, beyond its value's end.
+        let mut bytes = CELL + count * MESSAGE;
+        for ((column, format), block) in columns.iter().zip(&mut self.blocks) {
+            // After a value that can't travel only the rows before it do, so the next error is of
+            // an earlier row.
+            let rows = rows.start..rows.start + count;
+            match block.fill(column, *format, rows, &mut self.context) {
+                Ok(more) => bytes += more,
+                Err((row, error)) => {
+                    (count, failed) = (row, Some(error));
+                    bytes += block.written();
+                }
             }
         }
-        Ok(())
+        let start = out.len();
+        out.resize(start + bytes, 0);
+        let mut room = Writer { room: out.get_mut(start..).unwrap_or_default(), at: 0 };
+        let mut written = Ok(());
+        for row in 0..count {
+            let message = room.at;
+            written = data_row(columns, &self.blocks, self.count, rows.start, row, &mut room);
+            if written.is_err() {
+                room.at = message;
+                break;
+            }
+        }
+        let end = start + room.at;
+        out.truncate(end);
+        written?;
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -123,29 +172,73 @@ fn conform(array: &ArrayRef, announced: &DataType) -> Result<ArrayRef, Error> {
     arrow::compute::cast(array, announced).map_err(Error::internal)
 }
 
+/// The bytes of a row's message before its first value: the kind, the length, the column count.
+const MESSAGE: usize = 7;
+
+/// Writes into room that was measured before.
+struct Writer<'a> {
+    room: &'a mut [u8],
+    at: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+        let end = self.at + bytes.len();
+        self.room.get_mut(self.at..end)?.copy_from_slice(bytes);
+        self.at = end;
+        Some(())
+    }
+
+    /// Copies a whole cell, of which `length` bytes count: what comes next overwrites the others.
+    fn cell(&mut self, cell: &[u8; CELL], length: usize) -> Option<()> {
+        *self.room.get_mut(self.at..)?.first_chunk_mut()? = *cell;
+        self.at += length;
+        Some(())
+    }
+}
+
+/// Writes the message of a row: the `row`th of the blocks, which begin at `first`.
 fn data_row(
     columns: &[(Column<'_>, Format)],
+    blocks: &[Block],
     count: i16,
+    first: usize,
     row: usize,
-    context: &mut Context,
-    out: &mut BytesMut,
+    out: &mut Writer<'_>,
 ) -> Result<(), Error> {
-    out.put_u8(b'D');
-    let message = begin(out);
-    out.put_i16(count);
-    for (column, format) in columns {
-        let Some((values, row)) = column.locate(row) else {
-            out.put_i32(-1);
-            continue;
-        };
-        let value = begin(out);
-        match format {
-            Format::Text => values.text(row, context, out)?,
-            Format::Binary => values.binary(row, context, out)?,
+    let message = out.at;
+    let mut write = || {
+        let [high, low] = count.to_be_bytes();
+        out.put(&[b'D', 0, 0, 0, 0, high, low])?;
+        for ((column, _), block) in columns.iter().zip(blocks) {
+            match block.place {
+                Place::Cells => {
+                    let (cell, length) = block.cell(row)?;
+                    out.cell(cell, length)?;
+                }
+                Place::Long => out.put(block.long(row)?)?,
+                Place::Raw => match column.raw(first + row) {
+                    None => out.put(&NULL)?,
+                    Some(bytes) => {
+                        out.put(&i32::try_from(bytes.len()).ok()?.to_be_bytes())?;
+                        out.put(bytes)?;
+                    }
+                },
+            }
         }
-        finish(out, value, 0)?;
+        Some(())
+    };
+    write().ok_or_else(|| Error::internal("a row is longer than it was measured"))?;
+    let length = i32::try_from(out.at - message - 1).map_err(|_| too_large())?;
+    if let Some(bytes) = out.room.get_mut(message + 1..message + 5) {
+        bytes.copy_from_slice(&length.to_be_bytes());
     }
-    finish(out, message, 4)
+    Ok(())
+}
+
+fn too_large() -> Error {
+    Error::new(ErrorKind::ProgramLimit, "a row is too large for the protocol")
+        .with_hint("select fewer columns or shorter values")
 }
 
 /// Leaves room for a length and says where.
@@ -157,10 +250,7 @@ fn begin(out: &mut BytesMut) -> usize {
 
 /// Fills in the length of what follows `at`; a message's length counts itself (`own`).
 fn finish(out: &mut BytesMut, at: usize, own: usize) -> Result<(), Error> {
-    let length = i32::try_from(out.len() - at - 4 + own).map_err(|_| {
-        Error::new(ErrorKind::ProgramLimit, "a row is too large for the protocol")
-            .with_hint("select fewer columns or shorter values")
-    })?;
+    let length = i32::try_from(out.len() - at - 4 + own).map_err(|_| too_large())?;
     if let Some(bytes) = out.get_mut(at..at + 4) {
         bytes.copy_from_slice(&length.to_be_bytes());
     }

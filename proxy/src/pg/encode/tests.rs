@@ -277,3 +277,153 @@ fn objects() {
     ]);
     check(object, &[r#"{"a": null, "bb": 1}"#], &["017b2261223a206e756c6c2c20226262223a20317d"]);
 }
+
+/// SplitMix64, so that the values don't depend on a crate's version.
+fn random(seed: u64) -> u64 {
+    let z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Of every magnitude, with nulls between.
+fn wide(row: u64, column: u64) -> Option<i64> {
+    let bits = random(row * 100 + column);
+    let shift = random(bits) % 64;
+    (!bits.is_multiple_of(11)).then(|| bits.cast_signed() >> shift)
+}
+
+/// Columns of `rows` values of all types that have a way of their own, and some that have none.
+fn columns(rows: u64) -> Vec<ArrayRef> {
+    let all = |column| (0..rows).map(move |row| wide(row, column));
+    let float = |column| all(column).map(|value| value.map(|value| f64::from_bits(value as u64)));
+    let share = |column| {
+        all(column).map(|value| value.map(|value| (value % 1_000_000_000) as f64 / 1000.0))
+    };
+    let text = |column| all(column).map(|value| value.map(|value| format!("é{value}")));
+    let decimal = |column, scale| -> ArrayRef {
+        let values = all(column).map(|value| {
+            value.map(|value| match value % 5 {
+                0 => i128::from(value) * i128::from(value),
+                _ => i128::from(value),
+            })
+        });
+        let values: Decimal128Array = values.collect();
+        Arc::new(values.with_precision_and_scale(38, scale).unwrap())
+    };
+    let stamps = |column| -> TimestampMicrosecondArray {
+        // Between the years 1 BC and 10001, half of them on a full second.
+        let value = |value: i64| {
+            let micros = value.rem_euclid(315_600_000_000_000_000) - 62_170_000_000_000_000;
+            if value % 2 == 0 { micros / 1_000_000 * 1_000_000 } else { micros }
+        };
+        all(column).map(|v| v.map(value)).collect()
+    };
+    vec![
+        Arc::new(all(0).map(|v| v.map(|v| v % 3 == 0)).collect::<BooleanArray>()),
+        Arc::new(all(1).map(|v| v.map(|v| v as i16)).collect::<arrow::array::Int16Array>()),
+        Arc::new(all(2).map(|v| v.map(|v| v as i32)).collect::<Int32Array>()),
+        Arc::new(all(3).collect::<arrow::array::Int64Array>()),
+        Arc::new(all(4).map(|v| v.map(|v| v as u32)).collect::<UInt32Array>()),
+        Arc::new(all(5).map(|v| v.map(|v| v as u64)).collect::<UInt64Array>()),
+        Arc::new(float(6).collect::<Float64Array>()),
+        Arc::new(share(7).collect::<Float64Array>()),
+        Arc::new(float(8).map(|v| v.map(|v| v as f32)).collect::<Float32Array>()),
+        Arc::new(share(9).map(|v| v.map(|v| v as f32)).collect::<Float32Array>()),
+        decimal(10, 0),
+        decimal(11, 2),
+        decimal(12, 7),
+        decimal(13, 16),
+        decimal(14, 17),
+        decimal(15, 38),
+        decimal(16, -3),
+        Arc::new(text(17).collect::<StringArray>()),
+        Arc::new(text(18).collect::<arrow::array::LargeStringArray>()),
+        Arc::new(text(19).collect::<arrow::array::StringViewArray>()),
+        Arc::new(text(20).map(|v| v.map(String::into_bytes)).collect::<BinaryArray>()),
+        Arc::new(
+            all(21)
+                .map(|v| v.map(|v| v.rem_euclid(3_700_000) as i32 - 730_000))
+                .collect::<Date32Array>(),
+        ),
+        Arc::new(
+            all(22)
+                .map(|v| v.map(|v| v.rem_euclid(86_400_000_001)))
+                .collect::<Time64MicrosecondArray>(),
+        ),
+        Arc::new(stamps(23)),
+        Arc::new(stamps(24).with_timezone("UTC")),
+    ]
+}
+
+/// The rows as the writers of single values make them.
+fn one_by_one(arrays: &[ArrayRef], rows: Range<usize>, format: Format, zone: &str) -> Vec<u8> {
+    let mut context = Context { zone: Zone::new(zone).unwrap(), scratch: Vec::new() };
+    let columns: Vec<Column<'_>> =
+        arrays.iter().map(|array| Column::bind(array.as_ref()).unwrap()).collect();
+    let mut out = BytesMut::new();
+    for row in rows {
+        out.put_u8(b'D');
+        let message = begin(&mut out);
+        out.put_i16(arrays.len().try_into().unwrap());
+        for column in &columns {
+            let Some((values, row)) = column.locate(row) else {
+                out.put_i32(-1);
+                continue;
+            };
+            let value = begin(&mut out);
+            match format {
+                Format::Text => values.text(row, &mut context, &mut out).unwrap(),
+                Format::Binary => values.binary(row, &mut context, &mut out).unwrap(),
+            }
+            finish(&mut out, value, 0).unwrap();
+        }
+        finish(&mut out, message, 4).unwrap();
+    }
+    out.to_vec()
+}
+
+#[test]
+fn blocks_are_as_value_by_value() {
+    let arrays = columns(1000);
+    let batch = RecordBatch::try_from_iter(
+        arrays.iter().enumerate().map(|(at, array)| (format!("c{at}"), array.clone())),
+    )
+    .unwrap();
+    let types: Vec<_> = arrays.iter().map(|array| array.data_type().clone()).collect();
+    for zone in ["UTC", "America/New_York", "Asia/Kolkata"] {
+        for format in [Format::Text, Format::Binary] {
+            for rows in [0..1000, 0..0, 5..6, 63..65, 17..1000] {
+                let mut out = BytesMut::new();
+                let mut encoder = RowEncoder::new(&types, &[format], zone).unwrap();
+                encoder.encode(&batch, rows.clone(), &mut out).unwrap();
+                let expected = one_by_one(&arrays, rows.clone(), format, zone);
+                assert!(out == expected, "rows {rows:?} as {format:?} in {zone}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_earliest_error_of_a_block_counts() {
+    let texts = |bad: usize| -> ArrayRef {
+        Arc::new(
+            (0..100).map(|row| Some(if row == bad { "\0" } else { "x" })).collect::<StringArray>(),
+        )
+    };
+    let days: ArrayRef = Arc::new(Date32Array::from_iter_values(
+        (0..100).map(|row| if row == 40 { -2_440_589 } else { row }),
+    ));
+    let columns = [("a", texts(50)), ("b", days), ("c", texts(45))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let types: Vec<_> = batch.schema().fields().iter().map(|f| f.data_type().clone()).collect();
+    for format in [Format::Text, Format::Binary] {
+        let mut out = BytesMut::new();
+        let mut encoder = RowEncoder::new(&types, &[format], "UTC").unwrap();
+        let error = encoder.encode(&batch, 0..100, &mut out).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidDatetime);
+        let mut whole = BytesMut::new();
+        encoder.encode(&batch, 0..40, &mut whole).unwrap();
+        assert_eq!(out, whole);
+    }
+}
