@@ -131,16 +131,17 @@ mod tests {
     async fn the_network_with_most_seats_loses_its_oldest() {
         let lobby = Lobby::default();
         let visitor = lobby.enter(IpAddr::from([192, 0, 2, 1]));
-        let crowd: Vec<Seat> = (1..SEATS as u64)
+        let oldest = lobby.enter(IpAddr::from(Ipv6Addr::from_bits(1 << 64)));
+        let crowd: Vec<Seat> = (2..SEATS as u64)
             .map(|host| lobby.enter(IpAddr::from(Ipv6Addr::from_bits(1 << 64 | u128::from(host)))))
             .collect();
         assert_eq!(seated(&lobby).len(), SEATS);
         let another = lobby.enter(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        crowd[0].shown_out(LONG).await;
+        oldest.shown_out(LONG).await;
         assert!(seated(&lobby).contains(&visitor.number));
         assert!(seated(&lobby).contains(&another.number));
         assert_eq!(seated(&lobby).len(), SEATS);
-        drop((crowd, visitor, another));
+        drop((oldest, crowd, visitor, another));
         assert!(seated(&lobby).is_empty());
     }
 
