@@ -4,6 +4,9 @@
 //! how fast rows stream out, in text and in binary, and how much memory that takes. With a part's
 //! name (`rewriting`, `stages`, `latency`, `streaming`) only that part.
 //!
+//! `rules`: what securing costs by the number of policies and of tables, and how long a large bundle
+//! takes to load.
+//!
 //! `barrier`: what it costs that no expression of a user passes into a governed table: analytical
 //! queries, against a table that holds only the permitted rows.
 
@@ -13,6 +16,7 @@ mod data;
 mod latency;
 mod postgres;
 mod rewriting;
+mod rules;
 mod server;
 mod stages;
 mod streaming;
@@ -31,11 +35,12 @@ fn main() -> ExitCode {
         ["overhead", part @ ("rewriting" | "latency" | "streaming" | "stages")] => {
             overhead(Some(*part))
         }
+        ["rules"] => rules::run(),
         ["barrier"] => in_folder(barrier::run),
-        _ => {
-            Err("usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | barrier"
-                .into())
-        }
+        _ => Err(
+            "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier"
+                .into(),
+        ),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_expr::{TableProviderFilterPushDown, TableSource};
@@ -69,6 +70,8 @@ pub struct Table {
     pub row_count: Option<u64>,
     /// The size in bytes, where the source knows it.
     pub bytes: Option<u64>,
+    /// How old a result over it may be; nothing: as old as the rows themselves.
+    pub cache_for: Option<Duration>,
     /// Where the rows are.
     pub storage: Storage,
 }

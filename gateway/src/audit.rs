@@ -93,6 +93,9 @@ struct Receipt<'a> {
     rows: u64,
     bytes: u64,
     elapsed_us: u64,
+    /// The rows come from an earlier execution.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cached: bool,
 }
 
 #[derive(Serialize)]
@@ -382,13 +385,20 @@ pub struct Meter {
     start: Instant,
     rows: u64,
     bytes: u64,
+    cached: bool,
     ended: bool,
 }
 
 impl Meter {
     /// Starts counting for one statement.
     pub fn start(audit: std::sync::Arc<Audit>, id: String, principal: String) -> Self {
-        Self { audit, id, principal, start: Instant::now(), rows: 0, bytes: 0, ended: false }
+        let start = Instant::now();
+        Self { audit, id, principal, start, rows: 0, bytes: 0, cached: false, ended: false }
+    }
+
+    /// Notes that the rows come from an earlier execution.
+    pub fn cached(&mut self) {
+        self.cached = true;
     }
 
     /// Adds rows and bytes that went to the client.
@@ -424,6 +434,7 @@ impl Meter {
             error,
             rows: self.rows,
             bytes: self.bytes,
+            cached: self.cached,
             elapsed_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
         };
         self.audit.send("receipt", &receipt, None);

@@ -41,6 +41,8 @@ pub struct Config {
     pub watch: Option<Duration>,
     /// The warehouse.
     pub warehouse: Warehouse,
+    /// What is kept in memory between queries.
+    pub cache: Cache,
     /// What is said about tables beyond what the warehouse knows.
     pub tables: Vec<TableDeclaration>,
     /// The audit file; none: standard output.
@@ -130,6 +132,15 @@ pub struct Warehouse {
     pub max_concurrent: usize,
 }
 
+/// How much is kept in memory between queries, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Cache {
+    /// Parsed statements and their plans.
+    pub plans: u64,
+    /// Results.
+    pub results: u64,
+}
+
 /// What is said about one table beyond what the warehouse knows.
 #[derive(Debug, Clone)]
 pub struct TableDeclaration {
@@ -137,6 +148,8 @@ pub struct TableDeclaration {
     pub name: TableName,
     /// What it means.
     pub comment: Option<String>,
+    /// How old a result over it may be.
+    pub cache_for: Option<Duration>,
     /// The columns of its primary key.
     pub primary_key: Vec<String>,
     /// Its foreign keys.

@@ -21,6 +21,8 @@ use tollgate_warehouse::{BatchStream, Warehouse};
 use crate::audit::{Audit, Decision, Ending, Meter};
 use crate::cancel::CancelToken;
 use crate::introspect::{self, SystemRelations, View, VisibleColumn};
+use crate::plans::{CacheCounts, Key, Plans};
+use crate::results::Results;
 use crate::revocation::{Entry, Open, revoked};
 use crate::state::{State, circumstances, no_active_role};
 use crate::stream::{RowStream, canceled, timed_out};
@@ -51,6 +53,10 @@ pub struct GatewaySettings {
     pub max_concurrent: usize,
     /// How long a statement may take unless its session says otherwise.
     pub statement_timeout: Option<Duration>,
+    /// Bytes, as estimated, for statements and plans that sessions share; 0 shares none.
+    pub plan_cache: u64,
+    /// Bytes for results over tables that say how old one may be; 0 keeps none.
+    pub result_cache: u64,
 }
 
 /// The gateway: everything that sessions share.
@@ -61,6 +67,8 @@ pub struct Gateway {
     /// Runs queries over the system catalogs.
     system: embedded::Context,
     admission: Admission,
+    plans: Plans,
+    results: Results,
     /// What a change of users or policies must reach.
     pub(crate) open: Open,
     pub(crate) audit: Arc<Audit>,
@@ -82,10 +90,23 @@ impl Gateway {
             warehouse,
             system: embedded::Context::new(&embedded::Options::default())?,
             admission: Admission::new(settings.max_concurrent),
+            plans: Plans::new(settings.plan_cache),
+            results: Results::new(settings.result_cache),
             open: Open::default(),
             audit,
             settings,
         }))
+    }
+
+    /// How often what was kept could be used.
+    pub fn cache_counts(&self) -> CacheCounts {
+        let (plans, results) = (&self.plans.counts, &self.results.counts);
+        CacheCounts {
+            plan_hits: plans.hits(),
+            plan_misses: plans.misses(),
+            result_hits: results.hits(),
+            result_misses: results.misses(),
+        }
     }
 
     /// The name of the one database.
@@ -104,6 +125,8 @@ impl Gateway {
         tell_collisions(&state.snapshot);
         let state = Arc::new(state.with_views());
         *self.state.write() = Arc::clone(&state);
+        self.plans.forget();
+        self.results.forget();
         self.open.cut(&state)
     }
 
@@ -201,6 +224,7 @@ pub(crate) struct Caller<'a> {
 struct Visible<'a> {
     state: &'a State,
     principal: &'a Principal,
+    circumstances: &'a Circumstances,
     standing: &'a Standing,
 }
 
@@ -209,6 +233,16 @@ impl VisibleTables for Visible<'_> {
         let table = self.state.snapshot.table(name)?;
         let columns = self.state.bundle.visible(self.principal, self.standing, table)?;
         Some(VisibleTable { table: Arc::clone(table), columns })
+    }
+}
+
+/// The error of a denial: that of a table which doesn't exist.
+fn denied(denied: Denied) -> Error {
+    match denied {
+        Denied::Table(TableName { schema, table }) => {
+            Error::undefined_table(&format!("{schema}.{table}"))
+        }
+        Denied::NoActiveRole => no_active_role(),
     }
 }
 
@@ -241,6 +275,11 @@ fn visible(
 }
 
 impl Gateway {
+    /// The statements of a text.
+    pub(crate) fn parse(&self, sql: &str) -> Result<Arc<[Parsed]>, Error> {
+        self.plans.parse(sql)
+    }
+
     /// What, may it, make it safe: text to a plan over secured relations. Decides anew unless a
     /// decision on the very same inputs is at hand, of which it would be a copy.
     pub(crate) fn prepare(
@@ -262,29 +301,69 @@ impl Gateway {
         {
             return Ok(Arc::clone(&kept.prepared));
         }
-        let visible = Visible { state: &state, principal: caller.principal, standing: &standing };
-        let resolved = tollgate_rewriter::resolve(
-            statement.parsed(),
-            &self.registry,
-            caller.facts,
-            &visible,
-            &SystemRelations,
-        )?;
-        let permit =
-            tollgate_policy::decide(&state.bundle, caller.principal, &circumstances, resolved)
-                .map_err(|denied| match denied {
-                    Denied::Table(TableName { schema, table }) => {
-                        Error::undefined_table(&format!("{schema}.{table}"))
-                    }
-                    Denied::NoActiveRole => no_active_role(),
-                })?;
-        let prepared = Arc::new(tollgate_rewriter::secure(permit, &self.registry, version, hints)?);
+        let visible = Visible {
+            state: &state,
+            principal: caller.principal,
+            circumstances: &circumstances,
+            standing: &standing,
+        };
+        let prepared = self.plan(caller, statement, hints, &visible)?;
         *statement.inner.plan.lock() = Some(Kept {
             prepared: Arc::clone(&prepared),
             hints: hints.to_vec(),
             search_path: caller.facts.search_path.clone(),
             generation: caller.generation,
         });
+        Ok(prepared)
+    }
+
+    /// Decides, and plans unless someone else's plan is at hand that is the same.
+    fn plan(
+        &self,
+        caller: &Caller<'_>,
+        statement: &Statement,
+        hints: &[Option<DataType>],
+        visible: &Visible<'_>,
+    ) -> Result<Arc<Prepared>, Error> {
+        let State { snapshot, bundle } = visible.state;
+        let key = Key::new(statement.sql(), caller.facts, hints, snapshot, visible.standing);
+        if let Some(prepared) = self.again(&key, visible, caller.principal)? {
+            return Ok(prepared);
+        }
+        self.plans.counts.miss();
+        let resolved = tollgate_rewriter::resolve(
+            statement.parsed(),
+            &self.registry,
+            caller.facts,
+            visible,
+            &SystemRelations,
+        )?;
+        let permit =
+            tollgate_policy::decide(bundle, caller.principal, visible.circumstances, resolved)
+                .map_err(denied)?;
+        let version = snapshot.version();
+        let prepared = Arc::new(tollgate_rewriter::secure(permit, &self.registry, version, hints)?);
+        self.plans.keep(key, &prepared);
+        Ok(prepared)
+    }
+
+    /// The plan that was made for someone with the same roles, over what this caller may see. The
+    /// decision is made anew.
+    fn again(
+        &self,
+        key: &Key,
+        visible: &Visible<'_>,
+        principal: &Arc<Principal>,
+    ) -> Result<Option<Arc<Prepared>>, Error> {
+        let Some(planned) = self.plans.get(key) else { return Ok(None) };
+        let State { snapshot, bundle } = visible.state;
+        let Some(again) = planned.again(visible, snapshot.version()) else { return Ok(None) };
+        let permit = tollgate_policy::decide(bundle, principal, visible.circumstances, again)
+            .map_err(denied)?;
+        let prepared = tollgate_rewriter::secure_again(permit, &self.registry)?.map(Arc::new);
+        if prepared.is_some() {
+            self.plans.counts.hit();
+        }
         Ok(prepared)
     }
 
@@ -354,7 +433,7 @@ impl Gateway {
         };
         let entry = self.open.query(&prepared, || self.state());
         let decision = self.permitted(&id, caller, &secured);
-        let started = self.start(caller, secured, cancel, &entry).await;
+        let started = self.start(caller, secured, cancel, &entry, &mut meter).await;
         // The warehouse works while the record goes to disk.
         let durable = decision.durable().await;
         let both = started.and_then(|started| durable.map(|recorded| (recorded, started)));
@@ -376,11 +455,21 @@ impl Gateway {
         secured: Secured,
         cancel: &CancelToken,
         entry: &Entry,
+        meter: &mut Meter,
     ) -> Result<(Admitted, BatchStream), Error> {
         let work = async {
             let admitted = self.admission.admit(secured).await?;
             let batches = match admitted.secured().engine() {
-                Engine::Warehouse => self.warehouse.run(&admitted).await?,
+                Engine::Warehouse => match self.results.place(admitted.secured()) {
+                    None => self.warehouse.run(&admitted).await?,
+                    Some(place) => match self.results.get(&place) {
+                        Some(kept) => {
+                            meter.cached();
+                            kept
+                        }
+                        None => self.results.keep(place, self.warehouse.run(&admitted).await?),
+                    },
+                },
                 Engine::System => {
                     let view = Arc::new(self.view(caller)?);
                     SystemCatalogs { context: self.system.clone(), view }.run(&admitted).await?

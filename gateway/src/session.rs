@@ -170,11 +170,11 @@ impl Session {
     /// # Errors
     /// Syntax errors and statements that are never possible. Inside a failed block, 25P02.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, Error> {
-        let parsed = tollgate_rewriter::parse(sql);
+        let parsed = self.gateway.parse(sql);
         if self.transaction == TransactionState::Failed && parsed.is_err() {
             return Err(failed_block());
         }
-        Ok(parsed?.into_iter().map(Statement::new).collect())
+        Ok(parsed?.iter().cloned().map(Statement::new).collect())
     }
 
     /// What a statement takes and gives. Decides like an execution does.

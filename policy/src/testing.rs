@@ -37,6 +37,7 @@ fn table(schema: &str, name: &str, columns: &[(&str, DataType)]) -> Table {
             .collect(),
         primary_key: vec![],
         foreign_keys: vec![],
+        cache_for: None,
         comment: None,
         row_count: None,
         bytes: None,

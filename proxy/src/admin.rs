@@ -68,5 +68,17 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         "",
         admin.start.elapsed().as_secs(),
     );
+    let counts = admin.shared.gateway.cache_counts();
+    let mut counter = |name: &str, help: &str, value: u64| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
+    };
+    counter("tollgate_plan_cache_hits_total", "Plans that were there", counts.plan_hits);
+    counter("tollgate_plan_cache_misses_total", "Statements that were planned", counts.plan_misses);
+    counter("tollgate_result_cache_hits_total", "Results that were there", counts.result_hits);
+    counter(
+        "tollgate_result_cache_misses_total",
+        "Queries that ran though their result may be kept",
+        counts.result_misses,
+    );
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -69,6 +69,8 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
             database: config.database.clone(),
             max_concurrent: config.warehouse.max_concurrent,
             statement_timeout: config.pg.statement_timeout,
+            plan_cache: config.cache.plans,
+            result_cache: config.cache.results,
         },
     })
     .map_err(said)?;

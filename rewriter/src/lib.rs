@@ -7,6 +7,7 @@
 mod arithmetic;
 mod bounds;
 pub mod command;
+mod facts;
 pub mod functions;
 mod gate;
 mod lineage;
@@ -24,10 +25,13 @@ mod tokens;
 mod views;
 mod zoneless;
 
+pub use facts::{SessionFacts, USER};
 pub use functions::{Registry, UdfSource};
 pub use relation::SecuredSource;
-pub use resolve::{Resolved, SessionFacts, VisibleTable, VisibleTables, resolve};
-pub use secured::{Engine, OutputColumn, Prepared, Secured, secure};
+pub use resolve::{Resolved, VisibleTable, VisibleTables, resolve};
+pub use secured::{
+    Again, Engine, OutputColumn, Prepared, ResultKey, Secured, secure, secure_again,
+};
 pub use statement::{Parsed, parse};
 pub use system::{SystemSchemas, SystemSource, WorkTableSource};
 

@@ -15,7 +15,7 @@ use datafusion_expr::{
 };
 use tollgate_catalog::RawSource;
 
-use tollgate_policy::SecuredTable;
+use tollgate_policy::{Mask, SecuredTable};
 
 use crate::lineage::Mark;
 
@@ -132,6 +132,22 @@ impl SecuredSource {
     /// Whether rows or values are hidden, so that user expressions must stay outside.
     pub fn barrier(&self) -> bool {
         !self.secured.is_unrestricted()
+    }
+
+    /// Whether a plan over the other is a plan over this one: planning, and the check of what a
+    /// statement may do with masked columns, see no more of a relation than this.
+    pub(crate) fn has_shape_of(&self, other: &Self) -> bool {
+        let Self { secured, relation: _, schema, clear, marks } = self;
+        let columns = |secured: &SecuredTable| -> Vec<_> {
+            let columns = secured.columns().iter();
+            let predicates = |mask: &Mask| mask.predicates;
+            columns.map(|column| (column.index, column.mask.as_ref().map(predicates))).collect()
+        };
+        Arc::ptr_eq(secured.table(), other.secured.table())
+            && columns(secured) == columns(&other.secured)
+            && *schema == other.schema
+            && *clear == other.clear
+            && *marks == other.marks
     }
 
     /// Whether a user's predicate may be evaluated inside, on hidden rows too: a comparison of an

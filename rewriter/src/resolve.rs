@@ -1,5 +1,6 @@
 //! What a statement names: the gate's walk, and the value that `policy::decide` consumes.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use datafusion_sql::sqlparser::ast::Query;
 use tollgate_catalog::{Error, Table, TableName};
 use tollgate_policy::NamesTables;
 
+use crate::facts::{Facts, SessionFacts};
 use crate::functions::Registry;
 use crate::gate::Gate;
 use crate::statement::{Body, Parsed, deep};
@@ -29,23 +31,6 @@ pub struct VisibleTable {
     pub columns: Vec<usize>,
 }
 
-/// What the session contributes to a statement's meaning.
-#[derive(Debug, Clone)]
-pub struct SessionFacts {
-    /// The authenticated user.
-    pub user: String,
-    /// The one database there is.
-    pub database: String,
-    /// The schemas in which unqualified names are looked up; `$user` stands for the user.
-    pub search_path: Vec<String>,
-    /// What `version()` says.
-    pub version: String,
-    /// The connection's number in `pg_stat_activity`.
-    pub backend_pid: i32,
-    /// What `current_setting` says, by lower-case name.
-    pub settings: Arc<BTreeMap<String, String>>,
-}
-
 /// A query that passed the gate: normalised, every relation known.
 #[derive(Debug)]
 pub struct Resolved {
@@ -56,6 +41,40 @@ pub struct Resolved {
     pub(crate) system: BTreeMap<TableName, SchemaRef>,
     /// The queries of the views that it names, and of those that they read.
     pub(crate) views: BTreeMap<TableName, Query>,
+    /// The tables that were looked for; nothing if it means what it means in one session only.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// What a walk learned of the catalog: for whom these look-ups have the same answers, a statement
+/// has the same meaning.
+#[derive(Debug)]
+pub(crate) struct Seen(BTreeMap<TableName, Option<VisibleTable>>);
+
+impl Seen {
+    /// Whether all look-ups have the same answers here.
+    pub(crate) fn holds(&self, visible: &dyn VisibleTables) -> bool {
+        self.0.iter().all(|(name, seen)| match (seen, visible.table(name)) {
+            (None, None) => true,
+            (Some(seen), Some(now)) => {
+                Arc::ptr_eq(&seen.table, &now.table) && seen.columns == now.columns
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        })
+    }
+}
+
+/// Writes down what the gate looks up.
+struct Recorder<'a> {
+    visible: &'a dyn VisibleTables,
+    seen: RefCell<BTreeMap<TableName, Option<VisibleTable>>>,
+}
+
+impl VisibleTables for Recorder<'_> {
+    fn table(&self, name: &TableName) -> Option<VisibleTable> {
+        let table = self.visible.table(name);
+        self.seen.borrow_mut().insert(name.clone(), table.clone());
+        table
+    }
 }
 
 impl NamesTables for Resolved {
@@ -78,7 +97,10 @@ pub fn resolve(
     let (Body::Query(query) | Body::Explain(query)) = parsed.body() else {
         return Err(Error::not_supported("this statement as a query"));
     };
-    let gate = Gate::new(registry, facts, visible, system);
+    let asked = Cell::new(false);
+    let facts = Facts::new(facts, &asked);
+    let recorder = Recorder { visible, seen: RefCell::default() };
+    let gate = Gate::new(registry, facts, &recorder, system);
     let (query, found) = deep(parsed.operators, || {
         let mut query = Query::clone(query);
         gate.walk(&mut query).map(|found| (query, found))
@@ -101,5 +123,6 @@ pub fn resolve(
         tables: found.tables.into_values().collect(),
         system: found.system,
         views: queries,
+        seen: (!asked.get()).then(|| Seen(recorder.seen.into_inner())),
     })
 }

@@ -73,7 +73,9 @@
 //! }
 //! ```
 
+mod again;
 mod describe;
+mod key;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,7 +86,7 @@ use datafusion_common::ScalarValue;
 use datafusion_common::metadata::ScalarAndMetadata;
 use datafusion_expr::{LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
-use tollgate_catalog::{Error, ErrorKind, TableName};
+use tollgate_catalog::{Error, ErrorKind, Table, TableName};
 use tollgate_identity::Principal;
 use tollgate_policy::{Permit, PermitParts, PolicyRef, SecuredTable, Standing};
 
@@ -93,9 +95,12 @@ use crate::lineage;
 use crate::plan::{self, Sources};
 use crate::planner_error::public;
 use crate::relation::SecuredSource;
-use crate::resolve::Resolved;
+use crate::resolve::{Resolved, Seen};
 use crate::statement::deep;
 use crate::system::SystemSource;
+
+pub use again::{Again, secure_again};
+pub use key::ResultKey;
 
 use describe::{describe, describe_subqueries, output};
 
@@ -122,23 +127,35 @@ pub struct OutputColumn {
     pub table_column: Option<(TableName, usize)>,
 }
 
+/// What a statement means whoever asks, shared by the plans that were made of it.
+#[derive(Debug)]
+struct Meaning {
+    sql: Arc<str>,
+    operators: usize,
+    /// The normalised statement.
+    normalised: String,
+    engine: Engine,
+    output: Arc<[OutputColumn]>,
+    parameters: Vec<DataType>,
+    tables: Vec<Arc<Table>>,
+    names: Vec<TableName>,
+    views: BTreeMap<TableName, Query>,
+    /// For whom it has this meaning; nothing if only for this session.
+    seen: Option<Seen>,
+    snapshot_version: u64,
+}
+
 /// What a permit was bound to, shared by a prepared statement and its executions.
 #[derive(Debug)]
 struct Bound {
+    meaning: Arc<Meaning>,
     principal: Arc<Principal>,
     standing: Standing,
     reads_clock: bool,
     bundle_hash: String,
-    snapshot_version: u64,
-    sql: Arc<str>,
-    operators: usize,
     secured_sql: String,
     /// The plans of subqueries in row policies, which `secured_sql` doesn't show.
     subplans: String,
-    engine: Engine,
-    output: Arc<[OutputColumn]>,
-    parameters: Vec<DataType>,
-    tables: Vec<TableName>,
     visible: Vec<(TableName, Vec<String>)>,
     policies: Vec<PolicyRef>,
 }
@@ -178,59 +195,112 @@ fn plan_permitted(
     snapshot_version: u64,
     hints: &[Option<DataType>],
 ) -> Result<Prepared, Error> {
-    let Resolved { sql, operators, query, tables: named, system, views } = parts.statement;
-    // One secured relation per named table, in the same order: anything else is a defect.
-    let same = named.len() == parts.tables.len()
-        && named
-            .iter()
-            .zip(&parts.tables)
-            .all(|(name, secured)| Arc::ptr_eq(name, secured.table()));
-    if !same {
-        return Err(Error::internal("the permit doesn't cover the statement's tables"));
-    }
-    let engine = if named.is_empty() { Engine::System } else { Engine::Warehouse };
+    let Resolved { sql, operators, query, tables, system, views, seen } = parts.statement;
+    let normalised = query.to_string();
+    let secured = Relations::new(&tables, parts.tables, &views, registry, &normalised)?;
     let mut sources = Sources::new();
-    let mut policies = Vec::new();
-    let mut visible = Vec::with_capacity(named.len());
-    let mut secured_sql = query.to_string();
-    let mut subplans = String::new();
-    for secured in parts.tables {
-        let name = secured.table().name.clone();
-        let columns = secured.columns().iter();
-        let columns = columns.filter_map(|column| secured.table().columns.get(column.index));
-        visible.push((name.clone(), columns.map(|column| column.name.clone()).collect()));
-        note_policies(&secured, &mut policies);
-        let source = source(secured, &name, &views, registry, &mut secured_sql)?;
-        describe_subqueries(&source, &mut subplans).map_err(Error::internal)?;
-        let source: Arc<dyn TableSource> = Arc::new(source);
-        sources.insert(name, source);
+    for (name, source) in &secured.sources {
+        let source: Arc<dyn TableSource> = Arc::<SecuredSource>::clone(source);
+        sources.insert(name.clone(), source);
     }
     for (name, schema) in system {
         let source: Arc<dyn TableSource> = Arc::new(SystemSource::new(name.clone(), schema));
         sources.insert(name, source);
     }
     let planned = plan::plan(query, &sources, registry, hints)?;
-    let output = output(&planned.plan);
-    Ok(Prepared {
-        bound: Arc::new(Bound {
-            principal: parts.principal,
-            standing: parts.standing,
-            reads_clock: parts.reads_clock,
-            bundle_hash: parts.bundle_hash,
-            snapshot_version,
-            sql,
-            operators,
-            secured_sql,
+    let meaning = Arc::new(Meaning {
+        sql,
+        operators,
+        normalised,
+        engine: if tables.is_empty() { Engine::System } else { Engine::Warehouse },
+        output: output(&planned.plan),
+        parameters: planned.parameters,
+        names: tables.iter().map(|table| table.name.clone()).collect(),
+        tables,
+        views,
+        seen,
+        snapshot_version,
+    });
+    let by = By {
+        principal: parts.principal,
+        standing: parts.standing,
+        reads_clock: parts.reads_clock,
+        bundle_hash: parts.bundle_hash,
+    };
+    Ok(Prepared { bound: Arc::new(Bound::new(meaning, by, secured)), plan: planned.plan })
+}
+
+/// Who was permitted, and by what.
+struct By {
+    principal: Arc<Principal>,
+    standing: Standing,
+    reads_clock: bool,
+    bundle_hash: String,
+}
+
+impl Bound {
+    fn new(meaning: Arc<Meaning>, by: By, relations: Relations) -> Self {
+        let By { principal, standing, reads_clock, bundle_hash } = by;
+        let Relations { sources: _, text, subplans, visible, policies } = relations;
+        Self {
+            meaning,
+            principal,
+            standing,
+            reads_clock,
+            bundle_hash,
+            secured_sql: text,
             subplans,
-            engine,
-            output,
-            parameters: planned.parameters,
-            tables: named.iter().map(|table| table.name.clone()).collect(),
             visible,
             policies,
-        }),
-        plan: planned.plan,
-    })
+        }
+    }
+}
+
+/// The secured relations of a statement's tables, and what there is to say of them.
+struct Relations {
+    sources: BTreeMap<TableName, Arc<SecuredSource>>,
+    text: String,
+    subplans: String,
+    visible: Vec<(TableName, Vec<String>)>,
+    policies: Vec<PolicyRef>,
+}
+
+impl Relations {
+    fn new(
+        named: &[Arc<Table>],
+        permitted: Vec<SecuredTable>,
+        views: &BTreeMap<TableName, Query>,
+        registry: &Registry,
+        statement: &str,
+    ) -> Result<Self, Error> {
+        // One secured relation per named table, in the same order: anything else is a defect.
+        let same = named.len() == permitted.len()
+            && named
+                .iter()
+                .zip(&permitted)
+                .all(|(name, secured)| Arc::ptr_eq(name, secured.table()));
+        if !same {
+            return Err(Error::internal("the permit doesn't cover the statement's tables"));
+        }
+        let mut all = Self {
+            sources: BTreeMap::new(),
+            text: statement.to_owned(),
+            subplans: String::new(),
+            visible: Vec::with_capacity(named.len()),
+            policies: Vec::new(),
+        };
+        for secured in permitted {
+            let name = secured.table().name.clone();
+            let columns = secured.columns().iter();
+            let columns = columns.filter_map(|column| secured.table().columns.get(column.index));
+            all.visible.push((name.clone(), columns.map(|column| column.name.clone()).collect()));
+            note_policies(&secured, &mut all.policies);
+            let source = source(secured, &name, views, registry, &mut all.text)?;
+            describe_subqueries(&source, &mut all.subplans).map_err(Error::internal)?;
+            all.sources.insert(name, Arc::new(source));
+        }
+        Ok(all)
+    }
 }
 
 fn note_policies(secured: &SecuredTable, policies: &mut Vec<PolicyRef>) {
@@ -293,12 +363,12 @@ fn source(
 impl Prepared {
     /// The types of the parameters, in order.
     pub fn parameters(&self) -> &[DataType] {
-        &self.bound.parameters
+        &self.bound.meaning.parameters
     }
 
     /// The columns of the result.
     pub fn output(&self) -> &Arc<[OutputColumn]> {
-        &self.bound.output
+        &self.bound.meaning.output
     }
 
     /// Whether a decision for this principal in this standing, bundle and snapshot would be this
@@ -334,13 +404,15 @@ impl Prepared {
 
     /// Whether this bundle and snapshot decided.
     pub fn is_under(&self, bundle_hash: &str, snapshot_version: u64) -> bool {
-        self.bound.bundle_hash == bundle_hash && self.bound.snapshot_version == snapshot_version
+        self.bound.bundle_hash == bundle_hash
+            && self.bound.meaning.snapshot_version == snapshot_version
     }
 
     /// What was decided, as text: two decisions that would show other rows or columns, or other
     /// values in them, have other texts. For the gateway itself: it shows policies.
     pub fn decision(&self) -> String {
-        let Bound { secured_sql, subplans, output, parameters, .. } = self.bound.as_ref();
+        let Bound { secured_sql, subplans, meaning, .. } = self.bound.as_ref();
+        let Meaning { output, parameters, .. } = meaning.as_ref();
         let columns: Vec<_> =
             output.iter().map(|column| (&column.name, &column.data_type)).collect();
         format!("{secured_sql}\n{subplans}\n{columns:?}\n{parameters:?}")
@@ -348,7 +420,7 @@ impl Prepared {
 
     /// The plan as the user may see it: secured relations are leaves, so no policy shows.
     pub fn explain(&self) -> String {
-        deep(self.bound.operators, || self.plan.display_indent().to_string())
+        deep(self.bound.meaning.operators, || self.plan.display_indent().to_string())
     }
 
     /// Gives the parameters their values, for one execution.
@@ -356,17 +428,17 @@ impl Prepared {
     /// # Errors
     /// A wrong number of values, or a value of another type.
     pub fn bind(&self, values: Vec<ScalarValue>) -> Result<Secured, Error> {
-        if values.len() != self.bound.parameters.len() {
+        if values.len() != self.bound.meaning.parameters.len() {
             return Err(Error::new(
                 ErrorKind::ProtocolViolation,
                 format!(
                     "the statement needs {} parameters, but {} were given",
-                    self.bound.parameters.len(),
+                    self.bound.meaning.parameters.len(),
                     values.len()
                 ),
             ));
         }
-        let typed = values.iter().zip(&self.bound.parameters);
+        let typed = values.iter().zip(&self.bound.meaning.parameters);
         for (number, (value, data_type)) in typed.enumerate() {
             if value.data_type() != *data_type && !same_family(&value.data_type(), data_type) {
                 return Err(Error::new(
@@ -377,10 +449,10 @@ impl Prepared {
         }
         let plan = if values.is_empty() {
             // Its inputs are shared, but its own expressions are copied.
-            deep(self.bound.operators, || self.plan.clone())
+            deep(self.bound.meaning.operators, || self.plan.clone())
         } else {
             let values = values.into_iter().map(ScalarAndMetadata::from).collect();
-            deep(self.bound.operators, || {
+            deep(self.bound.meaning.operators, || {
                 self.plan.clone().replace_params_with_values(&ParamValues::List(values))
             })
             .map_err(public)?
@@ -413,12 +485,12 @@ impl Secured {
 
     /// Where it runs.
     pub fn engine(&self) -> Engine {
-        self.bound.engine
+        self.bound.meaning.engine
     }
 
     /// The columns of the result.
     pub fn output(&self) -> &Arc<[OutputColumn]> {
-        &self.bound.output
+        &self.bound.meaning.output
     }
 
     /// For whom it was decided.
@@ -433,7 +505,7 @@ impl Secured {
 
     /// The base tables that it reads.
     pub fn tables(&self) -> &[TableName] {
-        &self.bound.tables
+        &self.bound.meaning.names
     }
 
     /// The policies that shaped them.
@@ -448,12 +520,12 @@ impl Secured {
 
     /// The catalog that it was resolved against.
     pub fn snapshot_version(&self) -> u64 {
-        self.bound.snapshot_version
+        self.bound.meaning.snapshot_version
     }
 
     /// The client's text.
     pub fn sql(&self) -> &str {
-        &self.bound.sql
+        &self.bound.meaning.sql
     }
 
     /// The normalised statement and its secured relations, for the audit record.

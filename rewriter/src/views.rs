@@ -3,6 +3,7 @@
 //! A view is declared once per bundle, over the shapes of what it reads; and planned for each
 //! statement that names it, over what the caller sees of what it reads.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,10 +13,11 @@ use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
 use tollgate_catalog::{Column, Error, Snapshot, Table, TableName, View};
 
+use crate::facts::{Facts, SessionFacts};
 use crate::functions::Registry;
 use crate::gate::{DUPLICATE, Gate};
 use crate::plan::{self, Sources};
-use crate::resolve::{SessionFacts, VisibleTable, VisibleTables};
+use crate::resolve::{VisibleTable, VisibleTables};
 use crate::statement::{Body, deep, parse};
 use crate::system::{SystemSchemas, SystemSource};
 
@@ -49,7 +51,7 @@ fn gated(
     sql: &str,
     author: &Author<'_>,
     registry: &Registry,
-    facts: &SessionFacts,
+    facts: Facts<'_>,
 ) -> Result<(Query, Vec<Arc<Table>>), Error> {
     let parsed = parse(sql)?;
     let [only] = parsed.as_slice() else {
@@ -60,8 +62,7 @@ fn gated(
     };
     let mut query = Query::clone(query);
     // No search path: a view means the same for everyone.
-    let facts = SessionFacts { search_path: Vec::new(), ..facts.clone() };
-    let gate = Gate::new(registry, &facts, author, &NoSystem);
+    let gate = Gate::new(registry, facts.without_path(), author, &NoSystem);
     let found = deep(only.operators, || gate.walk(&mut query))?;
     if let Some(function) = &found.system_function {
         return Err(Error::not_supported(&format!(
@@ -78,7 +79,7 @@ fn gated(
 pub(crate) fn queries(
     tables: &mut dyn Iterator<Item = &Arc<Table>>,
     registry: &Registry,
-    facts: &SessionFacts,
+    facts: Facts<'_>,
     found: &mut BTreeMap<TableName, Query>,
 ) -> Result<(), Error> {
     for table in tables {
@@ -109,7 +110,8 @@ pub(crate) fn declare(
         backend_pid: 0,
         settings: Arc::new(BTreeMap::new()),
     };
-    let (query, tables) = gated(sql, &Author::Catalog(catalog), registry, &facts)?;
+    let (query, tables) =
+        gated(sql, &Author::Catalog(catalog), registry, Facts::new(&facts, &Cell::new(false)))?;
     let mut sources = Sources::new();
     for table in &tables {
         let shape = SystemSource::new(table.name.clone(), table.arrow_schema());

@@ -46,6 +46,8 @@ impl World {
                 database: "tollgate".to_owned(),
                 max_concurrent: 2,
                 statement_timeout: None,
+                plan_cache: 64 << 20,
+                result_cache: 64 << 20,
             },
         });
         Self { gateway: gateway.unwrap(), snapshot, registry }

@@ -27,6 +27,8 @@ mod bi;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod caches;
+#[cfg(test)]
 mod catalog_queries;
 #[cfg(test)]
 mod clients;

@@ -22,7 +22,7 @@ const BROWSING: &[&str] = &[
 const OPEN: &[&str] = &["msk-022", "rls-023"];
 
 /// Every statement that the other tests know, and some more.
-fn statements() -> Vec<String> {
+pub fn statements() -> Vec<String> {
     let corpus = [case("attacks/attacks.jsonl"), case("attacks/benign.jsonl")];
     let corpus = corpus.iter().flat_map(|text| text.lines()).filter_map(|line| {
         let attack: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -36,7 +36,7 @@ fn statements() -> Vec<String> {
 }
 
 /// An answer without the order of its rows, which SQL leaves open.
-fn canonical(answer: Answer) -> String {
+pub fn canonical(answer: Answer) -> String {
     let sorted = |rows: Vec<Vec<_>>| {
         let mut rows: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
         rows.sort();

@@ -42,6 +42,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
             .collect(),
         primary_key: Vec::new(),
         foreign_keys: Vec::new(),
+        cache_for: None,
         comment: None,
         row_count: None,
         bytes: None,

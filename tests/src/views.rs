@@ -65,6 +65,8 @@ fn gateway(folder: &Path, rules: &str) -> Result<Arc<Gateway>, Diagnostics> {
             database: "tollgate".to_owned(),
             max_concurrent: 2,
             statement_timeout: None,
+            plan_cache: 64 << 20,
+            result_cache: 64 << 20,
         },
     });
     Ok(gateway.unwrap())

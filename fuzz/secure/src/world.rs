@@ -120,6 +120,7 @@ fn table<'a>(
         columns: columns.into_iter().map(column).collect(),
         primary_key: vec![0],
         foreign_keys: Vec::new(),
+        cache_for: None,
         comment: None,
         row_count: None,
         bytes: None,

@@ -31,6 +31,8 @@ pub(super) struct File {
     pub(super) policies: Policies,
     /// Where the data is.
     pub(super) warehouse: Warehouse,
+    /// What is kept in memory between queries.
+    pub(super) cache: Cache,
     /// Keys and comments of tables, beyond what the data files say.
     pub(super) tables: Vec<Table>,
     /// Where the record of each query goes.
@@ -121,6 +123,18 @@ pub(super) struct Warehouse {
     pub(super) max_concurrent: Option<u32>,
 }
 
+/// What is kept in memory between queries. Each query is decided anew all the same.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Cache {
+    /// How much memory parsed statements and their plans may take, as "64 MiB" (default); "0": none
+    /// are kept.
+    pub(super) plans: Option<String>,
+    /// How much memory results may take, as "256 MiB" (default); "0": none are kept. Only results
+    /// over tables with a "cache_for" are.
+    pub(super) results: Option<String>,
+}
+
 /// The kind of warehouse.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -137,6 +151,8 @@ pub(super) struct Table {
     pub(super) name: Option<String>,
     /// What the table means.
     pub(super) comment: Option<String>,
+    /// How old a result over this table may be, as "5min" (default: as old as the table is).
+    pub(super) cache_for: Option<String>,
     /// The columns of the primary key.
     pub(super) primary_key: Vec<String>,
     /// The foreign keys.

@@ -37,6 +37,7 @@ impl Declaring<'_> {
         if declared.comment.is_some() {
             table.comment.clone_from(&declared.comment);
         }
+        table.cache_for = declared.cache_for;
         for (name, comment) in &declared.columns {
             match table.columns.iter_mut().find(|column: &&mut Column| column.name == *name) {
                 Some(column) => column.comment = Some(comment.clone()),

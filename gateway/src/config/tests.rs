@@ -95,6 +95,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
         columns: columns.iter().map(column).collect(),
         primary_key: vec![],
         foreign_keys: vec![],
+        cache_for: None,
         comment: None,
         row_count: None,
         bytes: None,

@@ -8,8 +8,8 @@ use tollgate_catalog::TableName;
 
 use super::read::{Lines, Problem};
 use super::{
-    Certificate, Config, Flight, ForeignKeyDeclaration, MaskKey, Pg, TableDeclaration, TlsMode,
-    Warehouse, file, values,
+    Cache, Certificate, Config, Flight, ForeignKeyDeclaration, MaskKey, Pg, TableDeclaration,
+    TlsMode, Warehouse, file, values,
 };
 
 /// Checks values and notes what is wrong with them.
@@ -73,6 +73,10 @@ impl<'a> Checker<'a> {
         let watch =
             self.duration("policies.watch", raw.policies.watch, Some(Duration::from_secs(2)));
         let warehouse = self.warehouse(raw.warehouse);
+        let cache = Cache {
+            plans: self.size("cache.plans", raw.cache.plans.as_deref(), 64 << 20),
+            results: self.size("cache.results", raw.cache.results.as_deref(), 256 << 20),
+        };
         let tables = self.tables(raw.tables);
         let audit = raw.audit.file.filter(|file| file != "stdout").map(|file| self.base.join(file));
         let mask_key = self.mask_key(raw.secrets);
@@ -92,6 +96,7 @@ impl<'a> Checker<'a> {
             policies: policies?,
             watch: watch.map(|every| (!every.is_zero()).then_some(every))?,
             warehouse: warehouse?,
+            cache,
             tables,
             audit,
             mask_key,
@@ -209,18 +214,13 @@ impl<'a> Checker<'a> {
             raw.data,
             "name the folder of data files: data = \"data\" under [warehouse]",
         );
-        let memory_limit = match raw.memory_limit {
-            Some(text) => match values::size(&text).filter(|bytes| *bytes > 0) {
-                Some(bytes) => Some(bytes),
-                None => {
-                    self.note(
-                        "warehouse.memory_limit",
-                        format!("\"{text}\" is not a size"),
-                        "write a number and a unit: \"512 MiB\", \"4 GB\"",
-                    );
-                    return None;
-                }
-            },
+        let memory_limit = raw.memory_limit.as_deref();
+        let memory_limit = match memory_limit.map(|text| (text, values::size(text))) {
+            Some((_, Some(bytes))) if bytes > 0 => Some(bytes),
+            Some((text, _)) => {
+                self.not_a_size("warehouse.memory_limit", text);
+                return None;
+            }
             None => None,
         };
         let target_partitions = raw
@@ -254,6 +254,7 @@ impl<'a> Checker<'a> {
             }
             let columns = table.columns.into_iter();
             tables.push(TableDeclaration {
+                cache_for: self.duration(&format!("{key}.cache_for"), table.cache_for, None),
                 name,
                 comment: table.comment,
                 primary_key: table.primary_key,
@@ -330,6 +331,19 @@ impl<'a> Checker<'a> {
             );
         }
         duration
+    }
+
+    fn size(&mut self, key: &str, text: Option<&str>, default: u64) -> u64 {
+        let Some(text) = text else { return default };
+        values::size(text).unwrap_or_else(|| {
+            self.not_a_size(key, text);
+            default
+        })
+    }
+
+    fn not_a_size(&mut self, key: &str, text: &str) {
+        let hint = "write a number and a unit: \"512 MiB\", \"4 GB\"";
+        self.note(key, format!("\"{text}\" is not a size"), hint);
     }
 
     fn path(&mut self, key: &str, path: Option<String>, hint: &str) -> Option<PathBuf> {

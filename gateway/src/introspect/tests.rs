@@ -36,6 +36,7 @@ fn table(name: &str, columns: &[(&str, DataType)], foreign_keys: Vec<ForeignKey>
             .collect(),
         primary_key: vec![0],
         foreign_keys,
+        cache_for: None,
         comment: (name == "customers").then(|| "people".to_owned()),
         row_count: Some(4242),
         bytes: Some(31337),

@@ -42,6 +42,7 @@ pub(super) fn declare(
                 columns,
                 primary_key: Vec::new(),
                 foreign_keys: Vec::new(),
+        cache_for: None,
                 comment: None,
                 row_count: None,
                 bytes: None,

@@ -67,6 +67,7 @@ fn table(schema: &str, name: &str, columns: &[&str]) -> Table {
             .collect(),
         primary_key: Vec::new(),
         foreign_keys: Vec::new(),
+        cache_for: None,
         comment: None,
         row_count: None,
         bytes: None,

@@ -68,6 +68,8 @@ impl Stage {
                 database: config.database.clone(),
                 max_concurrent: config.warehouse.max_concurrent,
                 statement_timeout: config.pg.statement_timeout,
+                plan_cache: config.cache.plans,
+                result_cache: config.cache.results,
             },
         });
         let gateway = gateway.map_err(said)?;

@@ -18,7 +18,7 @@ impl Gate<'_> {
             [name] => name.clone(),
             [schema, name] if schema == "pg_catalog" => name.clone(),
             [database, schema, name]
-                if *database == self.facts.database && schema == "pg_catalog" =>
+                if *database == self.facts.database() && schema == "pg_catalog" =>
             {
                 name.clone()
             }
@@ -130,10 +130,10 @@ impl Gate<'_> {
     /// What the session knows without a query: keywords and functions without arguments.
     pub(super) fn session_constant(&self, name: &str) -> Option<Expr> {
         Some(match name {
-            "current_user" | "session_user" | "user" | "current_role" => string(&self.facts.user),
-            "current_catalog" | "current_database" => string(&self.facts.database),
+            "current_user" | "session_user" | "user" | "current_role" => string(self.facts.user()),
+            "current_catalog" | "current_database" => string(self.facts.database()),
             "current_schema" => self.current_schema(),
-            "version" => string(&self.facts.version),
+            "version" => string(self.facts.version()),
             _ => return None,
         })
     }
@@ -141,8 +141,7 @@ impl Gate<'_> {
     /// The first schema of the search path that exists for the caller; the path's first otherwise,
     /// so that tools which ask for a default schema get a name.
     fn current_schema(&self) -> Expr {
-        let path = self.facts.search_path.iter().find(|schema| *schema != "$user");
-        path.map_or_else(super::expr::null, |schema| string(schema))
+        self.facts.first_schema().map_or_else(super::expr::null, string)
     }
 
     /// Calls that the session answers: a literal takes the call's place.
@@ -169,7 +168,7 @@ impl Gate<'_> {
                     array: false,
                     format: None,
                 }),
-                "pg_backend_pid" => Some(number(&self.facts.backend_pid.to_string())),
+                "pg_backend_pid" => Some(number(&self.facts.backend_pid().to_string())),
                 "pg_is_in_recovery" => Some(Expr::Value(
                     Value::Boolean(false)
                         .with_span(datafusion_sql::sqlparser::tokenizer::Span::empty()),
@@ -187,7 +186,7 @@ impl Gate<'_> {
             let Value::SingleQuotedString(setting) = &value.value else {
                 return Ok(None);
             };
-            return match self.facts.settings.get(&setting.to_ascii_lowercase()) {
+            return match self.facts.setting(&setting.to_ascii_lowercase()) {
                 Some(value) => Ok(Some(string(value))),
                 None if arguments.len() > 1 => Ok(Some(super::expr::null())),
                 None => Err(Error::new(

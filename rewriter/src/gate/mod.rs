@@ -30,8 +30,9 @@ use tollgate_catalog::{Error, ErrorKind, Table, TableName, id};
 
 use self::budget::Cost;
 use self::scope::{Output, Scope};
+use crate::facts::Facts;
 use crate::functions::Registry;
-use crate::resolve::{SessionFacts, VisibleTable, VisibleTables};
+use crate::resolve::{VisibleTable, VisibleTables};
 use crate::system::SystemSchemas;
 
 /// The most relations that one statement may name.
@@ -65,7 +66,7 @@ struct Cte {
 /// The state of the walk.
 pub(crate) struct Gate<'a> {
     pub(crate) registry: &'a Registry,
-    pub(crate) facts: &'a SessionFacts,
+    pub(crate) facts: Facts<'a>,
     pub(crate) visible: &'a dyn VisibleTables,
     pub(crate) system: &'a dyn SystemSchemas,
     found: Found,
@@ -98,7 +99,7 @@ pub(crate) struct Gate<'a> {
 impl<'a> Gate<'a> {
     pub(crate) fn new(
         registry: &'a Registry,
-        facts: &'a SessionFacts,
+        facts: Facts<'a>,
         visible: &'a dyn VisibleTables,
         system: &'a dyn SystemSchemas,
     ) -> Self {
@@ -131,7 +132,7 @@ impl<'a> Gate<'a> {
     /// Walks a whole query and gives what it names.
     pub(crate) fn walk(mut self, query: &mut Query) -> Result<Found, Error> {
         self.catalog =
-            catalog::normalise(query, self.registry, self.system, &self.facts.search_path);
+            catalog::normalise(query, self.registry, self.system, self.facts.search_path());
         self.query(query)?;
         Ok(self.found)
     }
@@ -216,7 +217,7 @@ impl<'a> Gate<'a> {
     fn relation(&mut self, parts: &[String]) -> Result<Relation, Error> {
         match parts {
             [database, schema, table] => {
-                if *database != self.facts.database {
+                if *database != self.facts.database() {
                     return Err(Error::new(
                         ErrorKind::NotSupported,
                         format!(
@@ -239,12 +240,11 @@ impl<'a> Gate<'a> {
 
     /// PostgreSQL's order: `pg_catalog` first unless the search path names it, then the path.
     fn unqualified(&mut self, table: &str) -> Result<Relation, Error> {
-        let implicit = !self.facts.search_path.iter().any(|schema| schema == "pg_catalog");
+        let implicit = !self.facts.search_path().iter().any(|schema| schema == "pg_catalog");
         let path = implicit
             .then_some("pg_catalog")
             .into_iter()
-            .chain(self.facts.search_path.iter().map(String::as_str))
-            .map(|schema| if schema == "$user" { self.facts.user.as_str() } else { schema })
+            .chain(self.facts.path())
             .map(|schema| TableName::new(schema, table))
             .collect::<Vec<_>>();
         path.into_iter()

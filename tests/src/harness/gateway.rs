@@ -65,10 +65,28 @@ pub async fn start(data: &Path, audit: &Path) -> Running {
 
 /// Starts a gateway over a folder of data, with the policies in some test cases.
 pub async fn start_with(data: &Path, audit: &Path, policies: &[&str]) -> Running {
+    start_caching(data, audit, policies, Caches { plans: 64 << 20, results: 0 }).await
+}
+
+/// What is kept between queries, in bytes. With room for results, all tables say that they may be
+/// kept.
+pub struct Caches {
+    pub plans: u64,
+    pub results: u64,
+}
+
+/// Starts a gateway over a folder of data, with the policies in some test cases.
+pub async fn start_caching(
+    data: &Path,
+    audit: &Path,
+    policies: &[&str],
+    caches: Caches,
+) -> Running {
     let mut tables = embedded::discover(data).unwrap_or_else(|errors| panic!("{errors:?}"));
     for table in &mut tables {
         // The first column of every table is its key.
         table.primary_key = vec![0];
+        table.cache_for = (caches.results > 0).then_some(Duration::from_secs(3600));
         table.foreign_keys.extend(foreign_key(table));
     }
     let snapshot = Arc::new(Snapshot::new(1, tables));
@@ -86,6 +104,8 @@ pub async fn start_with(data: &Path, audit: &Path, policies: &[&str]) -> Running
             database: DATABASE.to_owned(),
             max_concurrent: 8,
             statement_timeout: None,
+            plan_cache: caches.plans,
+            result_cache: caches.results,
         },
     })
     .unwrap();
@@ -174,6 +194,7 @@ pub fn users() -> UserStore {
     UserStore::parse("")
         .unwrap()
         .with_user("ana", verifier.clone(), tenant("acme"))
+        .with_user("amy", verifier.clone(), tenant("acme"))
         .with_user("bob", verifier.clone(), tenant("globex"))
         .with_user("root", verifier, BTreeMap::new())
 }

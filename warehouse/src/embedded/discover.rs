@@ -222,6 +222,7 @@ impl Search<'_> {
             columns,
             primary_key,
             foreign_keys: Vec::new(),
+            cache_for: None,
             comment: schema.metadata().get("tollgate.comment").cloned(),
             row_count: rows,
             bytes: Some(bytes),
