@@ -6,9 +6,9 @@ use futures::{StreamExt, stream};
 
 use crate::attacks::leak;
 use crate::generator::{Generator, Query};
-use crate::harness::client::Answer;
+use crate::harness::client::{Answer, Client};
 use crate::harness::value::compare;
-use crate::harness::{self, case};
+use crate::harness::{self, case, gateway};
 
 /// How many random statements a run tries, and from which seed.
 pub fn scale(default: u64) -> (u64, u64) {
@@ -40,55 +40,69 @@ fn told(answer: &Answer, sql: &str) -> Option<String> {
 fn random_statements_see_only_what_is_permitted() {
     harness::run(async {
         let world = harness::world().await;
-        let (seed, count) = scale(300);
-        let (ana, projected) = (&world.gateway, world.postgres);
-        let (ana, projected) = (&ana.connect("ana").await, &projected.connect("projected").await);
-        let outcomes: Vec<(u64, Query, Answer, Answer)> = stream::iter(seed..seed + count)
-            .then(|seed| async move {
-                let query = Generator::new(seed).query();
-                let (got, want) =
-                    futures::join!(ana.simple(&query.sql), projected.simple(&query.sql));
-                (seed, query, got, want)
-            })
-            .collect()
-            .await;
-        let (mut wrong, mut refused, mut failed) = (Vec::new(), BTreeMap::new(), 0_u64);
-        for (seed, query, got, want) in outcomes {
-            let place = format!("seed {seed}: {}", query.sql);
-            if let Some(text) = told(&got, &query.sql) {
-                wrong.push(format!("{place}\n    LEAK in an error: {text}"));
-            }
-            match (got.error(), want.error()) {
-                (None, None) => {
-                    if let Err(difference) = compare(got.rows(), want.rows(), query.ordered) {
-                        wrong.push(format!("{place}\n    {difference}"));
-                    }
-                }
-                (None, Some(_)) if about_values(&want) => failed += 1,
-                // PostgreSQL wants a cast where a literal alone would tell a function's type.
-                (None, Some(("42804", message))) if message.contains("polymorphic") => failed += 1,
-                (None, Some((code, message))) => {
-                    wrong.push(format!("{place}\n    PostgreSQL refuses it: {code} {message}"));
-                }
-                (Some((code, message)), None) => {
-                    let line = format!("{place}\n    {code} {message}");
-                    refused.entry(code.to_owned()).or_insert_with(Vec::new).push(line);
-                }
-                (Some(_), Some(_)) => failed += 1,
-            }
-        }
-        let refusals = refused.values().map(Vec::len).sum::<usize>() as u64;
-        let examples: Vec<&str> =
-            refused.values().flat_map(|lines| lines.iter().take(8)).map(String::as_str).collect();
-        println!("{count} statements, {refusals} refused, {failed} fail in PostgreSQL as well");
-        println!("{}", examples.join("\n"));
-        assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
-        assert!(
-            refusals * 4 < count,
-            "{refusals} of {count} are refused:\n{}",
-            examples.join("\n")
-        );
+        let projected = world.postgres.connect("projected").await;
+        agree(&world.gateway.connect("ana").await, &projected, true).await;
     });
+}
+
+/// Row policies yield the rows that PostgreSQL's own yield.
+#[test]
+fn random_statements_see_what_row_level_security_shows() {
+    harness::run(async {
+        let world = harness::world().await;
+        let scripts = [&case("attacks/schema.sql")[..], &case("attacks/native.sql")];
+        let native = world.postgres.create("native", &scripts).await;
+        assert!(native.simple("SET ROLE native").await.error().is_none());
+        let audit = world.postgres.scratch("native-audit").join("audit.jsonl");
+        let gateway =
+            gateway::start_with(&world.folder, &audit, &["policy/corpus/native.sql"]).await;
+        agree(&gateway.connect("ana").await, &native, false).await;
+    });
+}
+
+/// Asks both for what random statements yield. Some data is a canary that must not show in errors.
+async fn agree(ana: &Client, measure: &Client, canaries: bool) {
+    let (seed, count) = scale(300);
+    let outcomes: Vec<(u64, Query, Answer, Answer)> = stream::iter(seed..seed + count)
+        .then(|seed| async move {
+            let query = Generator::new(seed).query();
+            let (got, want) = futures::join!(ana.simple(&query.sql), measure.simple(&query.sql));
+            (seed, query, got, want)
+        })
+        .collect()
+        .await;
+    let (mut wrong, mut refused, mut failed) = (Vec::new(), BTreeMap::new(), 0_u64);
+    for (seed, query, got, want) in outcomes {
+        let place = format!("seed {seed}: {}", query.sql);
+        if canaries && let Some(text) = told(&got, &query.sql) {
+            wrong.push(format!("{place}\n    LEAK in an error: {text}"));
+        }
+        match (got.error(), want.error()) {
+            (None, None) => {
+                if let Err(difference) = compare(got.rows(), want.rows(), query.ordered) {
+                    wrong.push(format!("{place}\n    {difference}"));
+                }
+            }
+            (None, Some(_)) if about_values(&want) => failed += 1,
+            // PostgreSQL wants a cast where a literal alone would tell a function's type.
+            (None, Some(("42804", message))) if message.contains("polymorphic") => failed += 1,
+            (None, Some((code, message))) => {
+                wrong.push(format!("{place}\n    PostgreSQL refuses it: {code} {message}"));
+            }
+            (Some((code, message)), None) => {
+                let line = format!("{place}\n    {code} {message}");
+                refused.entry(code.to_owned()).or_insert_with(Vec::new).push(line);
+            }
+            (Some(_), Some(_)) => failed += 1,
+        }
+    }
+    let refusals = refused.values().map(Vec::len).sum::<usize>() as u64;
+    let examples: Vec<&str> =
+        refused.values().flat_map(|lines| lines.iter().take(8)).map(String::as_str).collect();
+    println!("{count} statements, {refusals} refused, {failed} fail in PostgreSQL as well");
+    println!("{}", examples.join("\n"));
+    assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(refusals * 4 < count, "{refusals} of {count} are refused:\n{}", examples.join("\n"));
 }
 
 /// What fails on hidden rows only doesn't fail.

@@ -161,10 +161,33 @@ impl Generator {
                     .collect();
                 (format!("({}) {alias}", select.sql), scope)
             }
-            2..=5 => self.join(),
+            2..=4 => self.join(),
+            5 => self.lateral(),
             6 => self.natural(),
             _ => self.table(),
         }
+    }
+
+    /// A table beside a subquery that sees its rows.
+    fn lateral(&mut self) -> (String, Scope) {
+        let (left, mut scope) = self.table();
+        let (right, inner) = self.table();
+        let (a, b) = self.joinable(&scope, &inner);
+        let alias = self.alias("l");
+        let kind = *self.random.pick(&KINDS);
+        // Sees both sides, or is one row of the other.
+        let both: Scope = scope.iter().chain(&inner).cloned().collect();
+        let (item, rest) = if self.random.one_in(2) {
+            (self.expression(kind, &both, 1), String::new())
+        } else {
+            let value = self.expression(kind, &inner, 1);
+            (format!("max({value})"), format!(" AND {}", self.condition(&inner, 0)))
+        };
+        let sql = format!(
+            "{left} CROSS JOIN LATERAL (SELECT {item} AS v FROM {right} WHERE {b} = {a}{rest}) {alias}"
+        );
+        scope.push((format!("{alias}.v"), kind));
+        (sql, scope)
     }
 
     fn join(&mut self) -> (String, Scope) {
@@ -260,7 +283,12 @@ impl Generator {
         } else {
             String::new()
         };
-        let group = if keyed { " GROUP BY 1" } else { "" };
+        let sets = keyed && self.random.one_in(4);
+        let group = match (keyed, sets) {
+            (true, true) => self.grouping_sets(&key, kind, &scope, &mut items, &mut columns),
+            (true, false) => " GROUP BY 1".to_owned(),
+            (false, _) => String::new(),
+        };
         let having = match self.random.below(3) {
             0 if keyed => format!(" HAVING count(*) > {}", self.random.below(6)),
             1 if keyed => {
@@ -273,6 +301,39 @@ impl Generator {
         Select {
             sql: format!("SELECT {} FROM {from}{filter}{group}{having}", items.join(", ")),
             columns,
+        }
+    }
+
+    /// Groups by several sets of keys: the key, and a column.
+    fn grouping_sets(
+        &mut self,
+        key: &str,
+        kind: Kind,
+        scope: &Scope,
+        items: &mut Vec<String>,
+        columns: &mut Vec<(String, Kind)>,
+    ) -> String {
+        let other = *self.random.pick(&KINDS);
+        let second = self.column(other, scope);
+        // A constant isn't a key in PostgreSQL.
+        let (Some(second), Some(first)) = (second, self.column(kind, scope)) else {
+            return " GROUP BY 1".to_owned();
+        };
+        if first == second || first == *key {
+            return " GROUP BY 1".to_owned();
+        }
+        items[0] = format!("{first} AS k");
+        items.push(format!("{second} AS g"));
+        columns.push(("g".to_owned(), other));
+        match self.random.below(4) {
+            0 => format!(" GROUP BY ROLLUP ({first}, {second})"),
+            1 => format!(" GROUP BY CUBE ({first}, {second})"),
+            2 => format!(" GROUP BY GROUPING SETS (({first}, {second}), ({second}), ())"),
+            _ => {
+                items.push(format!("grouping({second}) AS gr"));
+                columns.push(("gr".to_owned(), Int));
+                format!(" GROUP BY GROUPING SETS (({first}), ({second}))")
+            }
         }
     }
 

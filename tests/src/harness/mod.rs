@@ -36,7 +36,7 @@ pub fn runtime() -> &'static Runtime {
 
 /// Runs a test; what hangs, fails.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
-    const LIMIT: Duration = Duration::from_secs(20 * 60);
+    const LIMIT: Duration = Duration::from_secs(40 * 60);
     runtime().block_on(async { tokio::time::timeout(LIMIT, test).await.expect("the test hangs") })
 }
 
