@@ -51,7 +51,7 @@ fn policies(count: usize) -> String {
         let _ = match number % 3 {
             0 => writeln!(
                 text,
-                "CREATE ROW POLICY p{number} ON bench.t{table} TO ROLE analyst \
+                "CREATE ROW POLICY p{number} ON bench.t{table} AS PERMISSIVE TO ROLE analyst \
                  USING (tenant = principal_attr('tenant') AND amount <> {number});"
             ),
             1 => writeln!(
