@@ -1,7 +1,5 @@
-//! Who calls: Basic credentials are exchanged for a bearer token, and every other call shows one.
-//!
-//! Tokens of other issuers (JWT) and client certificates would be told apart here: in
-//! [`Shared::authenticate`], before anything else of a call is looked at.
+//! Who calls: Basic credentials are exchanged for a bearer token, and every other call shows one; or
+//! one of another issuer, a JSON Web Token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -98,10 +96,20 @@ impl Shared {
 
     /// Who calls, by the bearer token in the headers.
     pub(crate) fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Answer<Caller> {
-        let token = credentials(headers, "bearer")
-            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-            .ok_or_else(unauthenticated)?;
+        let text = credentials(headers, "bearer").ok_or_else(unauthenticated)?;
         let users = Arc::clone(&self.users.read());
+        // Ours have no dot, those of others two.
+        if text.contains('.') {
+            let principal =
+                users.verify_issued_token(text, address, now()).map_err(|_| unauthenticated())?;
+            return Ok(Caller {
+                expires: principal.expires().ok_or_else(unauthenticated)?,
+                principal: Arc::new(principal),
+                options: Options::default(),
+                application: application(headers),
+            });
+        }
+        let token = URL_SAFE_NO_PAD.decode(text).map_err(|_| unauthenticated())?;
         let (principal, facts) = users
             .verify_token(&self.keys(), &token, address, now())
             .map_err(|_| unauthenticated())?;
@@ -180,7 +188,7 @@ pub(crate) fn now() -> u64 {
 fn unauthenticated() -> Status {
     status(
         &Error::new(ErrorKind::InvalidAuthorization, "the call is not authenticated")
-            .with_hint("log in with user name and password; a token ends after some hours"),
+            .with_hint("log in, or get a new token: it ends after some time"),
     )
 }
 

@@ -17,6 +17,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::HeaderMap;
 use prost::Message;
+use tollgate_catalog::Error;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Streaming};
 
@@ -175,6 +176,12 @@ impl Service {
     ) -> Answer<Response<Answers<arrow_flight::Result>>> {
         let mut response = Response::new(once(arrow_flight::Result { body: answer }));
         if *options != caller.options {
+            if caller.principal.expires().is_some() {
+                return Err(status(
+                    &Error::not_supported("session options with another issuer's token")
+                        .with_hint("log in with user name and password, or name schemas in full"),
+                ));
+            }
             let users = Arc::clone(&self.shared.users.read());
             let token = self.shared.issue(&users, &caller.principal, options, caller.expires)?;
             bearer(&mut response, &token)?;

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tollgate_catalog::TableName;
+use tollgate_identity::IssuerSettings;
 
 pub use self::tables::declare;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// The file of users.
     pub users: PathBuf,
+    /// Whose tokens are believed, and the file of their keys.
+    pub tokens: Option<(IssuerSettings, PathBuf)>,
     /// The folder of policies.
     pub policies: PathBuf,
     /// How often to look whether policies, users or the configuration have changed; none: never.

@@ -289,7 +289,7 @@ impl Gateway {
         hints: &[Option<DataType>],
     ) -> Result<Arc<Prepared>, Error> {
         let state = self.state();
-        let circumstances = circumstances()?;
+        let circumstances = circumstances(caller.principal)?;
         // Asked at every statement: a rule may have switched a role off since the last one.
         let standing = state.standing(caller.principal, &circumstances)?;
         let (hash, version) = (state.bundle.hash(), state.snapshot.version());
@@ -490,7 +490,7 @@ impl Gateway {
     /// What the caller may see of the catalog.
     pub(crate) fn view(&self, caller: &Caller<'_>) -> Result<View, Error> {
         let state = self.state();
-        let circumstances = circumstances()?;
+        let circumstances = circumstances(caller.principal)?;
         let standing = state.standing(caller.principal, &circumstances)?;
         let tables = state.snapshot.tables().filter_map(|table| {
             visible(&state.bundle, caller.principal, &circumstances, &standing, table)

@@ -34,7 +34,8 @@ fn holds(prepared: &Prepared, state: &State) -> bool {
     if prepared.is_under(bundle.hash(), snapshot.version()) {
         return true;
     }
-    let standing = circumstances().and_then(|now| state.standing(prepared.principal(), &now));
+    let standing = circumstances(prepared.principal())
+        .and_then(|now| state.standing(prepared.principal(), &now));
     let Ok(standing) = standing else { return false };
     prepared.roles().is_subset(standing.active())
         && prepared.visible().iter().all(|(name, columns)| {

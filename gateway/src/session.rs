@@ -4,6 +4,7 @@ mod command;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -87,6 +88,7 @@ pub struct Session {
     gateway: Arc<Gateway>,
     principal: Arc<Principal>,
     entry: Entry,
+    _expiry: Option<Expiry>,
     settings: Settings,
     /// Changes whenever a setting does, so that kept plans are left behind.
     generation: u64,
@@ -117,7 +119,7 @@ impl Session {
         if principal.is_rehearsed() != gateway.audit.is_rehearsal() {
             return Err(Error::internal("a rehearsal and a gateway that serves don't mix"));
         }
-        gateway.state().standing(&principal, &circumstances()?)?;
+        gateway.state().standing(&principal, &circumstances(&principal)?)?;
         let database = gateway.settings.database.clone();
         if startup.database != database {
             return Err(Error::new(
@@ -146,8 +148,10 @@ impl Session {
             settings: Arc::new(settings.values().clone()),
         };
         let reported = settings.reported();
+        let entry = gateway.open.session(&principal);
         let session = Session {
-            entry: gateway.open.session(&principal),
+            _expiry: principal.expires().map(|end| Expiry::at(end, entry.token())),
+            entry,
             gateway,
             principal,
             settings,
@@ -399,6 +403,28 @@ impl Session {
     /// all. The two share their names in PostgreSQL.
     pub fn take_deallocated(&mut self) -> Vec<Option<String>> {
         std::mem::take(&mut self.deallocated)
+    }
+}
+
+/// Ends a session with the authentication that it rests on.
+struct Expiry(tokio::task::JoinHandle<()>);
+
+impl Expiry {
+    /// At `end`, in seconds since 1970.
+    fn at(end: u64, session: &CancelToken) -> Self {
+        let end = UNIX_EPOCH.checked_add(Duration::from_secs(end));
+        let left = end.and_then(|end| end.duration_since(SystemTime::now()).ok());
+        let session = session.clone();
+        Self(tokio::spawn(async move {
+            tokio::time::sleep(left.unwrap_or_default()).await;
+            session.cancel();
+        }))
+    }
+}
+
+impl Drop for Expiry {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

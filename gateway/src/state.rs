@@ -34,16 +34,21 @@ impl State {
     }
 }
 
-/// What surrounds a statement now. Passwords, the only proof so far, attest neither a second factor
-/// nor a purpose.
+/// What surrounds a principal's statement now. A password attests neither a second factor nor a
+/// purpose; a token may.
 ///
 /// # Errors
-/// The clock shows no time that rules could be held against.
-pub(crate) fn circumstances() -> Result<Circumstances, Error> {
+/// The clock shows no time that rules could be held against, or the authentication has ended.
+pub(crate) fn circumstances(principal: &Principal) -> Result<Circumstances, Error> {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let micros = since_1970.map_err(Error::internal)?.as_micros();
     let now = i64::try_from(micros).map_err(Error::internal)?;
-    Ok(Circumstances { now, mfa: false, purpose: None })
+    let seconds = u64::try_from(now / 1_000_000).map_err(Error::internal)?;
+    if principal.expires().is_some_and(|end| end <= seconds) {
+        return Err(Error::new(ErrorKind::InvalidAuthorization, "the authentication has ended")
+            .with_hint("connect again with a new token"));
+    }
+    Ok(Circumstances { now, mfa: principal.mfa(), purpose: principal.purpose().map(str::to_owned) })
 }
 
 /// The same for every rule, so that it tells about none.

@@ -13,6 +13,9 @@ pub enum AuthError {
     /// Wrong password or unknown user: the two can't be told apart.
     #[error("password authentication failed")]
     Failed,
+    /// A token that isn't good, for whatever reason.
+    #[error("token authentication failed")]
+    Token,
     /// The client chose a mechanism that wasn't offered.
     #[error("the SASL mechanism was not offered")]
     UnsupportedMechanism,
@@ -27,6 +30,7 @@ impl AuthError {
         match self {
             AuthError::Malformed(_) => "the client must speak SCRAM-SHA-256 as in RFC 5802",
             AuthError::Failed => "check the user name and the password",
+            AuthError::Token => "get a new token, and check for whom it was issued",
             AuthError::UnsupportedMechanism => "use SCRAM-SHA-256, or SCRAM-SHA-256-PLUS over TLS",
             AuthError::ChannelBinding => {
                 "something between client and gateway may be terminating TLS"
@@ -52,6 +56,17 @@ pub enum VerifierError {
     /// The password is empty or too long.
     #[error("password must have between 1 and 1024 bytes")]
     Password,
+}
+
+/// Why an issuer's keys could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum IssuerError {
+    /// The text is no key set.
+    #[error("not a JSON Web Key set")]
+    Form,
+    /// No key in it can check a token.
+    #[error("the key set holds no public key for signatures that is supported")]
+    Empty,
 }
 
 /// Why keys could not be read, or a message not be sealed.

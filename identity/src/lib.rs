@@ -126,6 +126,7 @@
 //! ```
 
 mod error;
+mod issuer;
 mod message;
 mod principal;
 mod rehearsal;
@@ -136,7 +137,8 @@ mod token;
 mod user_file;
 mod verifier;
 
-pub use error::{AuthError, SealKeyError, UserFileError, VerifierError};
+pub use error::{AuthError, IssuerError, SealKeyError, UserFileError, VerifierError};
+pub use issuer::{Issuer, IssuerSettings};
 pub use principal::{Attributes, Principal};
 pub use rehearsal::Rehearsal;
 pub use scram::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramChallenge, ScramExchange};

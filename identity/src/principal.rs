@@ -19,6 +19,17 @@ pub struct Principal {
     address: IpAddr,
     id: u64,
     rehearsed: Option<Rehearsed>,
+    attested: Option<Attested>,
+}
+
+/// What another issuer's token says about an authentication.
+#[derive(Debug)]
+pub(crate) struct Attested {
+    pub(crate) issuer: String,
+    /// When it ends, in seconds since 1970.
+    pub(crate) expires: u64,
+    pub(crate) mfa: bool,
+    pub(crate) purpose: Option<String>,
 }
 
 /// What sets a principal that nobody authenticated as apart from one that somebody did.
@@ -28,16 +39,48 @@ pub(crate) struct Rehearsed {
 }
 
 impl Principal {
-    /// For `UserStore::admit` alone.
+    /// For `UserStore` and `Rehearsal` alone.
     pub(crate) fn new(name: &str, attributes: Arc<Attributes>, address: IpAddr, id: u64) -> Self {
         // On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d; policies compare with a.b.c.d.
         let address = address.to_canonical();
-        Principal { name: name.to_owned(), attributes, address, id, rehearsed: None }
+        Principal {
+            name: name.to_owned(),
+            attributes,
+            address,
+            id,
+            rehearsed: None,
+            attested: None,
+        }
     }
 
     /// For `Rehearsal` alone.
     pub(crate) fn rehearsed(self, rehearsed: Rehearsed) -> Self {
         Principal { rehearsed: Some(rehearsed), ..self }
+    }
+
+    /// For `UserStore::verify_issued_token` alone.
+    pub(crate) fn attested(self, attested: Attested) -> Self {
+        Principal { attested: Some(attested), ..self }
+    }
+
+    /// The issuer of the token that it authenticated with, if it was one.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.attested.as_ref().map(|attested| attested.issuer.as_str())
+    }
+
+    /// When the authentication ends, in seconds since 1970; nothing if it doesn't by itself.
+    pub fn expires(&self) -> Option<u64> {
+        self.attested.as_ref().map(|attested| attested.expires)
+    }
+
+    /// Whether the authentication proved a second factor.
+    pub fn mfa(&self) -> bool {
+        self.attested.as_ref().is_some_and(|attested| attested.mfa)
+    }
+
+    /// The purpose that the authentication attests.
+    pub fn purpose(&self) -> Option<&str> {
+        self.attested.as_ref()?.purpose.as_deref()
     }
 
     /// Whether nobody authenticated: an operator tries out what this user would see.
@@ -70,8 +113,8 @@ impl Principal {
         self.id
     }
 
-    /// SHA-256 over all that a decision may depend on: name, attributes, address, and whether and with
-    /// which roles it is rehearsed.
+    /// SHA-256 over all that a decision may depend on: name, attributes, address, what its
+    /// token attests, and whether and with which roles it is rehearsed.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Fingerprint(digest::Context::new(&digest::SHA256));
         hash.text(&self.name);
@@ -83,6 +126,14 @@ impl Principal {
         }
         // The textual form of an address is unique per address.
         hash.text(&self.address.to_string());
+        // When it ends isn't a part of who it is: a renewed token is the same principal's.
+        if let Some(Attested { issuer, expires: _, mfa, purpose }) = &self.attested {
+            hash.text("attested");
+            hash.text(issuer);
+            hash.count(usize::from(*mfa));
+            hash.count(purpose.iter().len());
+            purpose.iter().for_each(|purpose| hash.text(purpose));
+        }
         if let Some(rehearsed) = &self.rehearsed {
             hash.text("rehearsed");
             if let Some(roles) = &rehearsed.roles {

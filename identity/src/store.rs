@@ -12,6 +12,7 @@ use subtle::Choice;
 use zeroize::Zeroizing;
 
 use crate::error::{AuthError, UserFileError};
+use crate::issuer::Issuer;
 use crate::principal::{Attributes, Principal};
 use crate::user_file::{self, Contents, MockKey};
 use crate::verifier::{DEFAULT_ITERATIONS, Verifier};
@@ -38,6 +39,8 @@ pub struct UserStore {
     /// unusual costs don't tell a real user.
     costs: Vec<(NonZeroU32, usize)>,
     secret: MockKey,
+    /// Whose tokens are believed beside.
+    issuer: Option<Arc<Issuer>>,
 }
 
 impl UserStore {
@@ -69,7 +72,17 @@ impl UserStore {
             .values()
             .map(|user| (user.verifier.iterations(), user.verifier.salt().len()))
             .collect();
-        UserStore { users, costs, secret }
+        UserStore { users, costs, secret, issuer: None }
+    }
+
+    /// This store, which believes the tokens of an issuer too, or of none.
+    pub fn with_issuer(self, issuer: Option<Arc<Issuer>>) -> UserStore {
+        UserStore { issuer, ..self }
+    }
+
+    /// The issuer whose tokens are believed.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_deref()
     }
 
     /// May a user be called so? Any text without control characters, of 1 to 128 bytes.
@@ -82,9 +95,12 @@ impl UserStore {
         self.users.keys().map(String::as_str)
     }
 
-    /// Whether an authentication still stands: the user exists and has the same attributes. A new
-    /// password ends no session.
+    /// Whether an authentication still stands: the user exists and has the same attributes, or its
+    /// token's issuer is still believed. A new password ends no session.
     pub fn is_current(&self, principal: &Principal) -> bool {
+        if let Some(name) = principal.issuer() {
+            return self.issuer().is_some_and(|issuer| issuer.name() == name);
+        }
         self.users
             .get(principal.name())
             .is_some_and(|user| user.attributes.as_ref() == principal.attributes())
@@ -118,7 +134,7 @@ impl UserStore {
     pub fn with_user(&self, name: &str, verifier: Verifier, attributes: Attributes) -> UserStore {
         let mut users = self.users.clone();
         users.insert(name.to_owned(), User { verifier, attributes: Arc::new(attributes) });
-        Self::new(users, self.secret.clone())
+        Self::new(users, self.secret.clone()).with_issuer(self.issuer.clone())
     }
 
     /// Checks a password that came over an encrypted connection. Runs PBKDF2, thus slow by design,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ring::rand::{SecureRandom, SystemRandom};
 use tollgate_catalog::Snapshot;
 use tollgate_gateway::config::{Config, MaskKey, declare};
-use tollgate_identity::{SealKeys, UserStore};
+use tollgate_identity::{Issuer, SealKeys, UserStore};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::{Embedded, discover};
@@ -69,6 +69,8 @@ impl Errors {
 /// What a reload makes anew.
 pub(crate) struct Reloaded {
     pub(crate) users: String,
+    /// Whose tokens are believed, if any are.
+    pub(crate) issuer: Option<Arc<Issuer>>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) bundle: Arc<Bundle>,
     /// The shared keys, if there is a file of them.
@@ -92,6 +94,7 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
         Arc::new(Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source())));
     let users =
         users(&config, &mut errors).and_then(|text| parse_users(&config, &text, &mut errors));
+    let issuer = issuer(&config, &mut errors);
     let secret = match secret(&config) {
         Ok(secret) => Some(Arc::new(secret)),
         Err(error) => {
@@ -106,11 +109,11 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
     };
     let tls = certificate(&config, &mut errors);
     let keys = seal_keys(&config, &mut errors).or_else(|| errors.note(random_keys()));
-    match (users, secret, snapshot, bundle, keys) {
-        (Some(users), Some(secret), Some(snapshot), Some(bundle), Some(keys))
+    match (users, issuer, secret, snapshot, bundle, keys) {
+        (Some(users), Some(issuer), Some(secret), Some(snapshot), Some(bundle), Some(keys))
             if errors.0.is_empty() =>
         {
-            let users = Arc::new(users);
+            let users = Arc::new(users.with_issuer(issuer));
             let path = path.to_owned();
             Ok(Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret })
         }
@@ -131,15 +134,16 @@ pub(crate) fn reload(
     if let Some(text) = &text {
         parse_users(&config, text, &mut errors);
     }
+    let issuer = issuer(&config, &mut errors);
     let snapshot = snapshot(&config, version, &mut errors);
     let bundle = match &snapshot {
         Some(snapshot) => bundle(&config, snapshot, registry, secret, &mut errors),
         None => None,
     };
     let keys = seal_keys(&config, &mut errors);
-    match (text, snapshot, bundle) {
-        (Some(users), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
-            Ok(Reloaded { users, snapshot, bundle, keys })
+    match (text, issuer, snapshot, bundle) {
+        (Some(users), Some(issuer), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
+            Ok(Reloaded { users, issuer, snapshot, bundle, keys })
         }
         _ => Err(errors),
     }
@@ -156,10 +160,11 @@ impl Loaded {
             format!("  tables    {}, with {columns} columns", self.snapshot.tables().count()),
             format!("  roles     {}", self.bundle.roles().count()),
             format!("  bundle    {}", self.bundle.hash()),
+            format!("  tokens    {}", if self.users.issuer().is_some() { "yes" } else { "no" }),
             format!("  tls       {}", if self.tls.is_some() { "yes" } else { "no" }),
         ];
         for user in self.bundle.users() {
-            if !self.users.names().any(|name| name == user) {
+            if self.users.issuer().is_none() && !self.users.names().any(|name| name == user) {
                 lines.push(format!("  note: user \"{user}\" has roles but can't connect"));
             }
         }
@@ -200,6 +205,21 @@ fn parse_users(config: &Config, text: &str, errors: &mut Errors) -> Option<UserS
             format!("{file}:{}: error: {}\n  hint: {}", error.line, error.message, error.hint)
         })
     }))
+}
+
+/// The issuer of tokens with its keys, if there is to be one.
+fn issuer(config: &Config, errors: &mut Errors) -> Option<Option<Arc<Issuer>>> {
+    let Some((settings, path)) = &config.tokens else { return Some(None) };
+    let hint = "save the issuer's key set (its \"jwks_uri\") in this file";
+    let file = path.display();
+    let text = fs::read_to_string(path).map_err(|error| {
+        config.error("tokens.keys", format!("could not read \"{file}\": {error}"), hint)
+    });
+    let issuer = text.and_then(|text| {
+        let issuer = Issuer::new(settings.clone(), &text);
+        issuer.map_err(|error| config.error("tokens.keys", format!("\"{file}\": {error}"), hint))
+    });
+    errors.note(issuer.map_err(|error| [error])).map(|issuer| Some(Arc::new(issuer)))
 }
 
 fn snapshot(config: &Config, version: u64, errors: &mut Errors) -> Option<Arc<Snapshot>> {

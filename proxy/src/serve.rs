@@ -180,7 +180,7 @@ impl Server {
             }
         };
         let users = self.shared.users.read().reload(&reloaded.users);
-        let Ok(users) = users else {
+        let Ok(users) = users.map(|users| users.with_issuer(reloaded.issuer)) else {
             tracing::error!("reload refused, the old state stays in force");
             return;
         };

@@ -1,4 +1,4 @@
-//! Notices that the files of users and policies have changed, without being told.
+//! Notices that the files of users, policies and keys have changed, without being told.
 //!
 //! It looks at lengths, times and inodes at intervals instead of asking the kernel for events: that
 //! works on network folders and where an orchestrator swaps symbolic links.
@@ -19,7 +19,7 @@ type Look = (PathBuf, u64, u64, i64, i64);
 /// The files whose change asks for a reload.
 pub(crate) struct Watch {
     every: Option<Duration>,
-    files: [PathBuf; 2],
+    files: Vec<PathBuf>,
     folder: PathBuf,
     /// The state that was loaded, or refused.
     known: Vec<Look>,
@@ -32,7 +32,11 @@ impl Watch {
     pub(crate) fn new(path: &Path, config: &Config) -> Self {
         let mut watch = Self {
             every: config.watch,
-            files: [path.to_owned(), config.users.clone()],
+            files: [path, config.users.as_path()]
+                .into_iter()
+                .chain(config.tokens.as_ref().map(|(_, keys)| keys.as_path()))
+                .map(Path::to_owned)
+                .collect(),
             folder: config.policies.clone(),
             known: Vec::new(),
             seen: Vec::new(),

@@ -63,6 +63,8 @@ mod reload;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod views;
 #[cfg(test)]
 mod wire;

@@ -27,6 +27,8 @@ pub(super) struct File {
     pub(super) admin: Option<Admin>,
     /// Who may connect.
     pub(super) users: Users,
+    /// Tokens of an identity provider that are believed; absent: none.
+    pub(super) tokens: Option<Tokens>,
     /// What they may see.
     pub(super) policies: Policies,
     /// Where the data is.
@@ -93,6 +95,29 @@ pub(super) struct Admin {
 pub(super) struct Users {
     /// The file of users, as `tollgate user add` writes it.
     pub(super) file: Option<String>,
+}
+
+/// JSON Web Tokens of an identity provider. Whoever shows one needs no entry in the file of users.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tokens {
+    /// The `iss` of its tokens.
+    pub(super) issuer: Option<String>,
+    /// What must be among their `aud`.
+    pub(super) audience: Option<String>,
+    /// The file of the issuer's public keys, a JSON Web Key set; read again when it changes.
+    pub(super) keys: Option<String>,
+    /// The claim that names the user (default "sub").
+    pub(super) user: Option<String>,
+    /// Attributes of the user for policies, and the claims that they come from: "tenant", or a JSON
+    /// pointer as "/realm_access/roles".
+    pub(super) attributes: BTreeMap<String, String>,
+    /// The values of `amr` that prove a second factor (default ["mfa"]).
+    pub(super) mfa: Option<Vec<String>>,
+    /// The claim that attests the purpose of the access.
+    pub(super) purpose: Option<String>,
+    /// By how much clocks may differ (default "30s").
+    pub(super) leeway: Option<String>,
 }
 
 /// What they may see.

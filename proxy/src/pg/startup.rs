@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use pgwire::messages::startup::{
@@ -17,6 +18,9 @@ use super::message::{self, Reader};
 use super::session::Connection;
 use super::wire::{Socket, Wire};
 use crate::listener::Shared;
+
+/// The start-up setting that says what the client authenticates with.
+const AUTH: &str = "tollgate.auth";
 
 /// The newest protocol that we speak.
 const NEWEST: i32 = 3 << 16 | 2;
@@ -81,7 +85,11 @@ async fn greet(
         wire.put(&NegotiateProtocolVersion::new(version, parameters.protocol_options))?;
     }
 
-    let principal = authenticate(wire, &parameters.user, &client, shared).await?;
+    let principal = if parameters.by_token {
+        by_token(wire, &parameters.user, &client, shared).await?
+    } else {
+        authenticate(wire, &parameters.user, &client, shared).await?
+    };
     tracing::debug!(user = principal.name(), peer = %client.peer, "authenticated");
     wire.put(&Authentication::Ok)?;
 
@@ -137,6 +145,36 @@ async fn authenticate(
     Ok(principal)
 }
 
+/// Authenticates by another issuer's token, sent as the password.
+async fn by_token(
+    wire: &mut Wire,
+    user: &str,
+    client: &Client,
+    shared: &Shared,
+) -> Result<Principal, Stop> {
+    if !client.encrypted {
+        return Err(Stop::Fatal(
+            Error::new(ErrorKind::InvalidAuthorization, "a token needs an encrypted connection")
+                .with_hint("connect with sslmode=verify-full"),
+        ));
+    }
+    wire.put(&Authentication::CleartextPassword)?;
+    wire.flush().await?;
+    let data = wire.password().await?;
+    let token = data.strip_suffix(b"\0").and_then(|token| str::from_utf8(token).ok());
+    let users = Arc::clone(&shared.users.read());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |now| now.as_secs());
+    let principal = token
+        .ok_or(AuthError::Token)
+        .and_then(|token| users.verify_issued_token(token, client.peer.ip(), now))
+        // Policies know the token's name; the client's own word for it has to be the same.
+        .and_then(|principal| match principal.name() == user {
+            true => Ok(principal),
+            false => Err(AuthError::Token),
+        });
+    principal.map_err(|error| Stop::Fatal(refusal(error, user)))
+}
+
 /// The text for the client: the same for an unknown user and for a wrong password.
 fn refusal(error: AuthError, user: &str) -> Error {
     tracing::info!(user, %error, "authentication failed");
@@ -145,6 +183,10 @@ fn refusal(error: AuthError, user: &str) -> Error {
         AuthError::Failed => Error::new(
             ErrorKind::InvalidPassword,
             format!("password authentication failed for user \"{user}\""),
+        ),
+        AuthError::Token => Error::new(
+            ErrorKind::InvalidPassword,
+            format!("token authentication failed for user \"{user}\""),
         ),
         AuthError::UnsupportedMechanism => {
             violation("client selected an invalid SASL authentication mechanism")
@@ -161,6 +203,8 @@ fn refusal(error: AuthError, user: &str) -> Error {
 struct Parameters {
     user: String,
     settings: StartupSettings,
+    /// Whether the password is to be another issuer's token.
+    by_token: bool,
     /// The `_pq_.` options: we know none.
     protocol_options: Vec<String>,
 }
@@ -204,9 +248,23 @@ impl Parameters {
         let database = database.filter(|name| !name.is_empty()).unwrap_or_else(|| user.clone());
         // As in PostgreSQL, a setting of its own overrules the same one in `options`.
         options.append(&mut named);
+        let mut by_token = false;
+        for (_, value) in options.extract_if(.., |(name, _)| name == AUTH) {
+            by_token = match value.as_str() {
+                "token" => true,
+                "password" => false,
+                _ => {
+                    return Err(Error::new(
+                        ErrorKind::InvalidParameterValue,
+                        format!("invalid value for parameter \"{AUTH}\": \"{value}\""),
+                    )
+                    .with_hint("write \"token\" or \"password\""));
+                }
+            };
+        }
         let settings =
             StartupSettings { application_name, database, options, ..StartupSettings::default() };
-        Ok(Self { user, settings, protocol_options })
+        Ok(Self { user, settings, by_token, protocol_options })
     }
 }
 

@@ -16,7 +16,7 @@ fn a_change_counts_once_it_has_settled() {
     fs::write(&file, "CREATE ROLE a;").unwrap();
     let mut watch = Watch {
         every: None,
-        files: [config.clone(), folder.path().join("users.toml")],
+        files: vec![config.clone(), folder.path().join("users.toml")],
         folder: policies.clone(),
         known: Vec::new(),
         seen: Vec::new(),

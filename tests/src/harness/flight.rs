@@ -189,8 +189,13 @@ impl Flight {
         if let Some(row) = row {
             handle = self.bind(&handle, row).await?;
         }
-        self.run(command(&CommandPreparedStatementQuery { prepared_statement_handle: handle }))
-            .await
+        self.redeem(&handle).await
+    }
+
+    /// Executes what a handle stands for.
+    pub async fn redeem(&mut self, handle: &Bytes) -> Result<Rows, Status> {
+        let query = CommandPreparedStatementQuery { prepared_statement_handle: handle.clone() };
+        self.run(command(&query)).await
     }
 }
 

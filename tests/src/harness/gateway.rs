@@ -197,6 +197,7 @@ pub fn users() -> UserStore {
         .with_user("amy", verifier.clone(), tenant("acme"))
         .with_user("bob", verifier.clone(), tenant("globex"))
         .with_user("root", verifier, BTreeMap::new())
+        .with_issuer(Some(super::issuer::issuer()))
 }
 
 fn certificate() -> (TlsSettings, String) {

@@ -4,6 +4,7 @@ pub mod client;
 pub mod data;
 pub mod flight;
 pub mod gateway;
+pub mod issuer;
 pub mod postgres;
 pub mod python;
 pub mod raw;

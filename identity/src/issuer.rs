@@ -1,0 +1,260 @@
+//! Tokens that somebody else issued: JSON Web Tokens (RFC 7519), signed (RFC 7515) with a key of a
+//! JSON Web Key set (RFC 7517).
+//!
+//! Only signatures by public keys count, with the algorithms of the key's own kind: a token can't
+//! choose to be checked with less. What the token says beyond its signature is checked here, against
+//! a time that the caller gives.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
+};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Map, Value};
+
+use crate::error::{AuthError, IssuerError};
+use crate::principal::{Attested, Attributes, Principal};
+use crate::store::{UserStore, random};
+
+/// The longest token, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// Whose tokens are believed, and what in them is.
+#[derive(Debug, Clone)]
+pub struct IssuerSettings {
+    /// The `iss` of every token.
+    pub issuer: String,
+    /// What must be (among) its `aud`.
+    pub audience: String,
+    /// The claim that names the user.
+    pub user: String,
+    /// Attributes of the user, by name, and the claims that they are read from. A claim that starts
+    /// with `/` is a JSON Pointer (RFC 6901).
+    pub attributes: BTreeMap<String, String>,
+    /// Values of `amr` (RFC 8176), each of which attests a second factor.
+    pub mfa: Vec<String>,
+    /// The claim that attests the purpose of the access.
+    pub purpose: Option<String>,
+    /// By how many seconds clocks may differ.
+    pub leeway: u64,
+}
+
+/// An issuer of tokens, and its keys.
+pub struct Issuer {
+    settings: IssuerSettings,
+    keys: Vec<Key>,
+}
+
+struct Key {
+    id: Option<String>,
+    algorithms: Vec<Algorithm>,
+    key: DecodingKey,
+}
+
+impl Issuer {
+    /// An issuer whose keys are in the JSON text of a key set.
+    ///
+    /// # Errors
+    /// The text is no key set, or holds no public key that signs.
+    pub fn new(settings: IssuerSettings, jwks: &str) -> Result<Self, IssuerError> {
+        let set: JwkSet = serde_json::from_str(jwks).map_err(|_| IssuerError::Form)?;
+        let keys: Vec<Key> = set.keys.iter().filter_map(key).collect();
+        if keys.is_empty() { Err(IssuerError::Empty) } else { Ok(Self { settings, keys }) }
+    }
+
+    /// The claims of a token that this issuer signed for us and that is good now.
+    fn claims(&self, token: &str, now: u64) -> Option<Claims> {
+        if token.len() > LONGEST {
+            return None;
+        }
+        let (header, _) = token.split_once('.')?;
+        let header: Map<String, Value> =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        // An extension that must be understood isn't.
+        if header.contains_key("crit") {
+            return None;
+        }
+        let algorithm: Algorithm = header.get("alg")?.as_str()?.parse().ok()?;
+        let id = header.get("kid").map(|id| id.as_str()).map_or(Some(None), |id| id.map(Some))?;
+        let mut validation = Validation::new(algorithm);
+        // All below, with the caller's clock.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        let fitting = self.keys.iter().filter(|key| {
+            key.algorithms.contains(&algorithm)
+                && (id.is_none() || key.id.is_none() || key.id.as_deref() == id)
+        });
+        let claims = fitting
+            .filter_map(|key| {
+                jsonwebtoken::decode::<Map<String, Value>>(token, &key.key, &validation).ok()
+            })
+            .next()?
+            .claims;
+        let claims = Claims(claims);
+        claims.are_for(&self.settings, now).then_some(claims)
+    }
+}
+
+/// A key that tokens may be signed with, if it is one.
+fn key(jwk: &Jwk) -> Option<Key> {
+    match jwk.common.public_key_use {
+        None | Some(PublicKeyUse::Signature) => {}
+        Some(PublicKeyUse::Encryption | PublicKeyUse::Other(_)) => return None,
+    }
+    let of_kind = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => vec![
+            Algorithm::RS256,
+            Algorithm::RS384,
+            Algorithm::RS512,
+            Algorithm::PS256,
+            Algorithm::PS384,
+            Algorithm::PS512,
+        ],
+        AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
+            EllipticCurve::P256 => vec![Algorithm::ES256],
+            EllipticCurve::P384 => vec![Algorithm::ES384],
+            EllipticCurve::P521 | EllipticCurve::Ed25519 => return None,
+        },
+        AlgorithmParameters::OctetKeyPair(pair) => match pair.curve {
+            EllipticCurve::Ed25519 => vec![Algorithm::EdDSA],
+            EllipticCurve::P256 | EllipticCurve::P384 | EllipticCurve::P521 => return None,
+        },
+        // Whoever can check such a token can make one.
+        AlgorithmParameters::OctetKey(_) => return None,
+    };
+    let algorithms = match jwk.common.key_algorithm {
+        None => of_kind,
+        Some(own) => of_kind.into_iter().filter(|kind| is(own, *kind)).collect(),
+    };
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    let id = jwk.common.key_id.clone();
+    (!algorithms.is_empty()).then_some(Key { id, algorithms, key })
+}
+
+/// Whether the algorithm that a key names for itself is this one.
+fn is(own: KeyAlgorithm, algorithm: Algorithm) -> bool {
+    own.to_string().parse() == Ok(algorithm)
+}
+
+struct Claims(Map<String, Value>);
+
+impl Claims {
+    fn get(&self, claim: &str) -> Option<&Value> {
+        match claim.strip_prefix('/') {
+            None => self.0.get(claim),
+            Some(path) => {
+                let (first, rest) = path.split_once('/').map_or((path, ""), |(a, b)| (a, b));
+                let first = self.0.get(&first.replace("~1", "/").replace("~0", "~"))?;
+                if rest.is_empty() { Some(first) } else { first.pointer(&format!("/{rest}")) }
+            }
+        }
+    }
+
+    fn text(&self, claim: &str) -> Option<&str> {
+        self.get(claim)?.as_str()
+    }
+
+    /// One text, or several.
+    fn texts(&self, claim: &str) -> Vec<String> {
+        let text = |value: &Value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(truth) => Some(truth.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        };
+        match self.get(claim) {
+            None => Vec::new(),
+            Some(Value::Array(values)) => values.iter().filter_map(text).collect(),
+            Some(value) => text(value).into_iter().collect(),
+        }
+    }
+
+    /// A time in seconds since 1970, rounded down; `NumericDate` may have a fraction.
+    fn time(&self, claim: &str) -> Option<u64> {
+        let value = self.get(claim)?;
+        let fraction = value.as_f64().filter(|time| (0.0..9.0e15).contains(time));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked"
+        )]
+        value.as_u64().or_else(|| fraction.map(|time| time as u64))
+    }
+
+    fn are_for(&self, settings: &IssuerSettings, now: u64) -> bool {
+        let IssuerSettings { issuer, audience, leeway, .. } = settings;
+        let good_from = match self.get("nbf") {
+            None => Some(0),
+            Some(_) => self.time("nbf"),
+        };
+        self.text("iss") == Some(issuer)
+            && self.texts("aud").contains(audience)
+            && self.time("exp").is_some_and(|end| now < end.saturating_add(*leeway))
+            && good_from.is_some_and(|from| from <= now.saturating_add(*leeway))
+    }
+}
+
+impl UserStore {
+    /// The principal that another issuer's token stands for at the time `now`, in seconds since
+    /// 1970. It needs no entry in the user file, and has the attributes that the token says.
+    ///
+    /// # Errors
+    /// The same one for whatever is wrong with a token, also where no issuer is believed.
+    pub fn verify_issued_token(
+        &self,
+        token: &str,
+        address: IpAddr,
+        now: u64,
+    ) -> Result<Principal, AuthError> {
+        let issuer = self.issuer().ok_or(AuthError::Token)?;
+        let claims = issuer.claims(token, now).ok_or(AuthError::Token)?;
+        let settings = &issuer.settings;
+        let name = claims.text(&settings.user).filter(|name| Self::is_valid_name(name));
+        let name = name.ok_or(AuthError::Token)?;
+        let mut attributes = Attributes::new();
+        for (attribute, claim) in &settings.attributes {
+            let values = claims.texts(claim);
+            if !values.is_empty() {
+                attributes.insert(attribute.clone(), values);
+            }
+        }
+        let attested = Attested {
+            issuer: settings.issuer.clone(),
+            expires: claims.time("exp").ok_or(AuthError::Token)?.saturating_add(settings.leeway),
+            mfa: claims.texts("amr").iter().any(|method| settings.mfa.contains(method)),
+            purpose: settings
+                .purpose
+                .as_ref()
+                .and_then(|claim| claims.text(claim))
+                .map(str::to_owned),
+        };
+        let id = u64::from_be_bytes(random()?);
+        Ok(Principal::new(name, Arc::new(attributes), address, id).attested(attested))
+    }
+}
+
+impl Issuer {
+    /// Whose tokens they are.
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.issuer
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer")
+            .field("issuer", &self.settings.issuer)
+            .field("keys", &self.keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Tokens of another issuer, over both protocols.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::process::Command;
+use tollgate_gateway::{CancelToken, Session, StartupSettings};
+
+use crate::harness::flight::Flight;
+use crate::harness::gateway::{self, DATABASE, Running};
+use crate::harness::issuer::{issuer, now, token};
+use crate::harness::{self};
+
+/// What psql says to a query, with a token for a password.
+async fn psql(gateway: &Running, user: &str, options: &str, token: &str, sql: &str) -> String {
+    let port = gateway.address.port();
+    let output = Command::new("psql")
+        .args(["-X", "-A", "-t", "-c", sql])
+        .arg(format!(
+            "host=127.0.0.1 port={port} dbname={DATABASE} user={user} {options} \
+             options='-c tollgate.auth=token'"
+        ))
+        .env("PGPASSWORD", token)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("psql is missing: run `cargo xtask setup`");
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8(text).unwrap().trim().to_owned()
+}
+
+const TLS: &str = "sslmode=require";
+const COUNT: &str = "SELECT count(*), min(tenant_id) FROM crm.customers";
+
+#[test]
+fn psql_comes_with_a_token_for_a_password() {
+    harness::run(async {
+        let world = harness::world().await;
+        let gateway = &world.gateway;
+        let none = json!({});
+        for (user, tenant, expected) in [
+            ("ana", "acme", "40|acme"),
+            ("bob", "globex", "30|globex"),
+            ("ana", "globex", "30|globex"),
+        ] {
+            let token = token(user, tenant, 60, &none);
+            assert_eq!(psql(gateway, user, TLS, &token, COUNT).await, expected, "{user} {tenant}");
+        }
+        // Whom the user file doesn't know has the roles that the policies grant the name: none.
+        let stranger = token("zoe", "acme", 60, &none);
+        let answer = psql(gateway, "zoe", TLS, &stranger, COUNT).await;
+        assert!(answer.contains("relation \"crm.customers\" does not exist"), "{answer}");
+
+        let good = token("ana", "acme", 60, &none);
+        let failed = |user: &str| format!("token authentication failed for user \"{user}\"");
+        for (user, token, expected) in [
+            ("bob", good.clone(), failed("bob")),
+            ("ana", token("ana", "acme", -1, &none), failed("ana")),
+            ("ana", format!("{good}A"), failed("ana")),
+            ("ana", gateway::PASSWORD.to_owned(), failed("ana")),
+        ] {
+            let answer = psql(gateway, user, TLS, &token, COUNT).await;
+            assert!(answer.contains(&expected), "{user}: {answer}");
+        }
+        let answer = psql(gateway, "ana", "sslmode=disable", &good, COUNT).await;
+        assert!(answer.contains("a token needs an encrypted connection"), "{answer}");
+    });
+}
+
+#[test]
+fn a_token_proves_what_access_rules_ask_for() {
+    harness::run(async {
+        let world = harness::world().await;
+        let audit = world.postgres.scratch("tokens").join("audit.jsonl");
+        let policies =
+            ["policy/corpus/roles.sql", "policy/corpus/crm.sql", "policy/corpus/mfa.sql"];
+        let gateway = gateway::start_with(&world.folder, &audit, &policies).await;
+        for (claims, expected) in [
+            (json!({ "amr": ["pwd", "otp"], "purpose": "care" }), "40|acme"),
+            (json!({ "amr": ["pwd"], "purpose": "care" }), "access is not permitted"),
+            (json!({ "amr": ["otp"], "purpose": "research" }), "access is not permitted"),
+            (json!({ "purpose": "care" }), "access is not permitted"),
+        ] {
+            let token = token("ana", "acme", 60, &claims);
+            let answer = psql(&gateway, "ana", TLS, &token, COUNT).await;
+            assert!(answer.contains(expected), "{claims}: {answer}");
+        }
+    });
+}
+
+#[test]
+fn flight_takes_a_token_at_each_call() {
+    harness::run(async {
+        let world = harness::world().await;
+        let mut flight = Flight::stranger(world.gateway.flight).await;
+        let none = json!({});
+        flight.token = format!("Bearer {}", token("ana", "acme", 60, &none));
+        assert_eq!(flight.statement("SELECT id FROM crm.customers").await.unwrap().count(), 40);
+        // A renewed token redeems what another one was given.
+        let prepared = flight.prepare("SELECT id FROM crm.customers").await.unwrap();
+        flight.token = format!("Bearer {}", token("ana", "acme", 90, &none));
+        flight.redeem(&prepared.handle).await.unwrap();
+        // Another tenant's doesn't, though it bears the same name.
+        flight.token = format!("Bearer {}", token("ana", "globex", 60, &none));
+        assert!(flight.redeem(&prepared.handle).await.is_err());
+        for wrong in [token("ana", "acme", -1, &none), "a.b.c".to_owned(), "..".to_owned()] {
+            flight.token = format!("Bearer {wrong}");
+            let error = flight.statement("SELECT 1").await.unwrap_err();
+            assert_eq!(error.code(), tonic::Code::Unauthenticated, "{wrong}");
+        }
+    });
+}
+
+#[test]
+fn a_session_ends_with_its_token() {
+    harness::run(async {
+        let world = harness::world().await;
+        let users = gateway::users();
+        assert_eq!(
+            users.issuer().map(|known| format!("{known:?}")),
+            Some(format!("{:?}", issuer()))
+        );
+        let short = token("ana", "acme", 2, &json!({}));
+        let principal = users.verify_issued_token(&short, [127, 0, 0, 1].into(), now()).unwrap();
+        let startup = StartupSettings { database: DATABASE.to_owned(), ..Default::default() };
+        let gateway = std::sync::Arc::clone(&world.gateway.gateway);
+        let (mut session, _) = Session::new(gateway, principal, startup).unwrap();
+        let limit = Duration::from_secs(60);
+        tokio::time::timeout(limit, session.ended().cancelled()).await.expect("it goes on");
+        let statement = session.parse("SELECT 1").unwrap().pop().unwrap();
+        let cancel = CancelToken::new();
+        let error = session.execute(&statement, &[], Vec::new(), &cancel).await.err().unwrap();
+        assert_eq!(error.message(), "the authentication has ended");
+    });
+}
