@@ -18,6 +18,7 @@ mod planner_error;
 pub mod relation;
 mod resolve;
 mod secured;
+mod shapes;
 pub mod statement;
 mod system;
 mod tokens;
