@@ -8,7 +8,10 @@ use tollgate_catalog::{Error, pg_type};
 
 use super::array::{Extents, List};
 use super::column::{Column, Values};
-use super::{Context, at, begin, finish, float, json, text};
+use super::{Context, at, begin, finish, float, json, text, too_large};
+
+/// The longest text of an aggregate, as PostgreSQL's longest value, in bytes.
+const LONGEST: usize = 1 << 30;
 
 /// A column of rows.
 pub(super) struct Record<'a> {
@@ -127,8 +130,12 @@ impl<'a> Json<'a> {
             Json::Row(record) => record.json(row, context, out),
             Json::List(list) => {
                 let (elements, range) = list.elements(row);
+                let start = out.len();
                 out.put_u8(b'[');
                 for (index, element) in range.enumerate() {
+                    if out.len() - start > LONGEST {
+                        return Err(too_large());
+                    }
                     let located = elements.locate(element);
                     if index > 0 {
                         out.put_slice(b", ");
