@@ -63,7 +63,7 @@ pub(super) enum Whole {
     /// Its columns.
     Row(Vec<Column>),
     /// A plain value.
-    Value(Column),
+    Value(Box<Column>),
 }
 
 impl Named {
@@ -184,7 +184,7 @@ impl Scope {
             }
         };
         match (named.kind, named.columns.as_slice()) {
-            (Kind::Values, [value]) => Ok(Some(Whole::Value(named.column(value)))),
+            (Kind::Values, [value]) => Ok(Some(Whole::Value(Box::new(named.column(value))))),
             (Kind::Values, _) | (Kind::Rows, []) => Err(super::row::refused()),
             (Kind::Rows, _) if named.optional => {
                 Err(Error::not_supported("the whole row of a relation that an outer join adds")
