@@ -66,6 +66,12 @@ kinds! {
     DivisionByZero = "22012", "division_by_zero";
     /// An argument or a setting's value is out of its domain.
     InvalidParameterValue = "22023", "invalid_parameter_value";
+    /// An index lies outside of a value.
+    ArraySubscript = "2202E", "array_subscript";
+    /// The number of rows to give is negative.
+    InvalidLimit = "2201W", "invalid_limit";
+    /// The number of rows to leave out is negative.
+    InvalidOffset = "2201X", "invalid_offset";
     /// A scalar subquery returned more than one row.
     CardinalityViolation = "21000", "cardinality_violation";
     /// Some other failure on the user's own values.

@@ -1,6 +1,6 @@
 //! The PostgreSQL type that an Arrow type is on the wire and in the catalogs.
 
-use arrow::datatypes::{DataType, IntervalUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit};
 
 /// A PostgreSQL type: OIDs are those of PostgreSQL's `pg_type.dat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ types! {
     OID = 26, 4, "oid", "oid";
     /// json
     JSON = 114, -1, "json", "json";
+    /// json[]
+    JSON_ARRAY = 199, -1, "_json", "json[]";
     /// float4
     FLOAT4 = 700, 4, "float4", "real";
     /// float8
@@ -117,6 +119,10 @@ types! {
     REGCLASS = 2205, 4, "regclass", "regclass";
     /// regtype
     REGTYPE = 2206, 4, "regtype", "regtype";
+    /// record
+    RECORD = 2249, -1, "record", "record";
+    /// record[]
+    RECORD_ARRAY = 2287, -1, "_record", "record[]";
     /// uuid
     UUID = 2950, 16, "uuid", "uuid";
     /// jsonb
@@ -127,8 +133,14 @@ types! {
 
 /// The PostgreSQL type of values of an Arrow type.
 ///
-/// Structs, maps and unions travel as `jsonb`; types without an equivalent travel as `text`.
+/// Structs, maps and unions travel as `jsonb` unless they have another [`Shape`]; types without an
+/// equivalent travel as `text`.
 pub fn of(data_type: &DataType) -> PgType {
+    match shape(data_type) {
+        Some(Shape::Record) => return RECORD,
+        Some(Shape::Json) => return JSON,
+        None => {}
+    }
     match data_type {
         DataType::Null => TEXT,
         DataType::Boolean => BOOL,
@@ -168,6 +180,64 @@ pub fn of(data_type: &DataType) -> PgType {
     }
 }
 
+/// What a struct or a list is besides a `jsonb` object or an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A struct that is a row of a relation.
+    Record,
+    /// A struct or a list that travels as `json`.
+    Json,
+}
+
+/// The metadata key of the fields of a struct, or of the item of a list, that has a shape. It stands
+/// in the type itself, so that nothing that moves values loses it.
+const SHAPE: &str = "tollgate:shape";
+
+/// A field of a struct, or the item of a list, of that shape.
+pub fn shaped(field: Field, shape: Shape) -> Field {
+    let name = match shape {
+        Shape::Record => "record",
+        Shape::Json => "json",
+    };
+    field.with_metadata([(SHAPE.to_owned(), name.to_owned())].into())
+}
+
+/// The shape of a struct, of which all fields must have it, or of a list.
+pub fn shape(data_type: &DataType) -> Option<Shape> {
+    let of = |field: &FieldRef| match field.metadata().get(SHAPE).map(String::as_str) {
+        Some("record") => Some(Shape::Record),
+        Some("json") => Some(Shape::Json),
+        Some(_) | None => None,
+    };
+    match data_type {
+        DataType::Struct(fields) => {
+            let first = fields.first().and_then(of)?;
+            fields.iter().all(|field| of(field) == Some(first)).then_some(first)
+        }
+        DataType::List(item) => of(item).filter(|shape| *shape == Shape::Json),
+        _ => None,
+    }
+}
+
+/// Whether a type is, or has in it, one with a shape.
+pub fn holds_shape(data_type: &DataType) -> bool {
+    let inside = |field: &FieldRef| holds_shape(field.data_type());
+    shape(data_type).is_some()
+        || match data_type {
+            DataType::List(item)
+            | DataType::LargeList(item)
+            | DataType::FixedSizeList(item, _)
+            | DataType::ListView(item)
+            | DataType::LargeListView(item) => inside(item),
+            DataType::Struct(fields) => fields.iter().any(inside),
+            DataType::Map(entries, _) => inside(entries),
+            DataType::Union(fields, _) => fields.iter().any(|(_, field)| inside(field)),
+            DataType::Dictionary(_, values) => holds_shape(values),
+            DataType::RunEndEncoded(_, values) => inside(values),
+            _ => false,
+        }
+}
+
 fn numeric(precision: u8, scale: i8) -> PgType {
     let modifier = match u16::try_from(scale) {
         Ok(scale) => ((i32::from(precision) << 16) | i32::from(scale)) + 4,
@@ -187,6 +257,7 @@ fn array(element: &DataType) -> PgType {
         21 => INT2_ARRAY,
         23 => INT4_ARRAY,
         26 => OID_ARRAY,
+        114 => JSON_ARRAY,
         700 => FLOAT4_ARRAY,
         701 => FLOAT8_ARRAY,
         1082 => DATE_ARRAY,
@@ -195,6 +266,7 @@ fn array(element: &DataType) -> PgType {
         1184 => TIMESTAMPTZ_ARRAY,
         1186 => INTERVAL_ARRAY,
         1700 => NUMERIC_ARRAY,
+        2249 => RECORD_ARRAY,
         3802 => JSONB_ARRAY,
         _ if is_list(element) => of(element),
         _ => TEXT_ARRAY,

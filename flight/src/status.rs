@@ -67,6 +67,9 @@ fn code(kind: ErrorKind) -> Code {
         | ErrorKind::NumericOutOfRange
         | ErrorKind::DivisionByZero
         | ErrorKind::InvalidParameterValue
+        | ErrorKind::ArraySubscript
+        | ErrorKind::InvalidLimit
+        | ErrorKind::InvalidOffset
         | ErrorKind::CardinalityViolation
         | ErrorKind::DataException
         | ErrorKind::InvalidStatementName

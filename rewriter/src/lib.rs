@@ -19,6 +19,7 @@ mod planner_error;
 pub mod relation;
 mod resolve;
 mod secured;
+mod shapes;
 pub mod statement;
 mod system;
 mod tokens;

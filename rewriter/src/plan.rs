@@ -145,6 +145,7 @@ pub(crate) fn plan(
         plan_once(query, &names, &typed)?
     };
     lineage::check(&plan)?;
+    crate::shapes::check(&plan)?;
     let plan = crate::arithmetic::Arithmetic::new(registry).apply(plan).map_err(public)?;
     // With the types that values will have, so that a client is told no other ones.
     let plan = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())])

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
-use tollgate_catalog::{Column, Error, Snapshot, Table, TableName, View};
+use tollgate_catalog::{Column, Error, Snapshot, Table, TableName, View, pg_type};
 
 use crate::facts::{Facts, SessionFacts};
 use crate::functions::Registry;
@@ -129,6 +129,10 @@ pub(crate) fn declare(
         if columns.iter().any(|column| column.name == name) {
             return Err(Error::not_supported(&format!("a view with two columns \"{name}\""))
                 .with_hint("name each column with AS"));
+        }
+        if pg_type::holds_shape(field.data_type()) {
+            return Err(Error::not_supported("a whole row or JSON as a column of a view")
+                .with_hint("name the columns that are needed"));
         }
         let (name, data_type) = (name.to_owned(), field.data_type().clone());
         columns.push(Column { name, data_type, nullable: true, comment: None });

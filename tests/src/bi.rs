@@ -9,8 +9,10 @@ use crate::harness::postgres::Postgres;
 use crate::harness::value::compare;
 use crate::harness::{self, case, data};
 
-const TOOLS: &[&str] =
-    &["tableau", "metabase", "superset", "powerbi", "looker", "grafana", "psql", "sets", "values"];
+const TOOLS: &[&str] = &[
+    "tableau", "metabase", "superset", "powerbi", "looker", "grafana", "psql", "sets", "values",
+    "rows",
+];
 
 /// The comment above a statement, and the statement.
 fn read(text: &str) -> Vec<(String, String)> {

@@ -183,6 +183,67 @@ fn what_is_large_is_planned_or_refused() {
             10_000,
         ),
         (
+            "limits by queries",
+            Box::new(|n| around(n, "select id from people order by id limit (", "select 1", ")")),
+            5,
+            300,
+        ),
+        (
+            "offsets by queries",
+            Box::new(|n| around(n, "select id from people offset (", "select 1", ")")),
+            5,
+            300,
+        ),
+        (
+            "rows as values",
+            Box::new(|n| format!("select {} from people p", times(n, "p::text", ", "))),
+            100,
+            1_664,
+        ),
+        (
+            "rows of rows as texts",
+            Box::new(|n| {
+                chain(
+                    n,
+                    "select p::text as a, p::text as b from people p",
+                    "select @::text as a, @::text as b from @",
+                    "select * from @ where a > b",
+                )
+            }),
+            4,
+            30,
+        ),
+        (
+            "rows unfolded again and again",
+            Box::new(|n| {
+                let mut sql = "select 1 from people e0".to_owned();
+                for number in 1..=n {
+                    let before = number - 1;
+                    sql.push_str(&format!(", json_each_text(row_to_json(e{before})) e{number}"));
+                }
+                format!("{sql} where e{n}.value = 'a'")
+            }),
+            3,
+            127,
+        ),
+        (
+            "declared columns of declared columns",
+            Box::new(|n| {
+                let mut sql = "select 1 from people e0".to_owned();
+                for number in 1..=n {
+                    let before = number - 1;
+                    sql.push_str(&format!(
+                        ", json_each_text(row_to_json(e{before})) f{number}, \
+                         json_to_record(row_to_json(f{number})) as e{number}\
+                         (value text, value text, key text)"
+                    ));
+                }
+                format!("{sql} where e{n}.key = 'a'")
+            }),
+            2,
+            60,
+        ),
+        (
             "copies of a common table expression",
             Box::new(|n| {
                 chain(

@@ -162,9 +162,80 @@ fn what_is_shown_may_be_computed_with() {
             "SELECT a.email FROM people a JOIN people b ON a.id = b.id AND a.name < b.name",
             "VALUES (1, 'a')",
             "SELECT 1",
+            "SELECT p FROM people p WHERE p.id = 1 ORDER BY p.id",
+            "SELECT p::text, concat(p, name), row_to_json(p), count(*) OVER () FROM people p",
+            "SELECT array_agg(p ORDER BY p.id), json_agg(p), json_agg(email), count(p) FROM people p",
+            "SELECT p.id, e.key, e.value FROM people p, LATERAL json_each_text(row_to_json(p)) e",
+            "SELECT r.email FROM people p, jsonb_to_record(to_jsonb(p)) AS r(email text, none date)",
+            "SELECT email FROM people ORDER BY id LIMIT (SELECT count(*) FROM people WHERE name > 'a')",
         ],
         "ok",
     );
+}
+
+/// Whole rows and JSON stand where it is listed and nowhere else, for everybody.
+#[test]
+fn rows_stand_where_they_may() {
+    let refused = [
+        ("0A000", "SELECT 1 FROM people p WHERE p = p"),
+        ("0A000", "SELECT 1 FROM people p WHERE p IN (SELECT c FROM calls c)"),
+        ("0A000", "SELECT coalesce(p, p) FROM people p"),
+        ("0A000", "SELECT CASE WHEN true THEN p END FROM people p"),
+        ("0A000", "SELECT max(p) FROM people p"),
+        ("0A000", "SELECT lag(p) OVER (ORDER BY p.id) FROM people p"),
+        ("0A000", "SELECT row_number() OVER (ORDER BY p) FROM people p"),
+        ("0A000", "SELECT p::int FROM people p"),
+        ("0A000", "SELECT p FROM people p ORDER BY p"),
+        ("0A000", "SELECT 1 FROM people p ORDER BY p"),
+        ("0A000", "SELECT (p).id FROM people p"),
+        ("0A000", "SELECT c FROM people p LEFT JOIN calls c ON p.id = c.id"),
+        ("0A000", "SELECT p FROM people p RIGHT JOIN calls c ON p.id = c.id"),
+        ("0A000", "SELECT count(p) FROM people p FULL JOIN calls c ON p.id = c.id"),
+        ("0A000", "SELECT 1 FROM people p LEFT JOIN json_each_text(row_to_json(p)) e ON true"),
+        ("0A000", "SELECT x.r = x.r FROM (SELECT p AS r FROM people p) x"),
+        ("0A000", "SELECT x.r IS NULL FROM (SELECT p AS r FROM people p) x"),
+        ("0A000", "SELECT 1 FROM (SELECT p AS r FROM people p) x ORDER BY x.r"),
+        ("0A000", "SELECT min(x.r) FROM (SELECT p AS r FROM people p) x"),
+        (
+            "0A000",
+            "SELECT 1 FROM (SELECT p AS r FROM people p) x WHERE x.r IN (SELECT q FROM people q)",
+        ),
+        ("0A000", "SELECT p FROM people p INTERSECT SELECT p FROM people p"),
+        ("0A000", "SELECT DISTINCT row_to_json(p) FROM people p"),
+        ("0A000", "SELECT 1 FROM people p GROUP BY row_to_json(p)"),
+        ("0A000", "SELECT count(DISTINCT row_to_json(p)) FROM people p"),
+        ("0A000", "SELECT array_agg(DISTINCT p) FROM people p"),
+        ("0A000", "SELECT array_length(array_agg(p), 1) FROM people p"),
+        ("0A000", "SELECT row_to_json(p.id) FROM people p"),
+        ("0A000", "SELECT 1 FROM people p, json_each_text(p.name) e"),
+        ("0A000", "SELECT 1 FROM people p, jsonb_each_text(row_to_json(p)) e"),
+        ("54000", "SELECT d FROM (SELECT c FROM (SELECT b FROM (SELECT p FROM people p) b) c) d"),
+        ("42883", "SELECT tg_row('a', id) FROM people"),
+        ("42883", "SELECT tg_row_text(p) FROM people p"),
+        ("42883", "SELECT tg_limit(id) FROM people p"),
+        ("42883", "SELECT id(p) FROM people p"),
+        ("42703", "SELECT people FROM people p"),
+        ("42703", "SELECT p FROM people"),
+        ("42703", "SELECT 1 FROM people LIMIT (SELECT id)"),
+        ("42601", "SELECT 1 FROM people p, json_to_record(row_to_json(p)) AS r(a, b)"),
+        ("42P10", "SELECT 1 FROM people p, json_each_text(row_to_json(p)) AS e(a, b, c)"),
+    ];
+    let wrong = refused.iter().filter_map(|(code, sql)| match plan("root", sql) {
+        Ok(_) => Some(format!("{sql}: planned")),
+        Err(error) if error.kind().sqlstate() == *code => None,
+        Err(error) => Some(format!("{sql}: {} {error}", error.kind().sqlstate())),
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for sql in [
+        "SELECT x.r FROM (SELECT p AS r FROM people p) x",
+        "SELECT p FROM people p LEFT JOIN calls c ON p.id = c.id",
+        "SELECT c.id, x.t FROM people p, LATERAL (SELECT p::text AS t) x, calls c",
+        "SELECT array_agg(row_to_json(p)), count(x.*) FROM people p, (SELECT 1 AS one) x",
+        "SELECT row_to_json(x) FROM (SELECT p, array_agg(p) AS list FROM people p GROUP BY p) x",
+    ] {
+        plan("root", sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
 }
 
 #[test]
@@ -229,6 +300,25 @@ fn deny_holds_wherever_rows_groups_or_order_would_depend_on_it() {
             "SELECT email FROM people EXCEPT SELECT email FROM people",
             "SELECT 1 FROM people a JOIN people b ON a.id = b.id AND a.email < b.email",
             "SELECT 1 FROM people NATURAL JOIN calls",
+            "SELECT count(*) FROM people p GROUP BY p",
+            "SELECT DISTINCT p FROM people p",
+            "SELECT count(DISTINCT p) FROM people p",
+            "SELECT count(DISTINCT x) FROM (SELECT p.id, p.email FROM people p) x",
+            "SELECT 1 FROM people p WHERE p IS NULL",
+            "SELECT 1 FROM people p WHERE p::text LIKE '%a%'",
+            "SELECT 1 FROM people p ORDER BY p::text",
+            "SELECT 1 FROM people p WHERE concat(p) = 'a'",
+            "SELECT p FROM people p UNION SELECT p FROM people p",
+            "SELECT min(p::text) FROM people p",
+            "SELECT 1 FROM (SELECT p::text AS t FROM people p) x WHERE x.t = 'a'",
+            "SELECT 1 FROM people p, json_each_text(row_to_json(p)) e WHERE e.value = 'a'",
+            "SELECT e.value FROM people p, json_each_text(row_to_json(p)) e GROUP BY e.value",
+            "SELECT 1 FROM people p JOIN json_each_text(row_to_json(p)) e ON e.value = p.name",
+            "SELECT 1 FROM people p, jsonb_to_record(to_jsonb(p)) AS r(email text) WHERE r.email = 'a'",
+            "SELECT id FROM people LIMIT (SELECT count(*) FROM people WHERE email = 'a')",
+            "SELECT id FROM people OFFSET (SELECT length(email) FROM people LIMIT 1)",
+            "SELECT id FROM people ORDER BY email LIMIT (SELECT 1)",
+            "SELECT id FROM calls LIMIT (SELECT max(strpos(email, 'a')) FROM people)",
             "SELECT 1 FROM people FULL JOIN calls ON people.email = calls.email",
             "SELECT id FROM people WHERE email < ALL (SELECT email FROM calls)",
             "SELECT email FROM people UNION ALL SELECT email FROM calls ORDER BY email",

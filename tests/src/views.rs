@@ -265,6 +265,14 @@ async fn what_is_wrong_with_a_view_is_said_at_load() {
             "CREATE VIEW s.v AS SELECT 1 AS one;",
             "view s.v can't be declared: a view over no table is not supported",
         ),
+        (
+            "CREATE VIEW s.v AS SELECT c FROM s.calls c;",
+            "view s.v can't be declared: a whole row or JSON as a column of a view is not supported",
+        ),
+        (
+            "CREATE VIEW s.v AS SELECT json_agg(id) AS ids FROM s.calls;",
+            "view s.v can't be declared: a whole row or JSON as a column of a view is not supported",
+        ),
         ("CREATE VIEW s.people AS SELECT id FROM s.calls;", "relation s.people exists already"),
         (
             "CREATE ROW POLICY p ON s.summary AS RESTRICTIVE TO PUBLIC USING (call IN (SELECT id FROM s.calls));",

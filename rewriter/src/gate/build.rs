@@ -134,13 +134,7 @@ pub(super) fn take_queries(condition: &mut Expr) -> Vec<Expr> {
 /// `VALUES (a, b), …` as `SELECT a AS column1, b AS column2 UNION ALL …`.
 pub(super) fn selects(rows: Vec<Parens<Vec<Expr>>>) -> SetExpr {
     let select = |row: Parens<Vec<Expr>>| {
-        let mut select = bare(TableFactor::Derived {
-            lateral: false,
-            subquery: Box::new(empty()),
-            alias: None,
-            sample: None,
-        });
-        select.from.clear();
+        let mut select = nowhere();
         select.projection = (1..)
             .zip(row.content)
             .map(|(number, expr)| SelectItem::ExprWithAlias {
@@ -157,6 +151,18 @@ pub(super) fn selects(rows: Vec<Parens<Vec<Expr>>>) -> SetExpr {
         right: Box::new(right),
     });
     legs.unwrap_or_else(|| *empty().body)
+}
+
+/// A SELECT without FROM, whose list is to be filled in.
+pub(super) fn nowhere() -> Select {
+    let mut select = bare(TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(empty()),
+        alias: None,
+        sample: None,
+    });
+    select.from.clear();
+    select
 }
 
 /// `TABLE t` as `SELECT * FROM t`.

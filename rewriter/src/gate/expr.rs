@@ -53,6 +53,9 @@ impl Gate<'_> {
             Expr::Value(_) | Expr::TypedString(_) | Expr::Nested(_) => 1,
             _ => NODE,
         })?;
+        if self.row_within(expr)? {
+            return Ok(());
+        }
         match expr {
             // Handled by `expr`.
             Expr::BinaryOp { .. } => self.expr(expr),
@@ -70,7 +73,10 @@ impl Gate<'_> {
             }
             Expr::CompoundIdentifier(idents) => {
                 idents.iter_mut().for_each(fold);
-                self.check_column(idents)
+                if let Some(computed) = self.qualified_column(idents)? {
+                    *expr = computed;
+                }
+                Ok(())
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
                 self.expr(root)?;

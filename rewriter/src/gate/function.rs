@@ -1,8 +1,9 @@
 //! The gate over function calls, and the functions that the session answers itself.
 
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Value, WindowType,
+    BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Value,
+    WindowType,
 };
 use tollgate_catalog::{Error, ErrorKind};
 
@@ -26,6 +27,10 @@ impl Gate<'_> {
         };
         if let Some(answer) = self.session_function(&name, function)? {
             *expr = answer;
+            return Ok(());
+        }
+        if let Some(made) = self.json(&name, function)? {
+            *expr = made;
             return Ok(());
         }
         if let Some(rewritten) = other_form(&name, function) {
@@ -89,6 +94,7 @@ impl Gate<'_> {
 
     fn arguments(&mut self, function: &str, list: &mut FunctionArgumentList) -> Result<(), Error> {
         let last = list.args.len().saturating_sub(1);
+        let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         for (place, argument) in list.args.iter_mut().enumerate() {
             // `coalesce` becomes a CASE, and so does a boolean that these write as text.
             let copies = match function {
@@ -97,6 +103,9 @@ impl Gate<'_> {
                 "regexp_like" => 4,
                 _ => 1,
             };
+            if self.row_argument(function, place, distinct, argument)? {
+                continue;
+            }
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
                     self.copied(copies, |gate| gate.expr(expr))?;

@@ -39,7 +39,7 @@ impl List {
         } else {
             SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', &real) }
         });
-        self.columns.push(Output { name, real, reach });
+        self.columns.push(Output { name, real, reach, computed: None, field: None });
     }
 
     pub(super) fn star(&mut self, columns: Vec<scope::Column>) -> Result<(), Error> {

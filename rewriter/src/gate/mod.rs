@@ -13,10 +13,13 @@ mod expr;
 mod function;
 mod group;
 mod items;
+mod json;
+mod limit;
 mod list;
 mod operator;
 mod pattern;
 mod query;
+mod row;
 mod scope;
 mod sets;
 mod table;
@@ -29,7 +32,7 @@ use datafusion_sql::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Qu
 use tollgate_catalog::{Error, ErrorKind, Table, TableName, id};
 
 use self::budget::Cost;
-use self::scope::{Output, Scope};
+use self::scope::{Output, Scope, Whole};
 use crate::facts::Facts;
 use crate::functions::Registry;
 use crate::resolve::{VisibleTable, VisibleTables};
@@ -163,21 +166,32 @@ impl<'a> Gate<'a> {
                 return Ok(Some(expr));
             }
         }
-        self.unknown(name)
+        match self.whole(name)? {
+            Some(Whole::Value(column)) => {
+                self.reference(column.size, column.reach)?;
+                Ok(Some(column.expr))
+            }
+            // Where rows may stand, they were found before.
+            Some(Whole::Row(_)) => Err(row::refused()),
+            None => self.unknown(name),
+        }
     }
 
-    /// Refuses `relation.column` if the relation has several columns of that name.
-    fn check_column(&mut self, idents: &[Ident]) -> Result<(), Error> {
-        let Some((column, qualifier)) = idents.split_last() else { return Ok(()) };
+    /// What `relation.column` is computed from, if its relation doesn't hold it. Refuses it if the
+    /// relation has several columns of that name.
+    fn qualified_column(&mut self, idents: &[Ident]) -> Result<Option<Expr>, Error> {
+        let Some((column, qualifier)) = idents.split_last() else { return Ok(None) };
         let qualifier: Vec<String> = qualifier.iter().map(|ident| ident.value.clone()).collect();
         for scope in self.scopes.iter().rev() {
             if let Some(found) = scope.find(&qualifier, &column.value)? {
-                let Some(reach) = found else { break };
-                return self.reference(1, reach);
+                let Some(column) = found else { break };
+                self.reference(column.size, column.reach)?;
+                let held = matches!(column.expr, Expr::CompoundIdentifier(_));
+                return Ok((!held).then_some(column.expr));
             }
         }
         let table = qualifier.last().map_or("", String::as_str);
-        self.unknown(&format!("{table}.{}", column.value)).map(drop)
+        self.unknown(&format!("{table}.{}", column.value))
     }
 
     /// A name that no relation has: the planner says that it doesn't exist, unless it won't see it.

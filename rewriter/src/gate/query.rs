@@ -107,6 +107,7 @@ impl Gate<'_> {
                 }
             }
         }
+        self.limit_by_query(body.as_mut(), order_by, limit_clause, &found.columns)?;
         Ok(found.columns)
     }
 
@@ -282,7 +283,7 @@ impl Gate<'_> {
             match distinct {
                 Some(Distinct::On(keys)) => {
                     for key in keys {
-                        gate.output_key(key, projection)?;
+                        gate.output_key(key, projection, &columns)?;
                     }
                 }
                 Some(Distinct::Distinct | Distinct::All) | None => {}
@@ -296,6 +297,7 @@ impl Gate<'_> {
             match group_by {
                 GroupByExpr::Expressions(keys, modifiers) => {
                     refuse_if(!modifiers.is_empty(), "GROUP BY … WITH")?;
+                    gate.row_keys(keys, projection)?;
                     bound_list(keys.len(), "GROUP BY")?;
                     let sets = keys.iter().map(super::group::sets).fold(1, u64::saturating_mul);
                     bound_sets(sets)?;
@@ -329,11 +331,11 @@ impl Gate<'_> {
             match item {
                 SelectItem::UnnamedExpr(mut expr) => {
                     let name = output_name(&expr);
-                    let ((), reach) = self.reach_of(|gate| gate.expr(&mut expr))?;
+                    let ((), reach) = self.reach_of(|gate| gate.value(&mut expr))?;
                     list.push(expr, name, reach);
                 }
                 SelectItem::ExprWithAlias { mut expr, mut alias } => {
-                    let ((), reach) = self.reach_of(|gate| gate.expr(&mut expr))?;
+                    let ((), reach) = self.reach_of(|gate| gate.value(&mut expr))?;
                     fold(&mut alias);
                     list.push(expr, alias.value, reach);
                 }
@@ -389,23 +391,30 @@ impl Gate<'_> {
     }
 
     /// A key of DISTINCT ON: an item of the select list by its name or number, or an expression.
-    fn output_key(&mut self, key: &mut Expr, projection: &[SelectItem]) -> Result<(), Error> {
+    fn output_key(
+        &mut self,
+        key: &mut Expr,
+        projection: &[SelectItem],
+        columns: &[Output],
+    ) -> Result<(), Error> {
         let item = match &*key {
             Expr::Identifier(ident) => {
                 let name = tollgate_catalog::id::fold(&ident.value, ident.quote_style.is_some());
-                projection.iter().find_map(|item| match item {
-                    SelectItem::ExprWithAlias { expr, alias } if alias.value == name => Some(expr),
+                projection.iter().zip(columns).find_map(|(item, column)| match item {
+                    SelectItem::ExprWithAlias { expr, alias } if alias.value == name => {
+                        Some((expr, column))
+                    }
                     _ => None,
                 })
             }
-            Expr::Value(_) => super::group::place(key, projection),
+            Expr::Value(_) => super::group::place(key, projection)
+                .zip(super::group::number(key).and_then(|place| columns.get(place))),
             _ => None,
         };
         match item {
-            Some(expr) => {
-                // Walking the copy changes nothing but the count.
+            Some((expr, column)) => {
                 *key = expr.clone();
-                self.expr(key)
+                self.reference(column.reach, column.reach)
             }
             None => self.expr(key),
         }

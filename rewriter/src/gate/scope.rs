@@ -22,13 +22,17 @@ pub(super) struct Output {
     pub(super) real: String,
     /// What its expression weighs in terms of base tables' columns.
     pub(super) reach: u64,
+    /// What it is written as, if its relation doesn't hold it.
+    pub(super) computed: Option<Box<Expr>>,
+    /// Its name in a whole row, if that is another: an alias renames no column of a table's row.
+    pub(super) field: Option<String>,
 }
 
 impl Output {
     /// A column whose name is its own.
     pub(super) fn plain(name: impl Into<String>) -> Self {
         let name = name.into();
-        Self { real: name.clone(), name, reach: 1 }
+        Self { real: name.clone(), name, reach: 1, computed: None, field: None }
     }
 }
 
@@ -40,12 +44,47 @@ struct Named {
     columns: Vec<Output>,
     /// The columns of the primary key, if all are visible.
     key: Vec<String>,
+    kind: Kind,
+    /// Whether an outer join may leave it out, so that it has no row.
+    optional: bool,
+}
+
+/// What the name of a relation means where a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Its row.
+    Rows,
+    /// The one value of a row, as of a function that makes plain values.
+    Values,
+}
+
+/// What the name of a relation means where a value stands.
+pub(super) enum Whole {
+    /// Its columns.
+    Row(Vec<Column>),
+    /// A plain value.
+    Value(Box<Column>),
+}
+
+impl Named {
+    fn column(&self, column: &Output) -> Column {
+        let expr = match &column.computed {
+            Some(expr) => expr.as_ref().clone(),
+            None => qualified(&self.qualifier, &column.real),
+        };
+        let size = if column.computed.is_some() { column.reach } else { 1 };
+        let name = column.name.clone();
+        let field = column.field.clone().unwrap_or_else(|| name.clone());
+        Column { name, field, expr, size, reach: column.reach }
+    }
 }
 
 /// A column that needs no relation before it, in the order of `*`.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
+    /// Its name in a whole row.
+    pub(super) field: String,
     /// How it is written with its relation.
     pub(super) expr: Expr,
     /// What that weighs.
@@ -91,7 +130,7 @@ impl Column {
         if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut expr {
             list.args.splice(..0, arguments);
         }
-        Self { name: self.name, expr, size, reach }
+        Self { name: self.name, field: self.field, expr, size, reach }
     }
 }
 
@@ -108,14 +147,54 @@ fn ambiguous(name: &str) -> Error {
 impl Scope {
     /// One relation.
     pub(super) fn of(qualifier: Vec<String>, columns: Vec<Output>, key: Vec<String>) -> Self {
-        let named = |column: &Output| Column {
-            name: column.name.clone(),
-            expr: qualified(&qualifier, &column.real),
-            size: 1,
-            reach: column.reach,
+        let named = Named { qualifier, columns, key, kind: Kind::Rows, optional: false };
+        let all = named.columns.iter().map(|column| named.column(column)).collect();
+        Self { relations: vec![named], columns: all }
+    }
+
+    /// The same relations, whose names mean plain values.
+    pub(super) fn of_values(mut self) -> Self {
+        self.relations.iter_mut().for_each(|named| named.kind = Kind::Values);
+        self
+    }
+
+    /// Notes that an outer join may leave these relations out.
+    pub(super) fn make_optional(&mut self) {
+        self.relations.iter_mut().for_each(|named| named.optional = true);
+    }
+
+    /// Whether some columns are computed from other relations.
+    pub(super) fn is_computed(&self) -> bool {
+        self.relations.iter().flat_map(|named| &named.columns).any(|of| of.computed.is_some())
+    }
+
+    /// What the name of a relation means as a value, if there is that relation.
+    ///
+    /// # Errors
+    /// Several relations have the name, or an outer join may leave it out.
+    pub(super) fn whole(&self, qualifier: &[String]) -> Result<Option<Whole>, Error> {
+        let mut found = self.relations.iter().filter(|of| of.qualifier.ends_with(qualifier));
+        let named = match (found.next(), found.next()) {
+            (Some(named), None) => named,
+            (None, _) => return Ok(None),
+            (Some(_), Some(_)) => {
+                let name = qualifier.last().map_or("", String::as_str);
+                let message = format!("table reference \"{name}\" is ambiguous");
+                return Err(Error::new(ErrorKind::AmbiguousColumn, message));
+            }
         };
-        let all = columns.iter().map(named).collect();
-        Self { relations: vec![Named { qualifier, columns, key }], columns: all }
+        match (named.kind, named.columns.as_slice()) {
+            (Kind::Values, [value]) => Ok(Some(Whole::Value(Box::new(named.column(value))))),
+            (Kind::Values, _) | (Kind::Rows, []) => Err(super::row::refused()),
+            (Kind::Rows, _) if named.optional => {
+                Err(Error::not_supported("the whole row of a relation that an outer join adds")
+                    .with_hint("name the columns that are needed"))
+            }
+            (Kind::Rows, columns) => {
+                let columns = columns.iter().map(|column| named.column(column));
+                Ok(Some(Whole::Row(columns.collect())))
+            }
+        }
     }
 
     /// The columns of `*`.
@@ -148,27 +227,21 @@ impl Scope {
     /// The columns of `relation.*`, or nothing if there is no such relation.
     pub(super) fn columns_of(&self, qualifier: &[String]) -> Option<Vec<Column>> {
         let named = self.relation(qualifier)?;
-        let columns = named.columns.iter().map(|column| Column {
-            name: column.name.clone(),
-            expr: qualified(&named.qualifier, &column.real),
-            size: 1,
-            reach: column.reach,
-        });
-        Some(columns.collect())
+        Some(named.columns.iter().map(|column| named.column(column)).collect())
     }
 
-    /// The weight of a column of the relation of that name, if there is that relation, and if it has
-    /// the column; an error if it has several.
+    /// A column of the relation of that name, if there is that relation, and if it has the column; an
+    /// error if it has several.
     pub(super) fn find(
         &self,
         qualifier: &[String],
         column: &str,
-    ) -> Result<Option<Option<u64>>, Error> {
+    ) -> Result<Option<Option<Column>>, Error> {
         let Some(named) = self.relation(qualifier) else { return Ok(None) };
         let mut found = named.columns.iter().filter(|known| known.name == column);
         match (found.next(), found.next()) {
             (_, Some(_)) => Err(ambiguous(column)),
-            (found, None) => Ok(Some(found.map(|column| column.reach))),
+            (found, None) => Ok(Some(found.map(|column| named.column(column)))),
         }
     }
 
@@ -273,6 +346,13 @@ fn single(name: &ObjectName) -> Result<String, Error> {
         [name] => Ok(name.clone()),
         _ => Err(Error::new(ErrorKind::Syntax, "a column in USING has no relation before it")),
     }
+}
+
+/// The columns of a table under an alias.
+pub(super) fn rename_table(columns: Vec<Output>, names: &[String]) -> Vec<Output> {
+    let fields: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let renamed = rename(columns, names).into_iter().zip(fields);
+    renamed.map(|(column, field)| Output { field: Some(field), ..column }).collect()
 }
 
 /// The columns of a relation under an alias: a list of names renames the first of them.

@@ -65,8 +65,29 @@ impl Gate<'_> {
     fn join(&mut self, left: Scope, join: &mut Join) -> Result<Scope, Error> {
         refuse_if(join.global, "GLOBAL JOIN")?;
         self.beside.push(left);
-        let right = self.table_factor(&mut join.relation)?;
-        let left = self.beside.pop().unwrap_or_default();
+        let mut right = self.table_factor(&mut join.relation)?;
+        let mut left = self.beside.pop().unwrap_or_default();
+        let missing = match &join.join_operator {
+            JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Missing::Right,
+            JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Missing::Left,
+            JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => {
+                Missing::None
+            }
+            JoinOperator::FullOuter(_)
+            | JoinOperator::Semi(_)
+            | JoinOperator::LeftSemi(_)
+            | JoinOperator::Anti(_)
+            | JoinOperator::LeftAnti(_)
+            | JoinOperator::RightSemi(_)
+            | JoinOperator::RightAnti(_)
+            | JoinOperator::CrossApply
+            | JoinOperator::OuterApply
+            | JoinOperator::AsOf { .. }
+            | JoinOperator::StraightJoin(_)
+            | JoinOperator::ArrayJoin
+            | JoinOperator::LeftArrayJoin
+            | JoinOperator::InnerArrayJoin => Missing::Both,
+        };
         let (constraint, side) = match &mut join.join_operator {
             JoinOperator::Join(constraint)
             | JoinOperator::Inner(constraint)
@@ -97,6 +118,16 @@ impl Gate<'_> {
             let mut both = left.clone();
             both.add(right.clone());
             self.within(both, |gate| gate.condition(|gate| gate.expr(condition)))?;
+        }
+        refuse_if(
+            missing != Missing::None && right.is_computed(),
+            "an outer join of this function",
+        )?;
+        if matches!(missing, Missing::Left | Missing::Both) {
+            left.make_optional();
+        }
+        if matches!(missing, Missing::Right | Missing::Both) {
+            right.make_optional();
         }
         let (scope, weight) = left.join(right, constraint, side)?;
         self.reference(weight, weight)?;
@@ -206,7 +237,10 @@ impl Gate<'_> {
     }
 
     /// Runs `f` where what stands to the left in FROM can be named.
-    fn lateral<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn lateral<T>(
+        &mut self,
+        f: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let outside = self.scopes.len();
         self.scopes.append(&mut self.beside);
         let result = f(self)?;
@@ -241,7 +275,7 @@ impl Gate<'_> {
         fold(&mut alias.name);
         let names = alias_columns(alias)?;
         let key = if names.is_empty() { relation.key } else { Vec::new() };
-        let columns = scope::rename(relation.columns, &names);
+        let columns = scope::rename_table(relation.columns, &names);
         complete_alias(alias, &columns);
         Ok(Scope::of(vec![alias.name.value.clone()], columns, key))
     }
@@ -293,6 +327,9 @@ impl Gate<'_> {
             }
         }
         let arrays = match function.as_str() {
+            "json_each_text" | "jsonb_each_text" | "json_to_record" | "jsonb_to_record" => {
+                return self.json_rows(function, &exprs, alias);
+            }
             "unnest" => {
                 self.lateral(|gate| exprs.iter_mut().try_for_each(|expr| gate.expr(expr)))?;
                 exprs
@@ -328,7 +365,10 @@ impl Gate<'_> {
         };
         let columns = array_exprs.iter().map(|_| Output::plain(name.as_str())).collect();
         let mut alias = Some(alias);
-        let scope = self.aliased(&mut alias, columns)?;
+        let mut scope = self.aliased(&mut alias, columns)?;
+        if let [_] = array_exprs.as_slice() {
+            scope = scope.of_values();
+        }
         if let Some(alias) = &mut alias
             && alias.columns.is_empty()
         {
@@ -345,7 +385,16 @@ impl Gate<'_> {
     }
 }
 
-fn plain_alias(name: &str) -> TableAlias {
+/// Which sides of a join may be missing in a row of its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    None,
+    Left,
+    Right,
+    Both,
+}
+
+pub(super) fn plain_alias(name: &str) -> TableAlias {
     TableAlias { explicit: true, name: Ident::with_quote('"', name), columns: Vec::new(), at: None }
 }
 

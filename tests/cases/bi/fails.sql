@@ -21,3 +21,16 @@ SELECT *
 SELECT p.id, s.quantity FROM bi.products p JOIN bi.sales s ON s.product_id = p.id GROUP BY p.id
 SELECT timestamp '2024-01-01' AT TIME ZONE 'Nowhere/Land'
 SELECT (SELECT id FROM bi.products)
+SELECT id FROM bi.products LIMIT (SELECT -1)
+SELECT id FROM bi.products OFFSET (SELECT -1)
+SELECT id FROM bi.products WHERE id < 0 LIMIT (SELECT -1)
+SELECT id FROM bi.products LIMIT (SELECT 'a')
+SELECT id FROM bi.products LIMIT (SELECT id FROM bi.products)
+SELECT id FROM bi.products ORDER BY 2 LIMIT (SELECT 1)
+SELECT DISTINCT id FROM bi.products ORDER BY price LIMIT (SELECT 1)
+SELECT get_byte('abc'::bytea, 3)
+SELECT get_byte(name::bytea, -1) FROM bi.products
+SELECT nothing FROM bi.products p
+SELECT p.nothing FROM bi.products p
+SELECT nothing(p) FROM bi.products p
+SELECT * FROM bi.products p, jsonb_to_record(to_jsonb(p)) AS r

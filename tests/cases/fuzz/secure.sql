@@ -21,3 +21,11 @@ SELECT coalesce(coalesce(coalesce(coalesce(coalesce(coalesce(coalesce(coalesce(c
 ;
 SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT NOT coalesce(CASE WHEN (SELECT 1) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)) THEN 1 END)
 ;
+SELECT c, c::text, concat(c, o), format('%s', o), row_to_json(c), c IS NULL FROM crm.customers c, crm.orders o
+;
+SELECT count(DISTINCT c), array_agg(c ORDER BY c.id), json_agg(c.*), json_agg(hidden_income) FROM crm.customers c GROUP BY c
+;
+SELECT e.key, x.hidden_income, x.id FROM crm.customers c, LATERAL json_each_text(row_to_json(c)) e, jsonb_to_record(to_jsonb(c)) AS x(hidden_income numeric, id bigint)
+;
+SELECT id FROM crm.customers ORDER BY hidden_income LIMIT (SELECT count(*) FROM crm.orders WHERE hidden_flag) OFFSET (SELECT get_byte('a'::bytea, 0))
+;

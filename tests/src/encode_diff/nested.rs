@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, UnionFields};
+use tollgate_catalog::pg_type::{self, Shape};
 
 use super::{
     Case, DAY, FIRST_DAY, Random, decimal, nullable, push_ok, query, quoted, texts, timestamp,
@@ -157,19 +158,43 @@ pub(super) fn objects(random: &mut Random, cases: &mut Vec<Case>) {
         .iter()
         .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
         .collect();
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    let rows: Vec<String> = texts.iter().zip(&floats).zip(&singles).zip(&decimals).zip(&stamps).enumerate()
+    let arrays: Vec<ArrayRef> = columns.into_iter().map(|(_, array)| array).collect();
+    let keys: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+    let rows: Vec<Vec<String>> = texts
+        .iter()
+        .zip(&floats)
+        .zip(&singles)
+        .zip(&decimals)
+        .zip(&stamps)
+        .enumerate()
         .map(|(n, ((((text, float), single), decimal_value), stamp))| {
-            let hex: String = stamp.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(
-                "jsonb_build_object('text', {}::text, 'f', '{float:e}'::float8, 'single', '{single:e}'::float4, \
-                 E'a \"key\"\\n', {}, 'é', {}::numeric, 'b', {}, 'ts', {}, 'tz', ({}) at time zone 'UTC', \
-                 'day', ({})::date, 'raw', '\\x{hex}'::bytea, 'span', interval '{stamp} microseconds')",
-                quoted(text), if n % 3 > 0 { n.to_string() } else { "NULL::int".to_owned() },
-                decimal(&decimal_value.to_string(), 6), n % 2 == 0,
-                timestamp(*stamp), timestamp(*stamp), timestamp(*stamp),
-            ).replace("'inf'", "'Infinity'").replace("'-inf'", "'-Infinity'")
-        }).collect();
+            let hex: String =
+                stamp.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let infinite = |text: String| text.replace("inf", "Infinity");
+            vec![
+                format!("{}::text", quoted(text)),
+                infinite(format!("'{float:e}'::float8")),
+                infinite(format!("'{single:e}'::float4")),
+                if n % 3 > 0 { n.to_string() } else { "NULL::int".to_owned() },
+                format!("{}::numeric", decimal(&decimal_value.to_string(), 6)),
+                (n % 2 == 0).to_string(),
+                timestamp(*stamp),
+                format!("({}) at time zone 'UTC'", timestamp(*stamp)),
+                format!("({})::date", timestamp(*stamp)),
+                format!("'\\x{hex}'::bytea"),
+                format!("interval '{stamp} microseconds'"),
+            ]
+        })
+        .collect();
+    rows_as_such(cases, &fields, &arrays, &keys, &rows);
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|values| {
+            let pairs = keys.iter().zip(values);
+            let pairs = pairs.map(|(key, value)| format!("{}, {value}", quoted(key)));
+            format!("jsonb_build_object({})", pairs.collect::<Vec<_>>().join(", "))
+        })
+        .collect();
     let nulls = NullBuffer::from_iter((0..count).map(|n| n + 1 < count));
     let Ok(object) = StructArray::try_new(fields, arrays, Some(nulls)) else { return };
     let object: ArrayRef = Arc::new(object);
@@ -207,4 +232,73 @@ pub(super) fn objects(random: &mut Random, cases: &mut Vec<Case>) {
     let offsets = ScalarBuffer::from(vec![0_i32, 0, 1, 1]);
     let sql = "VALUES ('\"x\\\"\"'::jsonb), ('1'::jsonb), (NULL), ('\"y\"'::jsonb)";
     push_ok(cases, sql, UnionArray::try_new(alternatives, ids, Some(offsets), children));
+}
+
+/// A type with its fields of a shape.
+fn shaped(fields: &Fields, shape: Shape) -> Fields {
+    fields.iter().map(|field| pg_type::shaped(field.as_ref().clone(), shape)).collect()
+}
+
+/// The same values as rows of a relation, as lists of such rows, and as `json` of both.
+fn rows_as_such(
+    cases: &mut Vec<Case>,
+    fields: &Fields,
+    arrays: &[ArrayRef],
+    keys: &[String],
+    raw: &[Vec<String>],
+) {
+    let count = raw.len();
+    let names = keys.iter().map(|key| format!("\"{}\"", key.replace('"', "\"\"")));
+    let names: Vec<String> = names.collect();
+    let named = |values: &[String]| {
+        let items = values.iter().zip(&names).map(|(value, name)| format!("{value} AS {name}"));
+        format!("(SELECT x FROM (SELECT {}) x)", items.collect::<Vec<_>>().join(", "))
+    };
+    let nulls = NullBuffer::from_iter((0..=count).map(|n| n < count));
+    let longer = |array: &ArrayRef| {
+        let none = arrow::array::new_null_array(array.data_type(), 1);
+        arrow::compute::concat(&[array.as_ref(), none.as_ref()])
+    };
+    let Ok(arrays) = arrays.iter().map(longer).collect::<Result<Vec<_>, _>>() else { return };
+    let made = |shape| {
+        StructArray::try_new(shaped(fields, shape), arrays.clone(), Some(nulls.clone())).ok()
+    };
+    let (Some(records), Some(json)) = (made(Shape::Record), made(Shape::Json)) else { return };
+    let records: ArrayRef = Arc::new(records);
+    let rows: Vec<String> = raw.iter().map(|values| named(values)).collect();
+    cases.push((query("record", rows.clone()), records.clone()));
+    let texts = rows.iter().map(|row| format!("row_to_json({row})"));
+    cases.push((query("json", texts), Arc::new(json)));
+
+    // All of them but the last, which is null, in one value.
+    let whole = |array: &ArrayRef, json: bool| {
+        let field = Field::new("item", array.data_type().clone(), true);
+        let field = if json { pg_type::shaped(field, Shape::Json) } else { field };
+        let end = i32::try_from(array.len()).ok()?;
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(vec![0, end]));
+        ListArray::try_new(Arc::new(field), offsets, array.clone(), None).ok()
+    };
+    let mut all = rows;
+    all.push("NULL".to_owned());
+    let list = |rows: &[String]| format!("ARRAY[{}]", rows.join(", "));
+    let sql = |text: String| -> &'static str { Box::leak(format!("VALUES ({text})").into()) };
+    if let Some(array) = whole(&records, false) {
+        cases.push((sql(list(&all)), Arc::new(array)));
+    }
+    let aggregated = |values: &[String]| {
+        let values = values.iter().enumerate().map(|(n, value)| format!("({n}, {value})"));
+        let values = values.collect::<Vec<_>>().join(", ");
+        format!("(SELECT json_agg(v ORDER BY n) FROM (VALUES {values}) w(n, v))")
+    };
+    if let Some(array) = whole(&records, true) {
+        cases.push((sql(aggregated(&all)), Arc::new(array)));
+    }
+    for (index, array) in arrays.iter().enumerate() {
+        let values = raw.iter().filter_map(|row| row.get(index).cloned());
+        let mut values: Vec<String> = values.collect();
+        values.push("NULL".to_owned());
+        if let Some(array) = whole(array, true) {
+            cases.push((sql(aggregated(&values)), Arc::new(array)));
+        }
+    }
 }

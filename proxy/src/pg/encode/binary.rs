@@ -72,6 +72,8 @@ impl Values<'_> {
                 out.put_i32(interval.months);
             }
             Values::List(list) => list.binary(row, context, out)?,
+            Values::Record(record) => record.binary(row, context, out)?,
+            Values::Json(json) => json.text(row, context, out)?,
             Values::Struct(_) | Values::Map(_) | Values::Union { .. } => {
                 out.put_u8(JSONB);
                 json::value(self, row, context, out)?;

@@ -18,10 +18,12 @@ use arrow::datatypes::{
     UnionMode, i256,
 };
 use tollgate_catalog::Error;
+use tollgate_catalog::pg_type::{self, Shape};
 
 use super::array::{Extents, List};
 use super::at;
 use super::json::{Map, Struct};
+use super::record::{Json, Record};
 
 /// A column and which of its rows are null.
 pub(super) struct Column<'a> {
@@ -68,6 +70,9 @@ pub(super) enum Values<'a> {
     MonthDayNano(&'a [IntervalMonthDayNano]),
     Duration(&'a [i64], TimeUnit),
     List(List<'a>),
+    /// A row of a relation.
+    Record(Record<'a>),
+    Json(Json<'a>),
     Struct(Struct<'a>),
     Map(Map<'a>),
     Union {
@@ -138,6 +143,11 @@ impl<'a> Values<'a> {
 
 fn values(array: &dyn Array) -> Result<Values<'_>, Error> {
     use Values as V;
+    match pg_type::shape(array.data_type()) {
+        Some(Shape::Record) => return Record::bind(array.as_struct()).map(V::Record),
+        Some(Shape::Json) => return Json::bind(array).map(V::Json),
+        None => {}
+    }
     Ok(match array.data_type() {
         DataType::Null => V::Null,
         DataType::Boolean => V::Bool(array.as_boolean()),

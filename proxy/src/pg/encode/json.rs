@@ -150,6 +150,9 @@ pub(super) fn value(
             }
             out.put_u8(b'}');
         }
+        Values::Record(_) | Values::Json(_) => {
+            return Err(Error::internal("a row or json within jsonb"));
+        }
         Values::Map(map) => map.write(row, context, out)?,
         Values::Union { .. } => {
             let child = values.child(row).and_then(|(column, row)| column.locate(row));
@@ -181,7 +184,7 @@ fn separate(index: usize, out: &mut BytesMut) {
 }
 
 /// Writes a JSON string, with the escapes that `escape_json` writes.
-fn string(bytes: &[u8], out: &mut BytesMut) {
+pub(super) fn string(bytes: &[u8], out: &mut BytesMut) {
     out.put_u8(b'"');
     let mut rest = bytes;
     while let Some(special) = rest.iter().position(|byte| matches!(byte, 0..=31 | b'"' | b'\\')) {

@@ -16,6 +16,7 @@ mod float;
 mod json;
 mod numeric;
 mod quick;
+mod record;
 mod text;
 
 use std::ops::Range;

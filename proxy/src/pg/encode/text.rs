@@ -62,6 +62,8 @@ impl Values<'_> {
             | Values::MonthDayNano(_)
             | Values::Duration(..) => datetime::interval(self.interval(row)?, out),
             Values::List(list) => list.text(row, context, out)?,
+            Values::Record(record) => record.text(row, context, out)?,
+            Values::Json(json) => json.text(row, context, out)?,
             Values::Struct(_) | Values::Map(_) | Values::Union { .. } => {
                 json::value(self, row, context, out)?;
             }

@@ -29,7 +29,7 @@ use super::pattern::{self, Patterns, Search};
 /// repeat a value in each, so that this is half a gigabyte at worst.
 pub(super) const MAX_VALUE: usize = 64 << 10;
 /// How much longer than the longest of its arguments a longer value may be, in bytes.
-const MAX_ADDED: usize = 1 << 10;
+pub(super) const MAX_ADDED: usize = 1 << 10;
 /// The most that one call may make, in bytes.
 pub(super) const MAX_BATCH: usize = 128 << 20;
 /// The longest text that says how values are read or written, in bytes.

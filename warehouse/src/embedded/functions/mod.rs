@@ -5,14 +5,18 @@
 
 mod argument;
 mod bounded;
+mod byte;
 mod date_part;
 mod format;
 mod interval;
 mod join;
+mod limit;
 mod moment;
 mod number;
 mod output;
 mod pattern;
+mod plain;
+mod row;
 mod text;
 mod whole;
 mod windowed;
@@ -59,6 +63,7 @@ impl Functions {
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Char))),
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Date))),
             Arc::clone(&to_timestamp),
+            Arc::new(ScalarUDF::from(byte::GetByte::new())),
             Arc::new(ScalarUDF::from(format::Format::new())),
             Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Age))),
             Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Series))),
@@ -67,6 +72,13 @@ impl Functions {
             Arc::new(ScalarUDF::from(output::Text::new())),
             Arc::new(ScalarUDF::from(pattern::Pattern::new(false))),
             Arc::new(ScalarUDF::from(pattern::Pattern::new(true))),
+            Arc::new(ScalarUDF::from(row::Json::new(row::Source::List))),
+            Arc::new(ScalarUDF::from(row::Json::new(row::Source::Row))),
+            Arc::new(ScalarUDF::from(row::JsonText::new())),
+            Arc::new(ScalarUDF::from(row::Row::new())),
+            Arc::new(ScalarUDF::from(row::RowText::new())),
+            Arc::new(ScalarUDF::from(limit::Count::new(limit::Clause::Limit))),
+            Arc::new(ScalarUDF::from(limit::Count::new(limit::Clause::Offset))),
             Arc::new(ScalarUDF::from(whole::Checked::new(whole::Operation::Minus))),
             Arc::new(ScalarUDF::from(whole::Checked::new(whole::Operation::Plus))),
             Arc::new(ScalarUDF::from(whole::Checked::new(whole::Operation::Times))),

@@ -68,7 +68,8 @@ impl ScalarUDFImpl for Text {
     }
 }
 
-fn texts(values: &ArrayRef) -> Result<StringArray> {
+/// The texts of timestamps, floats and intervals.
+pub(super) fn texts(values: &ArrayRef) -> Result<StringArray> {
     Ok(match values.data_type() {
         DataType::Timestamp(_, zone) => {
             let zoned = zone.is_some();
@@ -123,7 +124,7 @@ fn timestamp(micros: i64, zoned: bool) -> String {
 }
 
 /// `.5` for 500000 microseconds, nothing for none.
-fn fraction(out: &mut String, micros: u64) {
+pub(super) fn fraction(out: &mut String, micros: u64) {
     if micros > 0 {
         let digits = format!("{micros:06}");
         let _ = write!(out, ".{}", digits.trim_end_matches('0'));
