@@ -162,6 +162,7 @@ const INTERNAL: &[&str] = &[
     "tg_interval_times",
     "tg_join",
     "tg_json_text",
+    "tg_jsonb_text",
     "tg_like",
     "tg_limit",
     "tg_list_json",

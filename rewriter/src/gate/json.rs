@@ -81,7 +81,7 @@ impl Gate<'_> {
         refuse_if(alias.at.is_some(), "an AT alias")?;
         fold(&mut alias.name);
         match function {
-            "json_each_text" | "jsonb_each_text" => self.each_text(columns, alias),
+            "json_each_text" | "jsonb_each_text" => self.each_text(function, columns, alias),
             "json_to_record" | "jsonb_to_record" => self.record(function, columns, alias),
             _ => Err(refused(function)),
         }
@@ -108,6 +108,7 @@ impl Gate<'_> {
     /// A row for each column, with its name and its value as text.
     fn each_text(
         &mut self,
+        function: &str,
         columns: Vec<Column>,
         mut alias: TableAlias,
     ) -> Result<(TableFactor, Scope), Error> {
@@ -129,8 +130,10 @@ impl Gate<'_> {
             let place = number(&(place + 1).to_string());
             rows.push(Parens::with_empty_span(vec![place.clone(), string(&of.field)]));
             reach = reach.saturating_add(of.reach).saturating_add(2 * NODE);
-            conditions
-                .push(CaseWhen { condition: place, result: call("tg_json_text", vec![of.expr]) });
+            conditions.push(CaseWhen {
+                condition: place,
+                result: call(text_of(function), vec![of.expr]),
+            });
         }
         let computed = Expr::Case {
             case_token: AttachedToken::empty(),
@@ -171,7 +174,7 @@ impl Gate<'_> {
             self.reference(size, reach)?;
             let reach = reach.saturating_add(2 * NODE);
             let value = match found {
-                Some(column) => call("tg_json_text", vec![column.expr.clone()]),
+                Some(column) => call(text_of(function), vec![column.expr.clone()]),
                 None => null(),
             };
             let computed = Expr::Cast {
@@ -199,6 +202,11 @@ impl Gate<'_> {
         }];
         Ok((made_table(SetExpr::Select(Box::new(one)), alias), scope))
     }
+}
+
+/// What gives a value's text: `jsonb` has no floats.
+fn text_of(function: &str) -> &'static str {
+    if function.starts_with("jsonb") { "tg_jsonb_text" } else { "tg_json_text" }
 }
 
 fn untyped() -> Error {

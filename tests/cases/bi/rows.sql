@@ -54,6 +54,8 @@ SELECT name FROM bi.products AS name WHERE name.id = 1;
 SELECT (SELECT p FROM bi.products p WHERE p.id = 3) AS one, (SELECT p FROM bi.products p WHERE p.id = -3) AS none;
 -- the side that an outer join keeps
 SELECT p, s.id FROM bi.products p LEFT JOIN bi.sales s ON s.product_id = p.id AND s.id < 9 ORDER BY p.id, s.id;
+-- a row that an outer join leaves out
+SELECT s.id, x.r, x.j FROM bi.sales s LEFT JOIN (SELECT p.id AS i, p AS r, row_to_json(p) AS j FROM bi.products p WHERE p.id < 9) x ON x.i = s.product_id WHERE s.id < 30 ORDER BY s.id;
 -- the value of a function
 SELECT t FROM generate_series(1, 3) AS t(n) ORDER BY t.n;
 -- rows as json
@@ -90,6 +92,8 @@ SELECT e.* FROM bi.products p CROSS JOIN json_each_text(to_json(p)) AS e(k, v) W
 SELECT key, count(value) AS n, max(value) AS m FROM bi.customers c, jsonb_each_text(to_jsonb(c)) GROUP BY key ORDER BY key;
 -- unfolded and joined
 SELECT e.key, p.name FROM bi.products p JOIN LATERAL json_each_text(row_to_json(p)) e ON e.value = p.name ORDER BY p.id;
+-- floats unfolded
+SELECT e.key, e.value, f.value AS json, g.* FROM (SELECT v::float8 AS d, v::real AS r FROM (VALUES ('1e15'), ('1.5'), ('0.00001'), ('-0.00000025'), ('1.5e20'), ('0'), ('-0'), ('-12345678.9'), ('1e-30'), ('NaN'), ('1234567890123456.5')) n(v)) x, jsonb_each_text(to_jsonb(x)) e, json_each_text(row_to_json(x)) f, jsonb_to_record(to_jsonb(x)) AS g(d text, r text) WHERE e.key = f.key ORDER BY 1, 2;
 -- declared columns
 SELECT r.id, r.price, r.nothing, r.launched FROM bi.products p, jsonb_to_record(to_jsonb(p)) AS r(id bigint, price numeric(18, 2), nothing text, launched date) ORDER BY r.id;
 -- declared columns, all of them

@@ -82,12 +82,12 @@ pub(super) fn texts(values: &ArrayRef) -> Result<StringArray> {
             let values = values.as_primitive::<Float64Type>();
             values
                 .iter()
-                .map(|value| value.map(|value| float(value, format!("{value:e}"))))
+                .map(|value| value.map(|value| float(value, format!("{value:e}"), 15)))
                 .collect()
         }
         DataType::Float32 => {
             let values = values.as_primitive::<Float32Type>();
-            let text = |value: f32| float(f64::from(value), format!("{value:e}"));
+            let text = |value: f32| float(f64::from(value), format!("{value:e}"), 6);
             values.iter().map(|value| value.map(text)).collect()
         }
         DataType::Interval(_) => {
@@ -131,8 +131,9 @@ pub(super) fn fraction(out: &mut String, micros: u64) {
     }
 }
 
-/// The shortest digits that read back as the value; an exponent below 1e-4 and from 1e15 on.
-fn float(value: f64, scientific: String) -> String {
+/// The shortest digits that read back as the value; an exponent below 1e-4 and from `large` on, which
+/// is a power of ten.
+fn float(value: f64, scientific: String, large: i32) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
@@ -141,7 +142,7 @@ fn float(value: f64, scientific: String) -> String {
     }
     let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..15).contains(&exponent) {
+    if (-4..large).contains(&exponent) {
         let (sign, digits) = match digits.strip_prefix('-') {
             Some(digits) => ("-", digits),
             None => ("", digits),

@@ -15,6 +15,8 @@ pub(super) enum Style {
     Row,
     /// In JSON, without the quotes of a string.
     Json,
+    /// In `jsonb`, whose numbers are all exact.
+    Jsonb,
 }
 
 /// Days from the first of the calendar to 1970-01-01.
@@ -73,17 +75,20 @@ pub(super) fn written(values: &ArrayRef, style: Style) -> Result<StringArray> {
         DataType::Boolean => {
             let (yes, no) = match style {
                 Style::Row => ("t", "f"),
-                Style::Json => ("true", "false"),
+                Style::Json | Style::Jsonb => ("true", "false"),
             };
             let values = values.as_boolean();
             values.iter().map(|value| value.map(|value| if value { yes } else { no })).collect()
+        }
+        DataType::Float32 | DataType::Float64 if style == Style::Jsonb => {
+            texts(values)?.iter().map(|value| value.map(exact)).collect()
         }
         DataType::Float32 | DataType::Float64 | DataType::Interval(_) => texts(values)?,
         DataType::Timestamp(_, zone) => {
             let written = texts(values)?;
             match style {
                 Style::Row => written,
-                Style::Json => {
+                Style::Json | Style::Jsonb => {
                     let zoned = zone.is_some();
                     written.iter().map(|value| value.map(|value| iso(value, zoned))).collect()
                 }
@@ -119,6 +124,31 @@ pub(super) fn written(values: &ArrayRef, style: Style) -> Result<StringArray> {
 fn iso(text: &str, zoned: bool) -> String {
     let text = text.replacen(' ', "T", 1);
     if zoned { text.replacen("+00", "+00:00", 1) } else { text }
+}
+
+/// The text of a float as an exact number: without an exponent, and without a negative zero.
+fn exact(text: &str) -> String {
+    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", digits),
+    };
+    let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    let Ok(exponent) = exponent.parse::<i32>() else { return text.to_owned() };
+    let places = usize::try_from(exponent.unsigned_abs()).unwrap_or_default();
+    match exponent {
+        0 if digits == "0" => digits.to_owned(),
+        0 => text.to_owned(),
+        1.. => match rest.split_at_checked(places) {
+            Some((rest, "")) => format!("{sign}{whole}{rest}"),
+            Some((rest, fraction)) => format!("{sign}{whole}{rest}.{fraction}"),
+            None => {
+                let zeros = "0".repeat(places.saturating_sub(rest.len()));
+                format!("{sign}{whole}{rest}{zeros}")
+            }
+        },
+        _ => format!("{sign}0.{}{whole}{rest}", "0".repeat(places.saturating_sub(1))),
+    }
 }
 
 /// A date; the first and the last day of the type stand for infinity.

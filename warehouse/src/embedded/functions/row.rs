@@ -302,22 +302,32 @@ impl ScalarUDFImpl for Json {
     }
 }
 
-/// The text of a value as `json_each_text` gives it.
+/// The text of a value as `json_each_text` gives it, or `jsonb_each_text`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct JsonText {
+    style: Style,
     signature: Signature,
 }
 
 impl JsonText {
-    /// The function.
-    pub(crate) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
+    /// The function of `json`.
+    pub(crate) fn of_json() -> Self {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Self { style: Style::Json, signature }
+    }
+
+    /// The function of `jsonb`.
+    pub(crate) fn of_jsonb() -> Self {
+        Self { style: Style::Jsonb, ..Self::of_json() }
     }
 }
 
 impl ScalarUDFImpl for JsonText {
     fn name(&self) -> &str {
-        "tg_json_text"
+        match self.style {
+            Style::Jsonb => "tg_jsonb_text",
+            Style::Row | Style::Json => "tg_json_text",
+        }
     }
 
     fn signature(&self) -> &Signature {
@@ -337,6 +347,6 @@ impl ScalarUDFImpl for JsonText {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (values, constant) = single(&args)?;
-        finish(written(&values, Style::Json)?, constant)
+        finish(written(&values, self.style)?, constant)
     }
 }
