@@ -37,6 +37,8 @@ mod encode_against_postgres;
 #[cfg(test)]
 mod encode_diff;
 #[cfg(test)]
+mod explain_access;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod flight;
