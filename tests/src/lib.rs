@@ -55,6 +55,8 @@ mod limits;
 #[cfg(test)]
 mod noninterference;
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
 mod predicates;
