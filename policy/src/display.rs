@@ -2,7 +2,8 @@
 
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, ScalarValue};
-use datafusion_expr::Expr;
+use datafusion_expr::expr::InSubquery;
+use datafusion_expr::{Expr, LogicalPlan};
 
 use crate::principal::question_text;
 
@@ -11,6 +12,10 @@ pub(crate) fn sql_text(expr: &Expr) -> String {
     let named = expr.clone().transform_up(|expr| {
         let text = match &expr {
             Expr::Literal(value, _) => Some(literal(value)),
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                let not = if *negated { "NOT " } else { "" };
+                looked_up(&subquery.subquery).map(|query| format!("{expr} {not}IN ({query})"))
+            }
             other => question_text(other),
         };
         // A column is printed by its name, whatever that is.
@@ -20,6 +25,20 @@ pub(crate) fn sql_text(expr: &Expr) -> String {
         })
     });
     named.map_or_else(|_| expr.to_string(), |named| named.data.to_string())
+}
+
+/// The query of a policy's own look-up: one column of one table.
+fn looked_up(plan: &LogicalPlan) -> Option<String> {
+    let LogicalPlan::Projection(projection) = plan else { return None };
+    let [column] = projection.expr.as_slice() else { return None };
+    let (predicate, input) = match projection.input.as_ref() {
+        LogicalPlan::Filter(filter) => (Some(&filter.predicate), filter.input.as_ref()),
+        input => (None, input),
+    };
+    let LogicalPlan::TableScan(scan) = input else { return None };
+    let predicate = predicate.map(|predicate| format!(" WHERE {}", sql_text(predicate)));
+    let predicate = predicate.unwrap_or_default();
+    Some(format!("SELECT {} FROM {}{predicate}", sql_text(column), scan.table_name))
 }
 
 fn literal(value: &ScalarValue) -> String {
@@ -39,6 +58,22 @@ mod tests {
 
     use super::sql_text;
     use crate::principal::Question;
+
+    #[test]
+    fn a_look_up_is_shown_whole() {
+        let bundle = crate::testing::load(
+            "CREATE ROW POLICY p ON crm.orders AS RESTRICTIVE TO PUBLIC USING (tenant_id IN \
+             (SELECT tenant_id FROM admin.tenants WHERE partner_id = principal_attr('p')));",
+        );
+        let table = tollgate_catalog::TableName::new("crm", "orders");
+        let predicate = bundle.ok().and_then(|bundle| {
+            let rules = bundle.all_rules().tables.get(&table)?;
+            Some(sql_text(&rules.rows.first()?.predicate))
+        });
+        let expected = "tenant_id IN (SELECT admin.tenants.tenant_id FROM admin.tenants \
+                        WHERE admin.tenants.partner_id = principal_attr('p'))";
+        assert_eq!(predicate.as_deref(), Some(expected));
+    }
 
     #[test]
     fn literals_and_questions_are_written_as_in_sql() {

@@ -118,20 +118,26 @@ async fn samples(
     let widened = report.changes.iter().filter(|change| change.class == Class::Widens);
     let tables: BTreeSet<&String> = widened.filter_map(|change| change.table.as_ref()).collect();
     let mut samples = Vec::new();
+    let left = tables.len().saturating_sub(TABLES);
     for table in tables.into_iter().take(TABLES) {
         match sample(old, new, asker, table, shown).await {
             Ok(None) => {}
             Ok(Some(sample)) => samples.push(sample),
-            Err(error) => samples.push(Sample {
-                table: table.clone(),
-                columns: Vec::new(),
-                rows: Vec::new(),
-                count: 0,
-                error: Some(error.to_string()),
-            }),
+            Err(error) => samples.push(Sample::unread(table, error.to_string())),
         }
     }
+    if left > 0 {
+        samples
+            .push(Sample::unread("…", format!("{left} more tables, of which no rows were read")));
+    }
     samples
+}
+
+impl Sample {
+    fn unread(table: &str, why: String) -> Self {
+        let table = table.to_owned();
+        Self { table, columns: Vec::new(), rows: Vec::new(), count: 0, error: Some(why) }
+    }
 }
 
 /// The rows of a table that the new side shows and the old one doesn't, as a client would read them.
