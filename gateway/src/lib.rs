@@ -3,6 +3,7 @@
 //! [`pipeline`] holds that order, once. Front ends turn wire facts into its arguments and its stream
 //! into wire bytes; they decide nothing.
 
+mod access;
 pub mod audit;
 pub mod cancel;
 pub mod config;

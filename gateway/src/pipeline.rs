@@ -192,7 +192,9 @@ impl Statement {
     /// Whether it returns rows, as far as its text tells.
     pub fn returns_rows_hint(&self) -> bool {
         match self.inner.parsed.body() {
-            Body::Query(_) | Body::Explain(_) | Body::Execute { .. } => true,
+            Body::Query(_) | Body::Explain(_) | Body::ExplainAccess(_) | Body::Execute { .. } => {
+                true
+            }
             Body::Command(command) => {
                 matches!(command, tollgate_rewriter::command::Command::Show(_))
             }
@@ -247,7 +249,7 @@ fn denied(denied: Denied) -> Error {
 }
 
 /// One table, as if a statement named it.
-struct Named([Arc<Table>; 1]);
+pub(crate) struct Named(pub(crate) [Arc<Table>; 1]);
 
 impl NamesTables for Named {
     fn tables(&self) -> &[Arc<Table>] {

@@ -1,6 +1,7 @@
 //! One client connection: its principal, settings and transaction state.
 
 mod command;
+mod rehearsal;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tollgate_rewriter::SessionFacts;
 use tollgate_rewriter::command::Command;
 use tollgate_rewriter::statement::Body;
 
+use crate::access::access_columns;
 use crate::cancel::CancelToken;
 use crate::introspect::View;
 use crate::pipeline::{Caller, Description, Gateway, Statement};
@@ -206,6 +208,13 @@ impl Session {
                     columns: Some(text_columns(&["QUERY PLAN"])),
                 })
             }
+            Body::ExplainAccess(_) => {
+                let prepared = self.gateway.look(&self.caller(), statement, hints).await?;
+                Ok(Description {
+                    parameters: prepared.parameters().to_vec(),
+                    columns: Some(access_columns()),
+                })
+            }
             Body::Command(Command::Show(name)) => {
                 Ok(Description { parameters: Vec::new(), columns: Some(show_columns(name)) })
             }
@@ -261,6 +270,10 @@ impl Session {
                 let columns = text_columns(&["QUERY PLAN"]);
                 let batch = text_batch(&columns, &[plan.lines().collect()])?;
                 Ok(Outcome::Rows(RowStream::fixed(columns, batch, Tag::Explain)))
+            }
+            Body::ExplainAccess(_) => {
+                let batch = self.gateway.access(&self.caller(), statement, hints).await?;
+                Ok(Outcome::Rows(RowStream::fixed(access_columns(), batch, Tag::Explain)))
             }
             Body::Command(command) => self.command(command),
             Body::Prepare { name, query } => {

@@ -238,6 +238,16 @@ impl Bundle {
                 .is_some_and(|view| view.reads.iter().any(|(read, _)| self.reads_clock(read)))
     }
 
+    /// All that it says, bound to the catalog.
+    pub(crate) fn all_rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// As it was written.
+    pub(crate) fn statements(&self) -> &[Located] {
+        &self.statements
+    }
+
     /// Whether anything is said about a table of that name.
     pub(crate) fn has_rules(&self, table: &Table) -> bool {
         self.rules.tables.contains_key(&table.name)

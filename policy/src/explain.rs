@@ -10,7 +10,8 @@ use tollgate_catalog::Table;
 use tollgate_identity::Principal;
 
 use crate::bundle::Bundle;
-use crate::decide::{SecuredTable, secure};
+use crate::decide::{SecuredTable, read_by_author, secure};
+use crate::display::sql_text;
 use crate::model::{MaskRule, PolicyRef, Predicates, RowKind, Strength, TableRules};
 use crate::standing::{Caller, Circumstances, NoActiveRole, Standing};
 
@@ -113,45 +114,86 @@ pub struct RowExplanation {
     pub condition: String,
 }
 
+/// A caller's roles, and what switches them off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallerExplanation {
+    /// The caller's roles, whether they are active or not.
+    pub held_roles: Vec<String>,
+    /// Those that are active; `None`: of some none, so that the caller can't even connect.
+    pub active_roles: Option<Vec<String>>,
+    /// The access rules that are for the caller or a role that it holds.
+    pub access_rules: Vec<RuleExplanation>,
+}
+
+/// Says which roles a principal has.
+pub fn explain_caller(
+    bundle: &Bundle,
+    principal: &Principal,
+    circumstances: &Circumstances,
+) -> CallerExplanation {
+    let held = bundle.roles_of(principal);
+    let standing = bundle.standing(principal, circumstances).ok();
+    CallerExplanation {
+        active_roles: standing.map(|standing| standing.active().iter().cloned().collect()),
+        access_rules: bundle.access_rules(principal, circumstances, &held),
+        held_roles: held.into_iter().collect(),
+    }
+}
+
+/// Whose rights count for the columns of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// The caller's: a statement names the table.
+    Caller,
+    /// The author's of a view that reads it: every column is there, with the caller's rows and masks.
+    Author,
+}
+
 /// Says why a principal sees what it sees of a table, from the very rules that decide.
 pub fn explain(
     bundle: &Bundle,
     principal: &Principal,
     circumstances: &Circumstances,
     table: &Arc<Table>,
+    rights: Rights,
 ) -> Explanation {
-    let held = bundle.roles_of(principal);
-    let standing = bundle.standing(principal, circumstances);
+    let caller = explain_caller(bundle, principal, circumstances);
     let mut explanation = Explanation {
         user: principal.name().to_owned(),
         bundle: bundle.hash().to_owned(),
         table: table.name.to_string(),
         outcome: Outcome::Hidden,
-        held_roles: held.iter().cloned().collect(),
-        active_roles: Vec::new(),
-        access_rules: bundle.access_rules(principal, circumstances, &held),
+        held_roles: caller.held_roles,
+        active_roles: caller.active_roles.unwrap_or_default(),
+        access_rules: caller.access_rules,
         columns: Vec::new(),
         row_policies: Vec::new(),
         row_condition: None,
     };
-    let standing = match standing {
+    let standing = match bundle.standing(principal, circumstances) {
         Ok(standing) => standing,
         Err(NoActiveRole) => {
             explanation.outcome = Outcome::NoActiveRole;
             return explanation;
         }
     };
-    explanation.active_roles = standing.active().iter().cloned().collect();
+    if rights == Rights::Author && !bundle.has_rules(table) {
+        // Nothing is said about it: all of it feeds the view.
+        explanation.outcome = Outcome::Visible;
+    }
     if let Some(rules) = bundle.rules(table) {
         let caller = Caller { user: principal.name(), standing: &standing };
-        let secured = secure(bundle, table, principal, caller);
+        let secured = match rights {
+            Rights::Caller => secure(bundle, table, principal, caller),
+            Rights::Author => read_by_author(bundle, rules, table, principal, caller),
+        };
         if secured.is_some() {
             explanation.outcome = Outcome::Visible;
         }
         explanation.columns = columns(rules, secured.as_ref(), caller);
         explanation.row_policies = row_policies(rules, caller);
         let condition = secured.as_ref().and_then(SecuredTable::row_predicate);
-        explanation.row_condition = condition.map(ToString::to_string);
+        explanation.row_condition = condition.map(sql_text);
     }
     explanation
 }
@@ -183,7 +225,7 @@ fn columns(
                 .map(|access| access.policy.as_ref().clone())
                 .collect(),
             masks: masks.iter().map(|rule| mask_of(rule, caller.standing)).collect(),
-            shown_as: mask.map(|mask| mask.expr.to_string()),
+            shown_as: mask.map(|mask| sql_text(&mask.expr)),
             predicates: mask.map_or(Predicates::Masked, |mask| mask.predicates),
         }
     });
@@ -195,7 +237,7 @@ fn mask_of(rule: &MaskRule, standing: &Standing) -> MaskExplanation {
     let applies = match (exempt, &rule.when) {
         (false, _) => Applies::Always,
         (true, None) => Applies::Never,
-        (true, Some(when)) => Applies::Unless(when.to_string()),
+        (true, Some(when)) => Applies::Unless(sql_text(when)),
     };
     MaskExplanation { policy: rule.policy.as_ref().clone(), strength: rule.strength, applies }
 }
@@ -207,7 +249,7 @@ fn row_policies(rules: &TableRules, caller: Caller<'_>) -> Vec<RowExplanation> {
             RowKind::Permissive => caller.may_use(&rule.to),
             RowKind::Restrictive => caller.is_bound_by(&rule.to),
         },
-        condition: rule.predicate.to_string(),
+        condition: sql_text(&rule.predicate),
     });
     explained.collect()
 }

@@ -11,6 +11,8 @@ mod cases;
 mod convert;
 mod decide;
 mod diagnostics;
+pub mod diff;
+mod display;
 pub mod explain;
 mod mask;
 mod model;
@@ -27,6 +29,7 @@ pub use decide::{
     Denied, Mask, NamesTables, Permit, PermitParts, SecuredColumn, SecuredTable, decide,
 };
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use diff::diff;
 pub use explain::explain;
 pub use mask::MaskSecret;
 pub use model::{PolicyKind, PolicyRef, Predicates, Strength};

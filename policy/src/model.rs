@@ -271,7 +271,7 @@ impl PolicyRef {
 }
 
 /// Whom a rule is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     Role(String),
     User(String),

@@ -3,6 +3,7 @@
 //! In a bundle they are placeholders. A decision replaces each by a literal; one that were left
 //! over would fail when invoked, so the statement would be refused.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -10,8 +11,8 @@ use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::expr::{InList, InSubquery, ScalarFunction, TryCast};
 use datafusion_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery,
-    Volatility, lit,
+    BinaryExpr, ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Subquery, Volatility, lit,
 };
 use tollgate_identity::Principal;
 
@@ -75,6 +76,63 @@ pub(crate) fn asks_time(expr: &Expr) -> bool {
     });
     // What can't be looked through is taken for one that asks.
     found.unwrap_or(true)
+}
+
+/// A question about the caller as the policy language spells it; `None` if it is none.
+pub(crate) fn question_text(expr: &Expr) -> Option<String> {
+    let Expr::ScalarFunction(function) = expr else { return None };
+    let placeholder = function.func.inner().downcast_ref::<Placeholder>()?;
+    let quoted = |text: &str| text.replace('\'', "''");
+    Some(match &placeholder.question {
+        Question::Name => "principal_name()".to_owned(),
+        Question::Attribute(name) => format!("principal_attr('{}')", quoted(name)),
+        Question::AmongAttributes(name) => {
+            let value = function.args.first().map(ToString::to_string).unwrap_or_default();
+            format!("{value} = ANY(principal_attrs('{}'))", quoted(name))
+        }
+        Question::HasRole(role) => format!("has_role('{}')", quoted(role)),
+        Question::ClientIp => "client_ip()".to_owned(),
+        Question::Purpose => "purpose()".to_owned(),
+        Question::Now(DataType::Date32) => "current_date".to_owned(),
+        Question::Now(_) => "current_timestamp".to_owned(),
+    })
+}
+
+/// The roles that are asked for, each with whether having it can only turn the condition true: it
+/// stands below nothing but AND and OR. `None`: the expression can't be looked through.
+pub(crate) fn roles_asked(expr: &Expr) -> Option<BTreeMap<String, bool>> {
+    fn look(expr: &Expr, positive: bool, roles: &mut BTreeMap<String, bool>) -> Result<()> {
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
+                look(left, positive, roles)?;
+                look(right, positive, roles)
+            }
+            Expr::ScalarFunction(function) if is_question(expr) => {
+                let placeholder = function.func.inner().downcast_ref::<Placeholder>();
+                if let Some(Placeholder { question: Question::HasRole(role), .. }) = placeholder {
+                    *roles.entry(role.clone()).or_insert(true) &= positive;
+                }
+                function.args.iter().try_for_each(|arg| look(arg, false, roles))
+            }
+            other => {
+                if let Expr::InSubquery(lookup) = other {
+                    lookup.subquery.subquery.apply(|plan| {
+                        plan.apply_expressions(|expr| {
+                            look(expr, false, roles)?;
+                            Ok(TreeNodeRecursion::Continue)
+                        })
+                    })?;
+                }
+                other.apply_children(|expr| {
+                    look(expr, false, roles)?;
+                    Ok(TreeNodeRecursion::Continue)
+                })?;
+                Ok(())
+            }
+        }
+    }
+    let mut roles = BTreeMap::new();
+    look(expr, true, &mut roles).is_ok().then_some(roles)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -134,6 +134,11 @@ impl Network {
         Some(kept.checked_shl(behind).unwrap_or(0))
     }
 
+    /// Whether every address of the other range is in this one.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.bits <= other.bits && self.holds(other.address)
+    }
+
     fn holds(&self, address: IpAddr) -> bool {
         self.prefix(address.to_canonical()) == Some(number(self.address))
     }

@@ -1,6 +1,10 @@
 //! The command line.
 
+mod compare;
+mod diff;
+mod explain;
 mod rehearse;
+mod simulate;
 mod test;
 mod user;
 
@@ -38,6 +42,12 @@ enum Command {
     Check(ConfigFile),
     /// Run the tests that stand beside the policies (TEST POLICY), as a client would
     Test(test::Options),
+    /// Say who would see more, and who less, under other policies
+    Diff(diff::Options),
+    /// Say which policies decide what about each table and column of a query, and what runs instead
+    Explain(explain::Options),
+    /// Run a query under the policies in force and under others, and say how the rows differ
+    Simulate(simulate::Options),
     /// Manage the file of users
     #[command(subcommand)]
     User(User),
@@ -75,7 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
     run_to(arguments, &mut io::stdout())
 }
 
-/// The same with the output of `test` written to `out`.
+/// The same with the output of the commands that operate policies written to `out`.
 pub fn run_to(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     out: &mut dyn Write,
@@ -97,6 +107,12 @@ pub fn run_to(
             println!("{}", loaded.summary());
         }),
         Command::Test(options) => test::run(&options, out),
+        Command::Diff(options) => match diff::run(&options, out) {
+            Ok(code) => return code,
+            Err(message) => Err(message),
+        },
+        Command::Explain(options) => explain::run(&options, out),
+        Command::Simulate(options) => simulate::run(&options, out),
         Command::User(User::Add(add)) => user::add(&add),
         Command::Config(Config::Schema) => {
             print!("{}", config::schema_json());

@@ -176,6 +176,26 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// The policies of another folder, or of one file, over the same catalog and with the same key.
+    pub(crate) fn other_bundle(&self, path: &Path) -> Result<Arc<Bundle>, String> {
+        let hint = "name a folder of .sql files, or one file";
+        let files = if path.is_dir() { folder(path) } else { source(path).map(|file| vec![file]) };
+        let files = files.map_err(|error| {
+            format!("error: could not read \"{}\": {error}\n  hint: {hint}", path.display())
+        })?;
+        if files.is_empty() {
+            return Err(format!(
+                "error: there are no .sql files in \"{}\"\n  hint: {hint}",
+                path.display()
+            ));
+        }
+        Bundle::load(&files, &self.snapshot, self.registry.as_ref(), &self.secret)
+            .map(Arc::new)
+            .map_err(|diagnostics| diagnostics.to_string())
+    }
+}
+
 fn configuration(path: &Path) -> Result<Config, Vec<String>> {
     let text = fs::read_to_string(path).map_err(|error| {
         vec![format!(
@@ -247,7 +267,7 @@ fn bundle(
     secret: &MaskSecret,
     errors: &mut Errors,
 ) -> Option<Arc<Bundle>> {
-    let files = sources(&config.policies).map_err(|error| {
+    let files = folder(&config.policies).map_err(|error| {
         [config.error(
             "policies.folder",
             format!("could not read \"{}\": {error}", config.policies.display()),
@@ -273,7 +293,7 @@ fn bundle(
 }
 
 /// The `.sql` files of the folder and of those in it, by path.
-fn sources(folder: &Path) -> io::Result<Vec<SourceFile>> {
+fn folder(folder: &Path) -> io::Result<Vec<SourceFile>> {
     let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -287,11 +307,12 @@ fn sources(folder: &Path) -> io::Result<Vec<SourceFile>> {
         }
     }
     paths.sort();
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path)?;
-        Ok(SourceFile { path: path.display().to_string(), text })
-    };
-    paths.into_iter().map(read).collect()
+    paths.iter().map(|path| source(path)).collect()
+}
+
+fn source(path: &Path) -> io::Result<SourceFile> {
+    let text = fs::read_to_string(path)?;
+    Ok(SourceFile { path: path.display().to_string(), text })
 }
 
 fn secret(config: &Config) -> Result<MaskSecret, String> {

@@ -83,7 +83,7 @@ impl NamesTables for Resolved {
     }
 }
 
-/// Sends a query (also that of an EXPLAIN) through the gate.
+/// Sends a query (also that of an EXPLAIN or EXPLAIN ACCESS) through the gate.
 ///
 /// # Errors
 /// Whatever the gate refuses, and relations and functions that don't exist for the principal.
@@ -94,7 +94,8 @@ pub fn resolve(
     visible: &dyn VisibleTables,
     system: &dyn SystemSchemas,
 ) -> Result<Resolved, Error> {
-    let (Body::Query(query) | Body::Explain(query)) = parsed.body() else {
+    let (Body::Query(query) | Body::Explain(query) | Body::ExplainAccess(query)) = parsed.body()
+    else {
         return Err(Error::not_supported("this statement as a query"));
     };
     let asked = Cell::new(false);

@@ -36,6 +36,8 @@ pub enum Body {
     Query(Arc<Query>),
     /// `EXPLAIN` of a query.
     Explain(Arc<Query>),
+    /// `EXPLAIN ACCESS` of a query: what its caller sees of what it names.
+    ExplainAccess(Arc<Query>),
     /// A session command.
     Command(Command),
     /// `PREPARE name AS query`.
@@ -131,9 +133,10 @@ fn body(
     if let Some(command) = command::read(words)? {
         return Ok(Body::Command(command));
     }
+    let access = explained_access(part);
     let mut parser = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(MAX_DEPTH)
-        .with_tokens_with_locations(tokens::spelled(part)?);
+        .with_tokens_with_locations(tokens::spelled(access.unwrap_or(part))?);
     let statement = parser.parse_statement().map_err(|error| parser_error(&error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
@@ -142,7 +145,30 @@ fn body(
             format!("syntax error at or near \"{}\"", rest.token),
         ));
     }
-    classify(statement, text, operators)
+    match (classify(statement, text, operators)?, access) {
+        (body, None) => Ok(body),
+        (Body::Query(query), Some(_)) => Ok(Body::ExplainAccess(query)),
+        (_, Some(_)) => Err(Error::not_supported("EXPLAIN ACCESS of this statement")
+            .with_hint("use EXPLAIN ACCESS followed by the query")),
+    }
+}
+
+/// What stands behind `EXPLAIN ACCESS`, which the parser doesn't know.
+fn explained_access(part: &[TokenWithSpan]) -> Option<&[TokenWithSpan]> {
+    let mut rest = part;
+    for keyword in ["EXPLAIN", "ACCESS"] {
+        let at = rest.iter().position(|token| !matches!(token.token, Token::Whitespace(_)))?;
+        let (first, behind) = rest.get(at..)?.split_first()?;
+        match &first.token {
+            Token::Word(word)
+                if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword) =>
+            {
+                rest = behind;
+            }
+            _ => return None,
+        }
+    }
+    Some(rest)
 }
 
 fn parser_error(error: &ParserError, sql: &str) -> Error {

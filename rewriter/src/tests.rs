@@ -15,6 +15,7 @@ fn summary(sql: &str) -> String {
         .map(|statement| match statement.body() {
             Body::Query(_) => format!("query<{}>", statement.sql()),
             Body::Explain(_) => "explain".to_owned(),
+            Body::ExplainAccess(_) => "explain access".to_owned(),
             Body::Command(command) => format!("{command:?}"),
             Body::Prepare { name, .. } => format!("prepare {name}"),
             Body::Execute { name, values } => format!("execute {name} {values:?}"),
@@ -35,6 +36,7 @@ fn splits_and_keeps_each_text() {
     check("SELECT 1; select 'a;b' -- c;d\n;", "query<SELECT 1>; query<select 'a;b'>");
     check("SELECT 'é', 2;\nSELECT 3", "query<SELECT 'é', 2>; query<SELECT 3>");
     check("TABLE t", "query<TABLE t>");
+    check("EXPLAIN SELECT 1; explain -- a\n access SELECT 1", "explain; explain access");
     check("(SELECT 1) UNION (SELECT 2)", "query<(SELECT 1) UNION (SELECT 2)>");
 }
 

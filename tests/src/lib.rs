@@ -39,6 +39,8 @@ mod encode_against_postgres;
 #[cfg(test)]
 mod encode_diff;
 #[cfg(test)]
+mod explain_access;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod flight;
@@ -54,6 +56,8 @@ mod lifetimes;
 mod limits;
 #[cfg(test)]
 mod noninterference;
+#[cfg(test)]
+mod operate;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]

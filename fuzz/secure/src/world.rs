@@ -232,7 +232,11 @@ impl World {
     fn end(&self, parsed: &Parsed) -> End {
         let parsed: &Parsed = match parsed.body() {
             Body::Prepare { query, .. } => query,
-            Body::Query(_) | Body::Explain(_) | Body::Command(_) | Body::Execute { .. } => parsed,
+            Body::Query(_)
+            | Body::Explain(_)
+            | Body::ExplainAccess(_)
+            | Body::Command(_)
+            | Body::Execute { .. } => parsed,
         };
         match self.road(parsed) {
             None => End::Command,
@@ -258,7 +262,7 @@ impl World {
     /// The road itself, with NULL for every parameter; `None` if it isn't a query.
     pub fn road(&self, parsed: &Parsed) -> Option<Result<Secured, Error>> {
         match parsed.body() {
-            Body::Query(_) | Body::Explain(_) => {}
+            Body::Query(_) | Body::Explain(_) | Body::ExplainAccess(_) => {}
             Body::Command(_) | Body::Prepare { .. } | Body::Execute { .. } => return None,
         }
         let road = || {

@@ -12,6 +12,7 @@
 
 mod reference;
 mod room;
+mod widening;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What the crate under test says of a world: its decision, evaluated by the engine's own physical
 //! expressions over the world's rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
@@ -17,8 +17,10 @@ use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::create_physical_expr;
 use tollgate_catalog::{Column, RawSource, Snapshot, Storage, Table, TableName};
 use tollgate_identity::{Principal, UserStore, Verifier};
+use tollgate_policy::diff::Change;
 use tollgate_policy::{
-    Bundle, Circumstances, Diagnostics, FunctionSource, MaskSecret, NamesTables, SourceFile, decide,
+    Bundle, Circumstances, Diagnostics, FunctionSource, MaskSecret, NamesTables, SourceFile,
+    decide, diff,
 };
 
 use super::world::{TABLES, User, Value, World, users};
@@ -100,6 +102,16 @@ fn principal(name: &str) -> &'static Arc<Principal> {
 }
 
 impl Room {
+    /// What `other` changes.
+    pub fn changes(&self, other: &Self) -> Vec<Change> {
+        diff(&self.bundle, &other.bundle)
+    }
+
+    /// The roles that a user holds.
+    pub fn roles(&self, user: &str) -> BTreeSet<String> {
+        self.bundle.roles_of(principal(user))
+    }
+
     pub fn load(world: &World) -> Result<Self, Diagnostics> {
         let file = SourceFile { path: "world.sql".to_owned(), text: world.sql() };
         let secret = MaskSecret::new([7; 32]);

@@ -312,12 +312,68 @@ fn mask() -> impl Strategy<Value = Rule> {
     })
 }
 
+fn rule() -> impl Strategy<Value = Rule> {
+    prop_oneof![
+        3 => member(), 1 => switch(), 4 => access(), 3 => rows_rule(), 1 => tag(), 3 => mask(),
+    ]
+}
+
+/// A change of a bundle; rules are counted around.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    Add(Rule),
+    Drop(usize),
+    Replace(usize, Rule),
+    /// Another part of a row policy's condition: with AND, or with OR.
+    Part(usize, Cond, bool),
+}
+
+pub fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let edit = prop_oneof![
+        2 => rule().prop_map(Edit::Add),
+        2 => any::<usize>().prop_map(Edit::Drop),
+        1 => (any::<usize>(), rule()).prop_map(|(at, rule)| Edit::Replace(at, rule)),
+        1 => (any::<usize>(), cond(), any::<bool>())
+            .prop_map(|(at, cond, and)| Edit::Part(at, cond, and)),
+    ];
+    vec(edit, 1..4)
+}
+
+impl World {
+    /// The same with other rules. What stays keeps its number, and so its name.
+    pub fn edited(&self, edits: &[Edit]) -> Self {
+        let mut world = self.clone();
+        for edit in edits {
+            let count = world.rules.len();
+            match edit {
+                Edit::Add(rule) => world.rules.push(rule.clone()),
+                Edit::Drop(at) => {
+                    // In its place stands a rule that is for nobody here.
+                    let nobody = Grantee::User("nobody");
+                    world.rules[at % count] = Rule::Member { role: 0, of: nobody };
+                }
+                Edit::Replace(at, rule) => world.rules[at % count] = rule.clone(),
+                Edit::Part(at, cond, and) => {
+                    // From there on the first policy that has a condition.
+                    let policies = (0..count).map(|step| (at % count + step) % count);
+                    let mut policies = policies.filter_map(|at| match &world.rules[at] {
+                        Rule::Rows { using, .. } => Some((at, using.clone())),
+                        _ => None,
+                    });
+                    let Some((at, old)) = policies.next() else { continue };
+                    let (old, new) = (Box::new(old), Box::new(cond.clone()));
+                    let Rule::Rows { using, .. } = &mut world.rules[at] else { unreachable!() };
+                    *using = if *and { Cond::And(new, old) } else { Cond::Or(new, old) };
+                }
+            }
+        }
+        world
+    }
+}
+
 pub fn world() -> impl Strategy<Value = World> {
     let rows = TABLES.iter().map(|shape| vec(row(shape.columns), 0..5)).collect::<Vec<_>>();
     let mapping = vec((text(), select(vec!["one", "two", "none"])), 0..4);
-    let rule = prop_oneof![
-        3 => member(), 1 => switch(), 4 => access(), 3 => rows_rule(), 1 => tag(), 3 => mask(),
-    ];
     // Tags that are on nothing are refused: each is on something, as far as it is needed.
     let tags = ["words", "counts"].map(|tag| Rule::Tag {
         tag,
@@ -325,7 +381,7 @@ pub fn world() -> impl Strategy<Value = World> {
         table: Some("b"),
         column: if tag == "words" { "k" } else { "n" },
     });
-    (rows, mapping, vec(rule, 1..14)).prop_map(move |(rows, mapping, mut rules)| {
+    (rows, mapping, vec(rule(), 1..14)).prop_map(move |(rows, mapping, mut rules)| {
         rules.extend(tags.clone());
         World { rows, mapping, rules }
     })

@@ -5,17 +5,21 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
+use clap::Args;
 use tollgate_catalog::Error;
 use tollgate_gateway::{
     Audit, AuditTarget, CancelToken, Gateway, GatewayParts, GatewaySettings, Outcome, Session,
-    StartupSettings,
+    StartupSettings, Statement,
 };
 use tollgate_identity::{Attributes, Principal, Rehearsal};
+use tollgate_policy::Bundle;
 use tollgate_warehouse::embedded::Embedded;
 
+use super::user::attributes;
 use crate::load::Loaded;
 use crate::pg::encode::RowEncoder;
 use crate::serve::engine;
@@ -45,14 +49,24 @@ pub(super) struct Rows {
 impl Stage {
     /// A gateway over what was loaded. `record`: in the configured audit trail, if that is a file.
     pub(super) fn new(loaded: &Loaded, record: bool) -> Result<Self, String> {
+        let target = match &loaded.config.audit {
+            Some(file) if record => AuditTarget::File(file.clone()),
+            Some(_) | None => AuditTarget::Nowhere,
+        };
+        Self::open(loaded, &loaded.bundle, target)
+    }
+
+    /// The same with other policies. They aren't in force, so nothing of it is recorded.
+    pub(super) fn over(loaded: &Loaded, bundle: &Arc<Bundle>) -> Result<Self, String> {
+        Self::open(loaded, bundle, AuditTarget::Nowhere)
+    }
+
+    fn open(loaded: &Loaded, bundle: &Arc<Bundle>, target: AuditTarget) -> Result<Self, String> {
         let config = &loaded.config;
-        let (target, recorded) = match &config.audit {
-            Some(file) if record => (
-                AuditTarget::File(file.clone()),
-                format!("recorded as a rehearsal in {}", file.display()),
-            ),
-            Some(_) | None => {
-                (AuditTarget::Nowhere, "a rehearsal: not recorded in an audit trail".to_owned())
+        let recorded = match &target {
+            AuditTarget::File(file) => format!("recorded as a rehearsal in {}", file.display()),
+            AuditTarget::Stdout | AuditTarget::Nowhere => {
+                "a rehearsal: not recorded in an audit trail".to_owned()
             }
         };
         let audit = Audit::rehearsal(target)
@@ -60,7 +74,7 @@ impl Stage {
         let said = |error: Error| format!("error: {error}");
         let gateway = Gateway::new(GatewayParts {
             snapshot: Arc::clone(&loaded.snapshot),
-            bundle: Arc::clone(&loaded.bundle),
+            bundle: Arc::clone(bundle),
             registry: Arc::clone(&loaded.registry),
             warehouse: Arc::new(Embedded::open(&engine(config)).map_err(said)?),
             audit: Arc::new(audit),
@@ -76,60 +90,135 @@ impl Stage {
         Ok(Self { gateway, rehearsal: Rehearsal::at_the_command_line(), recorded })
     }
 
-    /// Somebody who connects from this machine.
-    pub(super) fn principal(
-        &self,
-        name: &str,
-        attributes: Attributes,
-        roles: Option<BTreeSet<String>>,
-    ) -> Result<Principal, Error> {
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        self.rehearsal.principal(name, attributes, roles, address).map_err(|_| {
+    /// Somebody who connects.
+    pub(super) fn principal(&self, asker: &Asker) -> Result<Principal, Error> {
+        let Asker { name, attributes, roles, address } = asker.clone();
+        self.rehearsal.principal(&name, attributes, roles, address).map_err(|_| {
             Error::internal("the system gave no random bytes for a rehearsed principal")
         })
     }
 
-    /// Runs one query, and keeps at most `limit` of its rows.
-    pub(super) async fn rows(
-        &self,
-        principal: Principal,
-        sql: &str,
-        limit: usize,
-    ) -> Result<Rows, Error> {
+    /// A session like a client's.
+    pub(super) fn session(&self, asker: &Asker) -> Result<Session, Error> {
         let startup = StartupSettings {
             application_name: APPLICATION.to_owned(),
             database: self.gateway.database().to_owned(),
             ..StartupSettings::default()
         };
-        let (mut session, _) = Session::new(Arc::clone(&self.gateway), principal, startup)?;
+        let (session, _) =
+            Session::new(Arc::clone(&self.gateway), self.principal(asker)?, startup)?;
+        Ok(session)
+    }
+
+    /// The gateway, for whoever explains.
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// The names of the columns that a query would return; nothing is run.
+    pub(super) async fn columns(&self, asker: &Asker, sql: &str) -> Result<Vec<String>, Error> {
+        let mut session = self.session(asker)?;
         let statements = session.parse(sql)?;
-        let [statement] = statements.as_slice() else {
-            return Err(Error::not_supported("anything but one statement"));
-        };
+        let statement = only(&statements)?;
+        let columns = session.describe(statement, &[]).await?.columns;
+        let columns = columns.ok_or_else(|| Error::not_supported("a statement without rows"))?;
+        Ok(columns.iter().map(|column| column.name.clone()).collect())
+    }
+
+    /// Runs one query, and keeps at most `limit` of its rows.
+    pub(super) async fn rows(&self, asker: &Asker, sql: &str, limit: usize) -> Result<Rows, Error> {
+        let mut found = Rows { rows: Vec::new(), cut: false };
+        self.each(asker, sql, &mut |row| {
+            if found.rows.len() == limit {
+                found.cut = true;
+                return ControlFlow::Break(());
+            }
+            found.rows.push(row);
+            ControlFlow::Continue(())
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Runs one query, hands each row on, and gives the names of the columns.
+    pub(super) async fn each(
+        &self,
+        asker: &Asker,
+        sql: &str,
+        visit: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<Vec<String>, Error> {
+        let mut session = self.session(asker)?;
+        let statements = session.parse(sql)?;
+        let statement = only(&statements)?;
         let cancel = CancelToken::new();
         let mut stream = match session.execute(statement, &[], Vec::new(), &cancel).await? {
             Outcome::Rows(stream) => stream,
             Outcome::Empty | Outcome::Command { .. } => {
-                return Err(Error::not_supported("a statement that returns no rows"));
+                return Err(Error::not_supported("a statement without rows"));
             }
         };
-        let types: Vec<_> =
-            stream.columns().iter().map(|column| column.data_type.clone()).collect();
+        let columns = Arc::clone(stream.columns());
+        let types: Vec<_> = columns.iter().map(|column| column.data_type.clone()).collect();
+        let names = columns.iter().map(|column| column.name.clone()).collect();
         let mut encoder = RowEncoder::new(&types, &[], session.time_zone())?;
-        let mut rows = Vec::new();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             for index in 0..batch.num_rows() {
-                if rows.len() == limit {
-                    return Ok(Rows { rows, cut: true });
-                }
                 let mut message = BytesMut::new();
                 encoder.encode(&batch, index..index + 1, &mut message)?;
-                rows.push(texts(message)?);
+                if visit(texts(message)?).is_break() {
+                    return Ok(names);
+                }
                 stream.sent(1, 0);
             }
         }
-        Ok(Rows { rows, cut: false })
+        Ok(names)
+    }
+}
+
+/// The statement of a text that holds one.
+pub(super) fn only(statements: &[Statement]) -> Result<&Statement, Error> {
+    match statements {
+        [statement] => Ok(statement),
+        [] | [_, _, ..] => Err(Error::not_supported("anything but one statement")),
+    }
+}
+
+/// Who a statement is tried out as.
+#[derive(Debug, Clone)]
+pub(super) struct Asker {
+    pub(super) name: String,
+    /// All of the attributes.
+    pub(super) attributes: Attributes,
+    /// The roles that are granted instead of those that the policies grant; `None`: those.
+    pub(super) roles: Option<BTreeSet<String>>,
+    /// Where the client would connect from.
+    pub(super) address: IpAddr,
+}
+
+/// The options that say who.
+#[derive(Args)]
+pub(super) struct AskerOptions {
+    /// Grant this role instead of those that the policies grant to the user; may be given again
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(super) roles: Vec<String>,
+    /// An attribute, instead of those in the file of users; given twice with one key it is a list
+    #[arg(long = "attribute", value_name = "KEY=VALUE")]
+    attributes: Vec<String>,
+    /// The address that the client would have
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+}
+
+impl AskerOptions {
+    /// The user of that name, with the attributes that it has unless others were given.
+    pub(super) fn asker(&self, loaded: &Loaded, name: &str) -> Result<Asker, String> {
+        let attributes = match self.attributes.as_slice() {
+            [] => loaded.users.attributes(name).cloned().unwrap_or_default(),
+            given => attributes(given)?,
+        };
+        let roles = (!self.roles.is_empty()).then(|| self.roles.iter().cloned().collect());
+        Ok(Asker { name: name.to_owned(), attributes, roles, address: self.address })
     }
 }
 

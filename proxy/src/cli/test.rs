@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use clap::Args;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_policy::{Expectation, FunctionSource, PolicyTest};
 
-use super::rehearse::{Row, Stage};
+use super::rehearse::{Asker, Row, Stage};
 use super::{runtime, text};
 use crate::load::{self, Loaded};
 
@@ -84,16 +85,17 @@ fn short(sql: &str) -> String {
 
 /// Runs a test, and says what is wrong.
 async fn check(loaded: &Loaded, stage: &Stage, test: &PolicyTest) -> Option<String> {
-    let roles = test.roles.as_ref().map(|roles| roles.iter().cloned().collect());
-    let principal = match stage.principal(&test.user, test.attributes.clone(), roles) {
-        Ok(principal) => principal,
-        Err(error) => return Some(error.to_string()),
+    let asker = Asker {
+        name: test.user.clone(),
+        attributes: test.attributes.clone(),
+        roles: test.roles.as_ref().map(|roles| roles.iter().cloned().collect()),
+        address: Ipv4Addr::LOCALHOST.into(),
     };
     let limit = match &test.expect {
         Expectation::Denied => 1,
         Expectation::Rows(rows) => rows.len().saturating_add(SURPLUS),
     };
-    match (&test.expect, stage.rows(principal, &test.sql, limit).await) {
+    match (&test.expect, stage.rows(&asker, &test.sql, limit).await) {
         (Expectation::Denied, Ok(_)) => Some("expected to be denied, but it runs".to_owned()),
         (Expectation::Denied, Err(error)) => not_denied(loaded, test, &error),
         (Expectation::Rows(_), Err(error)) => {
@@ -158,7 +160,7 @@ fn difference(expected: &[Row], mut found: Vec<Row>) -> Option<String> {
 }
 
 /// A row as EXPECT ROWS would have it.
-fn line(row: &Row) -> String {
+pub(super) fn line(row: &Row) -> String {
     let values = row.iter().map(|value| match value {
         None => "NULL".to_owned(),
         Some(value) => format!("'{}'", value.replace('\'', "''").escape_debug()),

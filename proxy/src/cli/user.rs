@@ -75,7 +75,8 @@ fn all(file: &Path, errors: &[tollgate_identity::UserFileError]) -> String {
     errors.collect::<Vec<_>>().join("\n")
 }
 
-fn attributes(pairs: &[String]) -> Result<Attributes, String> {
+/// Attributes as they are given on the command line.
+pub(super) fn attributes(pairs: &[String]) -> Result<Attributes, String> {
     let mut attributes = Attributes::new();
     for pair in pairs {
         let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {

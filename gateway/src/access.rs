@@ -1,0 +1,137 @@
+//! `EXPLAIN ACCESS`: what users see of the relations that their query names, in their own words: no
+//! policy, no condition, no name that doesn't exist for them.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
+use tollgate_catalog::{Error, ErrorKind};
+use tollgate_policy::{Predicates, SecuredColumn, SecuredTable};
+use tollgate_rewriter::OutputColumn;
+
+use crate::pipeline::{Caller, Gateway, Named, Statement};
+use crate::state::circumstances;
+
+/// The columns of the answer.
+pub(crate) fn access_columns() -> Arc<[OutputColumn]> {
+    let columns = [("relation", true), ("column", true), ("access", false)];
+    let columns = columns.map(|(name, nullable)| OutputColumn {
+        name: name.to_owned(),
+        data_type: DataType::Utf8,
+        nullable,
+        table_column: None,
+    });
+    Arc::from(columns)
+}
+
+impl Gateway {
+    /// For each relation of a query a line about its rows and one for each of its columns; the last
+    /// line is about limits. Refused
+    /// as the query itself would be, and recorded as a statement of its own.
+    pub(crate) async fn access(
+        &self,
+        caller: &Caller<'_>,
+        statement: &Statement,
+        hints: &[Option<DataType>],
+    ) -> Result<RecordBatch, Error> {
+        let prepared = self.explain(caller, statement, hints).await?;
+        let (state, circumstances) = (self.state(), circumstances()?);
+        if !prepared.is_under(state.bundle.hash(), state.snapshot.version()) {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "the policies changed while the statement was explained",
+            )
+            .with_hint("send it again"));
+        }
+        let mut lines = Lines::default();
+        for (name, _) in prepared.visible() {
+            // Decided like the statement was, so that both tell the same.
+            let table = state.snapshot.table(name).ok_or_else(|| defect(name))?;
+            let named = Named([Arc::clone(table)]);
+            let permit =
+                tollgate_policy::decide(&state.bundle, caller.principal, &circumstances, named);
+            let tables = permit.map_err(|_| defect(name))?.into_parts().tables;
+            tables.iter().for_each(|secured| lines.add(secured));
+        }
+        lines.push(
+            None,
+            None,
+            match caller.timeout {
+                Some(limit) => format!("a statement ends after {limit:?}"),
+                None => "a statement may take any time".to_owned(),
+            },
+        );
+        lines.batch()
+    }
+}
+
+fn defect(name: &tollgate_catalog::TableName) -> Error {
+    Error::internal(format!("{name} was permitted, and then it was not"))
+}
+
+#[derive(Default)]
+struct Lines {
+    relations: Vec<Option<String>>,
+    columns: Vec<Option<String>>,
+    access: Vec<String>,
+}
+
+impl Lines {
+    fn add(&mut self, secured: &SecuredTable) {
+        let name = Some(secured.table().name.to_string());
+        let rows = if filters(secured) { "rows are filtered" } else { "all rows" };
+        self.push(name.clone(), None, rows.to_owned());
+        let below = secured.reads().iter().any(masks);
+        for column in secured.columns() {
+            if let Some(raw) = secured.table().columns.get(column.index) {
+                let access = shown(column, below).to_owned();
+                self.push(name.clone(), Some(raw.name.clone()), access);
+            }
+        }
+    }
+
+    fn push(&mut self, relation: Option<String>, column: Option<String>, access: String) {
+        self.relations.push(relation);
+        self.columns.push(column);
+        self.access.push(access);
+    }
+
+    fn batch(self) -> Result<RecordBatch, Error> {
+        let fields: Vec<_> = access_columns()
+            .iter()
+            .map(|column| Field::new(&column.name, DataType::Utf8, column.nullable))
+            .collect();
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(self.relations)),
+            Arc::new(StringArray::from(self.columns)),
+            Arc::new(StringArray::from(self.access)),
+        ];
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(Error::internal)
+    }
+}
+
+/// Whether rows may be left out, of the relation itself or of what a view reads.
+fn filters(secured: &SecuredTable) -> bool {
+    let all =
+        |predicate: &Expr| matches!(predicate, Expr::Literal(ScalarValue::Boolean(Some(true)), _));
+    secured.row_predicate().is_some_and(|predicate| !all(predicate))
+        || secured.reads().iter().any(filters)
+}
+
+/// Whether any value that a view reads is masked.
+fn masks(secured: &SecuredTable) -> bool {
+    secured.columns().iter().any(|column| column.mask.is_some())
+        || secured.reads().iter().any(masks)
+}
+
+fn shown(column: &SecuredColumn, below: bool) -> &'static str {
+    match column.mask.as_ref().map(|mask| mask.predicates) {
+        None if below => "shown, may come from masked values",
+        None => "shown",
+        Some(Predicates::Masked) => "masked",
+        Some(Predicates::Equality) => "masked, may be compared with = only",
+        Some(Predicates::Deny) => "masked, may not be tested",
+    }
+}

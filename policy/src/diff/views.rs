@@ -1,0 +1,87 @@
+//! Views: what they show changes with their query, and with all that changes below them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tollgate_catalog::{Table, TableName};
+
+use super::side::Side;
+use super::{Class, Event, Layer, Place, What, Who};
+use crate::model::{Statement, Subject};
+
+pub(super) fn compare(old: &Side<'_>, new: &Side<'_>, events: &mut Vec<Event>) {
+    let before: BTreeMap<&TableName, &Table> =
+        old.views().iter().map(|view| (&view.name, view.as_ref())).collect();
+    // A view reads those that stand before it, so what reaches one has reached those below.
+    for view in new.views() {
+        if let Some(was) = before.get(&view.name)
+            && (was.columns != view.columns || was.view() != view.view())
+        {
+            events.push(Event {
+                class: Class::Widens,
+                who: Who::from(&Subject::Public),
+                table: Some(view.name.clone()),
+                what: What::View,
+                layer: Layer::Rows,
+                why: "another query, which may show anything that its author may read".to_owned(),
+                old: place(old, &view.name),
+                new: place(new, &view.name),
+                columns: None,
+            });
+        }
+        let above = above(view, events);
+        events.extend(above);
+    }
+}
+
+/// The changes of what a view reads, as changes of the view.
+fn above(view: &Table, events: &[Event]) -> Vec<Event> {
+    let mut found = BTreeSet::new();
+    for (read, columns) in view.view().into_iter().flat_map(|view| &view.reads) {
+        let is_read = |name: &String| {
+            let index = read.column_index(name);
+            // A name that it doesn't know is taken for one that is read.
+            index.is_none_or(|index| columns.contains(&index))
+        };
+        let below = events.iter().filter(|event| event.table.as_ref() == Some(&read.name));
+        for event in below {
+            let reaches = match event.layer {
+                Layer::Grant | Layer::Apart => false,
+                Layer::Rows => true,
+                Layer::Denial | Layer::Values => {
+                    event.columns.as_ref().is_none_or(|names| names.iter().any(is_read))
+                }
+            };
+            if !reaches || event.class == Class::Neutral {
+                continue;
+            }
+            let of = match &event.columns {
+                None => read.name.to_string(),
+                Some(columns) => format!("{} ({})", read.name, columns.join(", ")),
+            };
+            found.insert(Event {
+                table: Some(view.name.clone()),
+                layer: Layer::Rows,
+                why: format!("through {of}: {}", event.why),
+                columns: None,
+                ..event.clone()
+            });
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn place(side: &Side<'_>, view: &TableName) -> Vec<Place> {
+    let statements = side.bundle().statements().iter();
+    let found = statements.filter(|located| match &located.statement {
+        Statement::View { name, .. } => name == view,
+        Statement::CreateRole { .. }
+        | Statement::GrantRole { .. }
+        | Statement::Access { .. }
+        | Statement::Tag { .. }
+        | Statement::RowPolicy { .. }
+        | Statement::Mask { .. }
+        | Statement::AccessRule { .. }
+        | Statement::Test(_) => false,
+    });
+    found.map(|located| Place::at(&located.at, format!("CREATE VIEW {view}"))).collect()
+}

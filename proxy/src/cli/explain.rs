@@ -1,0 +1,310 @@
+//! `tollgate explain`: which statement of the policies decides what about each table and column that
+//! a query names, and what would run instead of it.
+//!
+//! It is the operator's terminal: policies and names that are hidden from the user are shown.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use datafusion::common::ScalarValue;
+use serde::Serialize;
+use tollgate_catalog::{Error, ErrorKind, Snapshot, Table, TableName};
+use tollgate_policy::explain::{
+    Applies, CallerExplanation, ColumnExplanation, Explanation, Outcome, Rights, RowExplanation,
+};
+use tollgate_policy::{FunctionSource, PolicyKind, PolicyRef, Predicates};
+
+use super::rehearse::{Asker, AskerOptions, Stage, only};
+use super::{runtime, text};
+use crate::load::{self, Loaded};
+
+/// What `tollgate explain` is told.
+#[derive(Args)]
+pub(super) struct Options {
+    /// The query
+    sql: String,
+    /// The user who would ask; need not exist
+    #[arg(long = "as", value_name = "USER")]
+    user: String,
+    #[command(flatten)]
+    asker: AskerOptions,
+    /// The configuration file
+    #[arg(long, default_value = "tollgate.toml")]
+    config: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Explains one query. Nothing is run, and nothing recorded.
+pub(super) fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> {
+    let loaded = load::load(&options.config).map_err(text)?;
+    let stage = Stage::over(&loaded, &loaded.bundle)?;
+    let asker = options.asker.asker(&loaded, &options.user)?;
+    let report = runtime()?
+        .block_on(report(&loaded, &stage, &asker, &options.sql))
+        .map_err(|error| format!("error: {error}"))?;
+    let text = match options.format {
+        Format::Text => report.text(&loaded),
+        Format::Json => serde_json::to_string_pretty(&report)
+            .map(|text| text + "\n")
+            .map_err(|error| format!("error: could not write JSON: {error}"))?,
+    };
+    out.write_all(text.as_bytes()).map_err(|error| format!("error: could not write: {error}"))
+}
+
+/// Everything about one query.
+#[derive(Serialize)]
+struct Report {
+    user: String,
+    address: String,
+    #[serde(flatten)]
+    caller: CallerExplanation,
+    outcome: &'static str,
+    /// What the client would be told.
+    error: Option<String>,
+    sqlstate: Option<&'static str>,
+    /// Where it is the operator's to know more: why it would fail for everyone.
+    note: Option<String>,
+    tables: Vec<Explained>,
+    secured_sql: Option<String>,
+    plan: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    /// The views through which it is read, the outermost first: with their author's rights, every
+    /// column is there.
+    through: Vec<String>,
+    #[serde(flatten)]
+    table: Explanation,
+}
+
+/// What a query would run as.
+struct Secured {
+    tables: Vec<TableName>,
+    sql: String,
+    plan: String,
+}
+
+async fn secured(stage: &Stage, asker: &Asker, sql: &str) -> Result<Secured, Error> {
+    let mut session = stage.session(asker)?;
+    let statements = session.parse(sql)?;
+    let prepared = session.secured(only(&statements)?).await?;
+    let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
+    let secured = prepared.bind(nulls.collect::<Result<_, _>>().map_err(Error::internal)?)?;
+    Ok(Secured {
+        tables: secured.tables().to_vec(),
+        sql: secured.secured_sql().to_owned(),
+        plan: prepared.explain(),
+    })
+}
+
+async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Result<Report, Error> {
+    let catalog = loaded.bundle.catalog(&Arc::clone(&loaded.snapshot));
+    let principal = stage.principal(asker)?;
+    let mut report = Report {
+        user: asker.name.clone(),
+        address: asker.address.to_string(),
+        caller: stage.gateway().who(&principal)?,
+        outcome: "permitted",
+        error: None,
+        sqlstate: None,
+        note: None,
+        tables: Vec::new(),
+        secured_sql: None,
+        plan: None,
+    };
+    let names = match secured(stage, asker, sql).await {
+        Ok(secured) => {
+            report.secured_sql = Some(secured.sql);
+            report.plan = Some(secured.plan);
+            secured.tables
+        }
+        Err(error) => {
+            report.outcome = match error.kind() {
+                ErrorKind::UndefinedTable
+                | ErrorKind::UndefinedColumn
+                | ErrorKind::InsufficientPrivilege
+                | ErrorKind::InvalidAuthorization
+                | ErrorKind::ReadOnly => "denied",
+                _ => "failed",
+            };
+            report.error = Some(error.to_string());
+            report.sqlstate = Some(error.kind().sqlstate());
+            match named(loaded, sql, &catalog) {
+                Ok(names) => names,
+                Err(everyone) => {
+                    report.note = Some(format!("it would fail for everyone: {everyone}"));
+                    Vec::new()
+                }
+            }
+        }
+    };
+    let mut read = Vec::new();
+    for table in names.iter().filter_map(|name| catalog.table(name)) {
+        walk(table, &mut Vec::new(), &mut read);
+    }
+    for (table, through) in read {
+        let rights = if through.is_empty() { Rights::Caller } else { Rights::Author };
+        if let Some(table) = stage.gateway().why(&principal, &table.name, rights)? {
+            report.tables.push(Explained { through, table });
+        }
+    }
+    Ok(report)
+}
+
+/// A table, and what a view reads below it, each with the views above it.
+fn walk(table: &Arc<Table>, through: &mut Vec<String>, found: &mut Vec<(Arc<Table>, Vec<String>)>) {
+    found.push((Arc::clone(table), through.clone()));
+    through.push(table.name.to_string());
+    for (read, _) in table.view().into_iter().flat_map(|view| &view.reads) {
+        walk(read, through, found);
+    }
+    through.pop();
+}
+
+/// The tables that a query names, for who sees everything.
+fn named(loaded: &Loaded, sql: &str, catalog: &Snapshot) -> Result<Vec<TableName>, Error> {
+    let sql = sql.trim().trim_end_matches(';');
+    let (_, view) = loaded.registry.view(sql, catalog).or_else(|error| {
+        // A view has other bounds than a query: each column has a name of its own.
+        let counted = format!("SELECT count(*) AS n FROM ({sql}) AS q");
+        loaded.registry.view(&counted, catalog).map_err(|_| error)
+    })?;
+    let names: BTreeSet<_> = view.reads.into_iter().map(|(table, _)| table.name.clone()).collect();
+    Ok(names.into_iter().collect())
+}
+
+fn place(policy: &PolicyRef) -> String {
+    let PolicyRef { file, line, column: _, kind, name } = policy;
+    match kind {
+        PolicyKind::Grant | PolicyKind::Deny => {
+            format!("{name} at {file}:{line}")
+        }
+        PolicyKind::PermissiveRowPolicy
+        | PolicyKind::RestrictiveRowPolicy
+        | PolicyKind::MaskingPolicy
+        | PolicyKind::AccessRule => format!("{kind} {name} at {file}:{line}"),
+    }
+}
+
+fn places(policies: &[PolicyRef]) -> String {
+    policies.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
+impl Report {
+    fn text(&self, loaded: &Loaded) -> String {
+        let mut text = String::new();
+        // Writing to a String can't fail.
+        let _ = match (&self.error, self.sqlstate) {
+            (Some(error), Some(state)) => {
+                writeln!(text, "{} for {}: {state} {error}", self.outcome, self.user)
+            }
+            _ => writeln!(text, "{} for {}", self.outcome, self.user),
+        };
+        if let Some(note) = &self.note {
+            let _ = writeln!(text, "  {note}");
+        }
+        who(&self.caller, &self.address, &mut text);
+        let timeout = loaded.config.pg.statement_timeout;
+        let timeout = timeout.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"));
+        let at_once = loaded.config.warehouse.max_concurrent;
+        let _ =
+            writeln!(text, "  limits   statement timeout {timeout}, {at_once} statements at once");
+        for Explained { through, table } in &self.tables {
+            let through = match through.as_slice() {
+                [] => String::new(),
+                views => format!(", read by {} with its author's rights", views.join(" and ")),
+            };
+            let _ = writeln!(text, "\n{}{through}", table.table);
+            rows(table, &mut text);
+            columns(table, !through.is_empty(), &mut text);
+        }
+        for (title, body) in [("runs instead", &self.secured_sql), ("plan", &self.plan)] {
+            if let Some(body) = body {
+                let _ = writeln!(text, "\n{title}");
+                for line in body.lines() {
+                    let _ = writeln!(text, "  {line}");
+                }
+            }
+        }
+        text
+    }
+}
+
+fn who(caller: &CallerExplanation, address: &str, text: &mut String) {
+    let CallerExplanation { held_roles, active_roles, access_rules } = caller;
+    let active = active_roles.as_deref().unwrap_or_default();
+    let off: Vec<_> = held_roles.iter().filter(|role| !active.contains(role)).cloned().collect();
+    let roles = if active.is_empty() { "none".to_owned() } else { active.join(", ") };
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "  address  {address}\n  roles    {roles}");
+    if !off.is_empty() {
+        let _ = writeln!(text, "  off      {}", off.join(", "));
+    }
+    for rule in access_rules {
+        let met = if rule.met { "met" } else { "not met" };
+        let _ = writeln!(text, "  {met:<7}  {}", place(&rule.policy));
+    }
+}
+
+fn rows(explanation: &Explanation, text: &mut String) {
+    let condition = match (explanation.outcome, &explanation.row_condition) {
+        (Outcome::Visible, None) => "all",
+        (Outcome::Visible, Some(condition)) => condition,
+        (Outcome::Hidden, _) => "none: the table doesn't exist for the user",
+        (Outcome::NoActiveRole, _) => "none: no role is active",
+    };
+    let _ = writeln!(text, "  rows     {condition}");
+    for RowExplanation { policy, applies, condition } in &explanation.row_policies {
+        let whom = if *applies { "applies" } else { "is for others" };
+        let _ = writeln!(text, "           {} {whom}: {condition}", place(policy));
+    }
+}
+
+fn columns(explanation: &Explanation, by_view: bool, text: &mut String) {
+    let width = explanation.columns.iter().map(|column| column.name.chars().count()).max();
+    let width = width.unwrap_or(0).min(40);
+    for (index, column) in explanation.columns.iter().enumerate() {
+        let title = if index == 0 { "columns" } else { "" };
+        let _ = writeln!(text, "  {title:<7}  {:<width$}  {}", column.name, why(column, by_view));
+        for mask in &column.masks {
+            let applies = match &mask.applies {
+                Applies::Always => "applies".to_owned(),
+                Applies::Never => "doesn't apply: the user is exempt".to_owned(),
+                Applies::Unless(condition) => format!("applies unless {condition}"),
+            };
+            let _ =
+                writeln!(text, "           {:<width$}    {} {applies}", "", place(&mask.policy));
+        }
+    }
+}
+
+fn why(column: &ColumnExplanation, by_view: bool) -> String {
+    let shown = match (&column.shown_as, column.predicates) {
+        (None, _) => "shown".to_owned(),
+        (Some(mask), Predicates::Masked) => format!("shown as {mask}"),
+        (Some(mask), Predicates::Equality) => {
+            format!("shown as {mask}, to be tested for equality only")
+        }
+        (Some(mask), Predicates::Deny) => format!("shown as {mask}, not to be tested"),
+    };
+    match (column.visible, column.grants.as_slice(), column.denials.as_slice()) {
+        (true, _, _) if by_view => shown,
+        (true, grants, _) => format!("{shown}: {}", places(grants)),
+        (false, _, denials @ [_, ..]) => format!("hidden: {}", places(denials)),
+        (false, [], []) => "hidden: no grant is for the user".to_owned(),
+        (false, grants, []) => format!("hidden, though granted by {}", places(grants)),
+    }
+}

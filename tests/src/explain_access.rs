@@ -1,0 +1,119 @@
+//! `EXPLAIN ACCESS` over the PostgreSQL protocol: what users are told of what they see, and that it
+//! tells nothing else.
+
+use crate::harness::client::Answer;
+use crate::harness::raw::{Raw, kinds};
+use crate::harness::value::Value;
+use crate::harness::{run, world};
+
+fn lines(answer: &Answer) -> Vec<String> {
+    assert!(answer.error().is_none(), "{answer:?}");
+    let rows = answer.rows().iter();
+    rows.map(|row| row.iter().map(Value::text).collect::<Vec<_>>().join("|")).collect()
+}
+
+#[test]
+fn users_are_told_what_they_see_and_nothing_else() {
+    run(async {
+        let gateway = &world().await.gateway;
+        let (ana, root) = (gateway.connect("ana").await, gateway.connect("root").await);
+        let sql = "EXPLAIN ACCESS SELECT count(*) FROM crm.customers AS c WHERE c.id = 1";
+        let expected = [
+            "crm.customers||rows are filtered",
+            "crm.customers|id|shown",
+            "crm.customers|tenant_id|shown",
+            "crm.customers|full_name|shown",
+            "crm.customers|email|masked",
+            "crm.customers|phone|masked",
+            "crm.customers|national_id|masked",
+            "crm.customers|birth_date|shown",
+            "crm.customers|country|shown",
+            "crm.customers|city|shown",
+            "crm.customers|created_at|shown",
+            "||a statement may take any time",
+        ];
+        let mut found = lines(&ana.simple(sql).await);
+        found[1..11].sort();
+        let mut sorted = expected.to_vec();
+        sorted[1..11].sort_unstable();
+        assert_eq!(found, sorted);
+        // the same by the extended protocol, with a parameter
+        let number = "explain /* what? */ Access select 1 from crm.customers where id = $1";
+        let statement = ana.inner.prepare(number).await.unwrap();
+        let names: Vec<_> = statement.columns().iter().map(|column| column.name()).collect();
+        assert_eq!(names, ["relation", "column", "access"]);
+        assert_eq!(statement.params().len(), 1);
+        let rows = ana.inner.query(&statement, &[&1_i64]).await;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(_) => ana.inner.query(&statement, &[&1_i32]).await.unwrap(),
+        };
+        assert_eq!(rows.len(), expected.len());
+        // who sees all of it is told so
+        let all = lines(&root.simple(sql).await);
+        assert_eq!(all[0], "crm.customers||all rows");
+        assert!(all.iter().any(|line| line == "crm.customers|income|shown"), "{all:?}");
+        assert!(all.iter().any(|line| line == "crm.customers|email|shown"), "{all:?}");
+        // over no table, and over the catalogs
+        assert_eq!(lines(&ana.simple("EXPLAIN ACCESS SELECT 1").await).len(), 1);
+        let catalog = "EXPLAIN ACCESS SELECT relname FROM pg_catalog.pg_class";
+        assert_eq!(lines(&ana.simple(catalog).await).len(), 1);
+    });
+}
+
+#[test]
+fn hidden_is_missing_byte_for_byte() {
+    run(async {
+        let address = world().await.address();
+        let mut ana = Raw::session(address, "ana").await;
+        let bytes = |replies: &[crate::harness::raw::Reply]| {
+            format!(
+                "{} {:?}",
+                kinds(replies),
+                replies.iter().map(|reply| &reply.body).collect::<Vec<_>>()
+            )
+        };
+        for (hidden, missing) in [
+            ("hr.salaries", "hr.salarier"),
+            ("health.visits", "health.visitz"),
+            ("crm.customers WHERE income > 1", "crm.customers WHERE incomf > 1"),
+        ] {
+            let ask = |from: &str| format!("EXPLAIN ACCESS SELECT 1 FROM {from}");
+            let one = bytes(&ana.query(&ask(hidden)).await);
+            let other = bytes(&ana.query(&ask(missing)).await);
+            let (name, stranger) = (last_word(hidden), last_word(missing));
+            let spelled = |text: &str| {
+                let bytes: Vec<u8> = text.bytes().collect();
+                format!("{bytes:?}").trim_matches(['[', ']']).to_owned()
+            };
+            assert_eq!(one.replace(&spelled(name), &spelled(stranger)), other, "{hidden}");
+            // and what the query itself is told
+            let plain = bytes(&ana.query(&format!("SELECT 1 FROM {hidden}")).await);
+            assert_eq!(one, plain, "{hidden}");
+        }
+    });
+}
+
+/// The word by which a hidden name and a missing one differ.
+fn last_word(from: &str) -> &str {
+    let name = from.split_once(" WHERE ").map_or(from, |(_, column)| column);
+    let name = name.split_once(' ').map_or(name, |(name, _)| name);
+    name.rsplit('.').next().unwrap()
+}
+
+#[test]
+fn only_queries_are_explained() {
+    run(async {
+        let ana = world().await.gateway.connect("ana").await;
+        for (sql, state) in [
+            ("EXPLAIN ACCESS", "42601"),
+            ("EXPLAIN ACCESS DELETE FROM crm.customers", "25006"),
+            ("EXPLAIN ACCESS EXPLAIN SELECT 1", "0A000"),
+            ("EXPLAIN ACCESS PREPARE a AS SELECT 1", "0A000"),
+            ("EXPLAIN \"access\" SELECT 1", "42601"),
+        ] {
+            let answer = ana.simple(sql).await;
+            assert_eq!(answer.error().map(|(state, _)| state), Some(state), "{sql}: {answer:?}");
+        }
+    });
+}
