@@ -37,7 +37,7 @@ impl Gateway {
         hints: &[Option<DataType>],
     ) -> Result<RecordBatch, Error> {
         let prepared = self.explain(caller, statement, hints).await?;
-        let (state, circumstances) = (self.state(), circumstances()?);
+        let (state, circumstances) = (self.state(), circumstances(caller.principal)?);
         if !prepared.is_under(state.bundle.hash(), state.snapshot.version()) {
             return Err(Error::new(
                 ErrorKind::Internal,

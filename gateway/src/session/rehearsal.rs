@@ -33,7 +33,7 @@ impl Gateway {
         rights: Rights,
     ) -> Result<Option<Explanation>, Error> {
         self.is_for_operators()?;
-        let (state, circumstances) = (self.state(), circumstances()?);
+        let (state, circumstances) = (self.state(), circumstances(principal)?);
         let table = state.snapshot.table(table);
         Ok(table.map(|table| explain(&state.bundle, principal, &circumstances, table, rights)))
     }
@@ -44,7 +44,7 @@ impl Gateway {
     /// The gateway serves clients.
     pub fn who(&self, principal: &Principal) -> Result<CallerExplanation, Error> {
         self.is_for_operators()?;
-        Ok(explain_caller(&self.state().bundle, principal, &circumstances()?))
+        Ok(explain_caller(&self.state().bundle, principal, &circumstances(principal)?))
     }
 }
 
