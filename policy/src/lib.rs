@@ -28,6 +28,6 @@ pub use decide::{
 };
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use explain::explain;
-pub use mask::MaskSecret;
+pub use mask::{MaskSecret, Masking};
 pub use model::{PolicyKind, PolicyRef, Predicates, Strength};
 pub use standing::{Circumstances, NoActiveRole, Standing};
