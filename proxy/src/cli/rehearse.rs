@@ -14,11 +14,10 @@ use tollgate_gateway::{
     StartupSettings,
 };
 use tollgate_identity::{Attributes, Principal, Rehearsal};
-use tollgate_warehouse::embedded::Embedded;
 
 use crate::load::Loaded;
 use crate::pg::encode::RowEncoder;
-use crate::serve::engine;
+use crate::place;
 
 /// What a client calls itself that is none.
 const APPLICATION: &str = "tollgate rehearsal";
@@ -62,7 +61,7 @@ impl Stage {
             snapshot: Arc::clone(&loaded.snapshot),
             bundle: Arc::clone(&loaded.bundle),
             registry: Arc::clone(&loaded.registry),
-            warehouse: Arc::new(Embedded::open(&engine(config)).map_err(said)?),
+            warehouse: place::open(config)?,
             audit: Arc::new(audit),
             settings: GatewaySettings {
                 database: config.database.clone(),
