@@ -57,6 +57,8 @@ mod noninterference;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
+mod postgres_warehouse;
+#[cfg(test)]
 mod predicates;
 #[cfg(test)]
 mod reload;
