@@ -29,6 +29,8 @@ pub enum Storage {
     Parquet(Vec<PathBuf>),
     /// CSV files with a header line; all have the same schema.
     Csv(Vec<PathBuf>),
+    /// In the PostgreSQL that is the warehouse, under the same name.
+    Postgres,
     /// Nowhere: a query that the policies declare.
     View(View),
 }
@@ -81,7 +83,7 @@ impl Table {
     pub fn view(&self) -> Option<&View> {
         match &self.storage {
             Storage::View(view) => Some(view),
-            Storage::Parquet(_) | Storage::Csv(_) => None,
+            Storage::Parquet(_) | Storage::Csv(_) | Storage::Postgres => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! loads the files it names reports their errors with [`Config::error`], at the right line.
 
 mod file;
+mod place;
 mod read;
 mod tables;
 #[cfg(test)]
@@ -120,11 +121,11 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// The embedded warehouse.
+/// The warehouse.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
-    /// The folder of data files.
-    pub data: PathBuf,
+    /// Where the tables are.
+    pub place: Place,
     /// How many bytes queries may hold together; none: the engine's default.
     pub memory_limit: Option<u64>,
     /// Into how many parts one query is split.
@@ -142,6 +143,43 @@ pub struct Cache {
     pub plans: u64,
     /// Results.
     pub results: u64,
+}
+
+/// Where the tables are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a folder of data files.
+    Folder(PathBuf),
+    /// In a PostgreSQL.
+    Postgres(Server),
+}
+
+/// How to reach a PostgreSQL, and what it has for us.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its name, address, or folder of its socket.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: String,
+    /// Where the password is; none: the server asks for none.
+    pub password: Option<Secret>,
+    /// The schemas whose tables are governed.
+    pub schemas: Vec<String>,
+    /// The certificates to trust; none: no TLS.
+    pub tls_ca: Option<PathBuf>,
+}
+
+/// Where a password is.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// In a file.
+    File(PathBuf),
+    /// In a variable of the environment.
+    Environment(String),
 }
 
 /// What is said about one table beyond what the warehouse knows.

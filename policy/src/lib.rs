@@ -31,6 +31,6 @@ pub use decide::{
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use diff::diff;
 pub use explain::explain;
-pub use mask::MaskSecret;
+pub use mask::{MaskSecret, Masking};
 pub use model::{PolicyKind, PolicyRef, Predicates, Strength};
 pub use standing::{Circumstances, NoActiveRole, Standing};

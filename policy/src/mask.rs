@@ -7,6 +7,8 @@ mod kernels;
 
 use std::fmt;
 
+use datafusion_common::ScalarValue;
+use datafusion_expr::ScalarUDF;
 use ring::hmac;
 use tollgate_catalog::TableName;
 use zeroize::Zeroize;
@@ -57,6 +59,51 @@ pub(crate) struct HashKey([u8; 32]);
 impl HashKey {
     fn hmac(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &self.0)
+    }
+}
+
+/// What a mask function does, for whoever says it in a warehouse's own words.
+#[derive(Clone, Copy)]
+pub enum Masking<'a> {
+    /// `mask_partial`: how many characters are shown at the two ends.
+    Partial {
+        /// At the beginning.
+        prefix: usize,
+        /// At the end.
+        suffix: usize,
+    },
+    /// `mask_email`.
+    Email,
+    /// `mask_hash`: the key's two disguises in HMAC-SHA256 (RFC 2104), each a block long. Whoever
+    /// has both can hash as the mask does, but can't tell the key.
+    Hash {
+        /// Before the text.
+        inner: [u8; 64],
+        /// Before the hash of that.
+        outer: [u8; 64],
+    },
+    /// `mask_round`: the step.
+    Round(&'a ScalarValue),
+    /// `mask_bucket`: the step.
+    Bucket(&'a ScalarValue),
+    /// `mask_date`: the unit.
+    Date(&'static str),
+}
+
+impl<'a> Masking<'a> {
+    /// What a function masks, if it is a mask function.
+    pub fn of(function: &'a ScalarUDF) -> Option<Self> {
+        functions::masking(function)
+    }
+}
+
+impl HashKey {
+    fn disguised(&self, byte: u8) -> [u8; 64] {
+        let mut block = [byte; 64];
+        for (to, from) in block.iter_mut().zip(&self.0) {
+            *to ^= from;
+        }
+        block
     }
 }
 

@@ -10,6 +10,7 @@ pub mod listener;
 pub mod load;
 mod lobby;
 pub mod pg;
+mod place;
 pub mod serve;
 mod tls;
 mod watch;

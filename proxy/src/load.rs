@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tollgate_catalog::Snapshot;
-use tollgate_gateway::config::{Config, MaskKey, declare};
+use tollgate_gateway::config::{Config, MaskKey, Place, declare};
 use tollgate_identity::{Issuer, SealKeys, UserStore};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
-use tollgate_warehouse::embedded::{Embedded, discover};
+use tollgate_warehouse::embedded::Embedded;
 
 use crate::listener::TlsSettings;
+use crate::place;
 use crate::tls;
 use crate::watch::Watch;
 
@@ -87,7 +88,7 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
     let mut errors = Errors::default();
     let Some(mut config) = errors.note(configuration(path)) else { return Err(errors) };
     if let Some(data) = data {
-        config.warehouse.data = data.to_owned();
+        config.warehouse.place = Place::Folder(data.to_owned());
     }
     let watch = Watch::new(path, &config);
     let registry =
@@ -243,19 +244,7 @@ fn issuer(config: &Config, errors: &mut Errors) -> Option<Option<Arc<Issuer>>> {
 }
 
 fn snapshot(config: &Config, version: u64, errors: &mut Errors) -> Option<Arc<Snapshot>> {
-    let folder = config.warehouse.data.display();
-    let mut tables = errors.note(discover(&config.warehouse.data).map_err(|errors| {
-        let errors = errors.into_iter();
-        errors.map(|e| format!("{folder}/{}: error: {}\n  hint: {}", e.path, e.message, e.hint))
-    }))?;
-    if tables.is_empty() {
-        errors.add(config.error(
-            "warehouse.data",
-            format!("there are no tables in \"{folder}\""),
-            "put files in it as <schema>/<table>.parquet or .csv",
-        ));
-        return None;
-    }
+    let mut tables = errors.note(place::tables(config))?;
     errors.note(declare(config, &mut tables))?;
     Some(Arc::new(Snapshot::new(version, tables)))
 }

@@ -13,12 +13,13 @@ use tollgate_gateway::config::{self, Config};
 use tollgate_gateway::{Audit, AuditTarget, Gateway, GatewayParts, GatewaySettings, State};
 use tollgate_policy::MaskSecret;
 use tollgate_rewriter::Registry;
-use tollgate_warehouse::embedded::{Embedded, Options};
+use tollgate_warehouse::embedded::Options;
 
 use crate::admin;
 use crate::flight::{self, Front};
 use crate::listener::{self, Limits, Shared, TlsMode};
 use crate::load::{self, Loaded};
+use crate::place;
 use crate::watch::Watch;
 
 /// A server that listens.
@@ -45,7 +46,7 @@ struct Again {
 pub async fn start(loaded: Loaded) -> Result<Server, String> {
     let Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret } =
         loaded;
-    let warehouse = Embedded::open(&engine(&config)).map_err(said)?;
+    let warehouse = place::open(&config)?;
     let target = match &config.audit {
         Some(file) => AuditTarget::File(file.clone()),
         None => AuditTarget::Stdout,
@@ -63,7 +64,7 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         snapshot,
         bundle,
         registry: Arc::clone(&registry),
-        warehouse: Arc::new(warehouse),
+        warehouse,
         audit: Arc::new(audit),
         settings: GatewaySettings {
             database: config.database.clone(),

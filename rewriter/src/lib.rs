@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod planner_error;
 pub mod relation;
+mod render;
 mod resolve;
 mod secured;
 mod shapes;
@@ -29,6 +30,7 @@ mod zoneless;
 pub use facts::{SessionFacts, USER};
 pub use functions::{Registry, UdfSource};
 pub use relation::SecuredSource;
+pub use render::{Parameter, Rendering};
 pub use resolve::{Resolved, VisibleTable, VisibleTables, resolve};
 pub use secured::{
     Again, Engine, OutputColumn, Prepared, ResultKey, Secured, secure, secure_again,

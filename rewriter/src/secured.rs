@@ -95,6 +95,7 @@ use crate::lineage;
 use crate::plan::{self, Sources};
 use crate::planner_error::public;
 use crate::relation::SecuredSource;
+use crate::render::{self, Rendering};
 use crate::resolve::{Resolved, Seen};
 use crate::statement::deep;
 use crate::system::SystemSource;
@@ -481,6 +482,15 @@ impl Secured {
     /// The plan: its scans are secured and system sources only.
     pub fn plan(&self) -> &LogicalPlan {
         &self.plan
+    }
+
+    /// The same as text for PostgreSQL.
+    ///
+    /// # Errors
+    /// What PostgreSQL has no words for.
+    pub fn for_postgres(&self) -> Result<Rendering, Error> {
+        let meaning = &self.bound.meaning;
+        deep(meaning.operators, || render::postgres(&self.plan, &meaning.output))
     }
 
     /// Where it runs.

@@ -43,15 +43,15 @@ const WORDS: &[&str] = &["rls-023", "msk-024", "col-026"];
 const COUNT: &[&str] = &["msk-022"];
 
 #[derive(Deserialize)]
-struct Attack {
-    id: String,
+pub(crate) struct Attack {
+    pub(crate) id: String,
     class: String,
     sql: String,
     expected: String,
 }
 
 impl Attack {
-    fn read() -> Vec<Attack> {
+    pub(crate) fn read() -> Vec<Attack> {
         let texts = [case("attacks/attacks.jsonl"), case("attacks/benign.jsonl")];
         let attacks: Vec<Attack> = texts
             .iter()
@@ -80,25 +80,25 @@ impl Attack {
 }
 
 /// What one road gave: the answer, the notices, and what is wrong with the session afterwards.
-struct Trace {
+pub(crate) struct Trace {
     answer: Answer,
     notices: Vec<String>,
     broken: Option<String>,
 }
 
-type Road = &'static str;
-type Traces = BTreeMap<(String, Road), Trace>;
+pub(crate) type Road = &'static str;
+pub(crate) type Traces = BTreeMap<(String, Road), Trace>;
 
 /// What is wrong, and which harmless statements were refused how, on which roads.
 #[derive(Default)]
-struct Findings {
-    wrong: Vec<String>,
+pub(crate) struct Findings {
+    pub(crate) wrong: Vec<String>,
     refused: BTreeMap<(String, String), BTreeSet<Road>>,
-    answered: usize,
+    pub(crate) answered: usize,
 }
 
 impl Findings {
-    fn judge(&mut self, attack: &Attack, road: Road, got: &Trace, want: Option<&Trace>) {
+    pub(crate) fn judge(&mut self, attack: &Attack, road: Road, got: &Trace, want: Option<&Trace>) {
         let place = format!("{} by {road}: {}", attack.id, attack.sql);
         let mut wrong = |what: String| self.wrong.push(format!("{place}\n    {what}"));
         if let Some(broken) = &got.broken {
@@ -148,7 +148,7 @@ impl Findings {
         }
     }
 
-    fn refused(&self) -> String {
+    pub(crate) fn refused(&self) -> String {
         let mut text = String::from(
             "Harmless statements of the corpus that are refused, with the roads and the error.\n\n",
         );
@@ -235,7 +235,12 @@ async fn ask(client: &mut Client, road: Road, attack: &Attack) -> Answer {
 }
 
 /// Every statement over the roads of this process.
-async fn rust_roads(dsn: &str, attacks: &[Attack], user: &str, projected: bool) -> Traces {
+pub(crate) async fn rust_roads(
+    dsn: &str,
+    attacks: &[Attack],
+    user: &str,
+    projected: bool,
+) -> Traces {
     let roads = ["simple", "extended", "portal"].map(|road| async move {
         let mut client = Client::connect(dsn).await.unwrap();
         let mut traces = Traces::new();

@@ -61,6 +61,8 @@ mod operate;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
+mod postgres_warehouse;
+#[cfg(test)]
 mod predicates;
 #[cfg(test)]
 mod reload;

@@ -89,6 +89,7 @@
 pub mod admission;
 pub mod embedded;
 pub mod error;
+pub mod postgres;
 
 use std::pin::Pin;
 

@@ -134,15 +134,33 @@ pub(super) struct Policies {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Warehouse {
-    /// The kind of warehouse (default "embedded", the only one).
+    /// The kind of warehouse (default "embedded").
     pub(super) kind: Option<Kind>,
-    /// The folder of data files: `<schema>/<table>.parquet`, `.csv`, or a folder of Parquet files.
+    /// Embedded: the folder of data files: `<schema>/<table>.parquet`, `.csv`, or a folder of Parquet
+    /// files.
     pub(super) data: Option<String>,
-    /// How much memory queries may hold together, as "4 GiB" (default "1 GiB").
+    /// Postgres: the server's name, address, or folder of its socket.
+    pub(super) host: Option<String>,
+    /// Postgres: the server's port (default 5432).
+    pub(super) port: Option<u16>,
+    /// Postgres: the database.
+    pub(super) database: Option<String>,
+    /// Postgres: the user that the gateway connects as; it needs to read the tables, and no more.
+    pub(super) user: Option<String>,
+    /// Postgres: a file that holds the user's password.
+    pub(super) password_file: Option<String>,
+    /// Postgres: a variable of the environment that holds it.
+    pub(super) password_env: Option<String>,
+    /// Postgres: the schemas whose tables are governed.
+    pub(super) schemas: Vec<String>,
+    /// Postgres: the certificates of the authorities to trust, PEM. Without, only a server on this
+    /// machine is connected to.
+    pub(super) tls_ca: Option<String>,
+    /// Embedded: how much memory queries may hold together, as "4 GiB" (default "1 GiB").
     pub(super) memory_limit: Option<String>,
-    /// Into how many parts one query is split (default: the number of processors).
+    /// Embedded: into how many parts one query is split (default: the number of processors).
     pub(super) target_partitions: Option<u32>,
-    /// The folder that large sorts and joins spill to (default: the system's).
+    /// Embedded: the folder that large sorts and joins spill to (default: the system's).
     pub(super) temp: Option<String>,
     /// How many queries run at once; more wait (default 64).
     pub(super) max_concurrent: Option<u32>,
@@ -166,6 +184,8 @@ pub(super) struct Cache {
 pub(super) enum Kind {
     /// The engine in this process, over Parquet and CSV files.
     Embedded,
+    /// A PostgreSQL server.
+    Postgres,
 }
 
 /// Keys and comments of one table.

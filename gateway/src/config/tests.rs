@@ -37,9 +37,25 @@ fn a_small_file_gets_defaults_and_paths_of_its_folder() {
     assert_eq!(config.pg.listen.to_string(), "127.0.0.1:6432");
     assert_eq!(config.pg.tls, TlsMode::Optional);
     assert_eq!(config.users, PathBuf::from("/etc/tollgate/users.toml"));
-    assert_eq!(config.warehouse.data, PathBuf::from("/srv/data"));
+    assert!(matches!(&config.warehouse.place,
+        super::Place::Folder(data) if *data == std::path::Path::new("/srv/data")));
     assert_eq!(config.drain, Duration::from_secs(10));
     assert!(config.admin.is_none() && config.audit.is_none() && config.mask_key.is_none());
+}
+
+#[test]
+fn a_warehouse_has_the_keys_of_its_kind() {
+    let server = "kind = \"postgres\"\nhost = \"db\"\ndatabase = \"d\"\nuser = \"u\"\n\
+                  password_file = \"p\"\nschemas = [\"s\"]\n";
+    let config = parse(&SMALL.replace("data = \"/srv/data\"\n", server)).unwrap();
+    let super::Place::Postgres(found) = &config.warehouse.place else { panic!("a server") };
+    assert_eq!((found.port, found.schemas.as_slice()), (5432, &["s".to_owned()][..]));
+    assert!(matches!(&found.password,
+        Some(super::Secret::File(file)) if *file == Path::new("/etc/tollgate/p")));
+    let both = parse(&SMALL.replace("data = ", "host = \"db\"\ndata = ")).unwrap_err();
+    assert_eq!(both, ["9: \"warehouse.host\" is nothing to a warehouse of kind \"embedded\""]);
+    let bare = parse(&SMALL.replace("data = \"/srv/data\"", "kind = \"postgres\"")).unwrap_err();
+    assert_eq!(bare.len(), 4, "{bare:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{
 
 /// Checks values and notes what is wrong with them.
 pub(super) struct Checker<'a> {
-    base: &'a Path,
+    pub(super) base: &'a Path,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -248,14 +248,7 @@ impl<'a> Checker<'a> {
     }
 
     fn warehouse(&mut self, raw: file::Warehouse) -> Option<Warehouse> {
-        match raw.kind {
-            Some(file::Kind::Embedded) | None => {}
-        }
-        let data = self.path(
-            "warehouse.data",
-            raw.data,
-            "name the folder of data files: data = \"data\" under [warehouse]",
-        );
+        let place = self.place(&raw);
         let memory_limit = raw.memory_limit.as_deref();
         let memory_limit = match memory_limit.map(|text| (text, values::size(text))) {
             Some((_, Some(bytes))) if bytes > 0 => Some(bytes),
@@ -269,7 +262,7 @@ impl<'a> Checker<'a> {
             .target_partitions
             .map(|partitions| self.positive("warehouse.target_partitions", Some(partitions), 1));
         Some(Warehouse {
-            data: data?,
+            place: place?,
             memory_limit,
             target_partitions,
             temp: raw.temp.map(|temp| self.base.join(temp)),
@@ -388,7 +381,7 @@ impl<'a> Checker<'a> {
         self.note(key, format!("\"{text}\" is not a size"), hint);
     }
 
-    fn path(&mut self, key: &str, path: Option<String>, hint: &str) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, key: &str, path: Option<String>, hint: &str) -> Option<PathBuf> {
         let path = path.filter(|path| !path.is_empty()).map(|path| self.base.join(path));
         if path.is_none() {
             self.note(key, format!("\"{key}\" is missing"), hint);
@@ -419,7 +412,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn note(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn note(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(Problem::new(key, message, hint));
     }
 }

@@ -12,7 +12,7 @@ use datafusion_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::{HashKey, kernels};
+use super::{HashKey, Masking, kernels};
 use crate::convert::is_text;
 
 /// What a date is cut down to.
@@ -26,6 +26,17 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
+    /// The word for it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Year => "year",
+            Self::Quarter => "quarter",
+            Self::Month => "month",
+            Self::Week => "week",
+            Self::Day => "day",
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(match text.to_ascii_lowercase().as_str() {
             "year" => Self::Year,
@@ -82,6 +93,23 @@ impl MaskKind {
         let udf = ScalarUDF::new_from_impl(MaskFunction { kind: self, signature });
         Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(udf), args))
     }
+}
+
+/// What a function masks, if it is one of these.
+pub(super) fn masking(function: &ScalarUDF) -> Option<Masking<'_>> {
+    let function = function.inner().downcast_ref::<MaskFunction>()?;
+    Some(match &function.kind {
+        MaskKind::Partial { prefix, suffix } => {
+            Masking::Partial { prefix: *prefix, suffix: *suffix }
+        }
+        MaskKind::Email => Masking::Email,
+        MaskKind::Hash(key) => {
+            Masking::Hash { inner: key.disguised(0x36), outer: key.disguised(0x5c) }
+        }
+        MaskKind::Round(step) => Masking::Round(step),
+        MaskKind::Bucket(step) => Masking::Bucket(step),
+        MaskKind::Date(unit) => Masking::Date(unit.name()),
+    })
 }
 
 /// A mask function as the engine sees it.

@@ -17,12 +17,11 @@ use tollgate_gateway::{
 };
 use tollgate_identity::{Attributes, Principal, Rehearsal};
 use tollgate_policy::Bundle;
-use tollgate_warehouse::embedded::Embedded;
 
 use super::user::attributes;
 use crate::load::Loaded;
 use crate::pg::encode::RowEncoder;
-use crate::serve::engine;
+use crate::place;
 
 /// What a client calls itself that is none.
 const APPLICATION: &str = "tollgate rehearsal";
@@ -76,7 +75,7 @@ impl Stage {
             snapshot: Arc::clone(&loaded.snapshot),
             bundle: Arc::clone(bundle),
             registry: Arc::clone(&loaded.registry),
-            warehouse: Arc::new(Embedded::open(&engine(config)).map_err(said)?),
+            warehouse: place::open(config)?,
             audit: Arc::new(audit),
             settings: GatewaySettings {
                 database: config.database.clone(),

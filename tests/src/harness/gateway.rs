@@ -17,6 +17,7 @@ use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_proxy::flight::{self, Front};
 use tollgate_proxy::listener::{self, Limits, Shared, TlsMode, TlsSettings};
 use tollgate_rewriter::Registry;
+use tollgate_warehouse::Warehouse;
 use tollgate_warehouse::embedded::{self, Embedded};
 
 use super::client::Client;
@@ -82,12 +83,23 @@ pub async fn start_caching(
     policies: &[&str],
     caches: Caches,
 ) -> Running {
-    let mut tables = embedded::discover(data).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let tables = embedded::discover(data).unwrap_or_else(|errors| panic!("{errors:?}"));
+    start_over(tables, Arc::new(warehouse()), audit, policies, caches).await
+}
+
+/// Starts a gateway over what a warehouse has, with the policies in some test cases.
+pub async fn start_over(
+    mut tables: Vec<Table>,
+    warehouse: Arc<dyn Warehouse>,
+    audit: &Path,
+    policies: &[&str],
+    caches: Caches,
+) -> Running {
     for table in &mut tables {
         // The first column of every table is its key.
         table.primary_key = vec![0];
         table.cache_for = (caches.results > 0).then_some(Duration::from_secs(3600));
-        table.foreign_keys.extend(foreign_key(table));
+        table.foreign_keys = foreign_key(table).into_iter().collect();
     }
     let snapshot = Arc::new(Snapshot::new(1, tables));
     let registry =
@@ -98,7 +110,7 @@ pub async fn start_caching(
         snapshot,
         bundle: Arc::new(bundle),
         registry,
-        warehouse: Arc::new(warehouse()),
+        warehouse,
         audit: Arc::new(Audit::open(AuditTarget::File(audit.to_owned())).unwrap()),
         settings: GatewaySettings {
             database: DATABASE.to_owned(),

@@ -198,7 +198,7 @@ impl Warehouse for Embedded {
     }
 }
 
-fn output_schema(secured: &Secured) -> SchemaRef {
+pub(crate) fn output_schema(secured: &Secured) -> SchemaRef {
     let fields = secured
         .output()
         .iter()
@@ -212,7 +212,7 @@ const EXACT: CastOptions<'static> =
     CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// Gives a batch the names and types of the query's output, by position.
-fn shape(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
+pub(crate) fn shape(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
     if batch.num_columns() != schema.fields().len() {
         return Err(Error::internal("the engine's columns aren't those of the query"));
     }

@@ -1,0 +1,206 @@
+//! A secured plan as one statement for PostgreSQL.
+//!
+//! What is printed is the plan that was checked: the lineage of masked columns was proven on it, and
+//! every name in it is already a position. Each node becomes a block `SELECT … FROM …`; a block that
+//! can't take the next node's clause is wrapped into a derived table whose columns are `c0`, `c1`, ….
+//! Every relation, column and function has a name that this printer gave; what the client wrote
+//! occurs nowhere. A node, an expression, a function, an operator, a type or a cast that isn't in a
+//! table here is refused by its name.
+//!
+//! | module | |
+//! |---|---|
+//! | `node`, `join` | nodes of the plan as blocks |
+//! | `block` | a `SELECT` that takes clauses as long as it can |
+//! | `source` | a base table as its secured relation |
+//! | `barrier` | whether that relation must be closed to the user's conditions |
+//! | `expr`, `function`, `aggregate`, `mask` | expressions |
+//! | `literal`, `types` | values |
+//! | `verify` | parses the finished text and proves what is in it |
+//!
+//! [`Rendering`] can't be made in another way:
+//!
+//! ```compile_fail,E0451
+//! fn swap(rendering: tollgate_rewriter::Rendering) -> tollgate_rewriter::Rendering {
+//!     tollgate_rewriter::Rendering { text: "DROP TABLE t".to_owned(), ..rendering }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0616
+//! fn swap(rendering: &mut tollgate_rewriter::Rendering) {
+//!     rendering.text = "DROP TABLE t".to_owned();
+//! }
+//! ```
+//!
+//! ```
+//! fn read(rendering: &tollgate_rewriter::Rendering) -> &str {
+//!     rendering.text()
+//! }
+//! ```
+
+mod aggregate;
+mod barrier;
+mod block;
+mod expr;
+mod function;
+mod join;
+mod literal;
+mod mask;
+mod node;
+mod source;
+mod types;
+mod verify;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use datafusion_common::DFSchema;
+use datafusion_expr::LogicalPlan;
+use tollgate_catalog::{Error, ErrorKind, TableName};
+
+use crate::secured::OutputColumn;
+
+/// The longest statement that is sent, in bytes.
+const MAX_TEXT: usize = 4 << 20;
+/// The most values that one statement binds: the protocol counts them with 16 bits.
+const MAX_PARAMETERS: usize = 65_535;
+
+/// A value that is bound, never written into the text.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Parameter {
+    /// Of type text.
+    Text(String),
+    /// Of type bytea.
+    Bytes(Vec<u8>),
+}
+
+// Values may be attributes of a person, or keys.
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text(..)",
+            Self::Bytes(_) => "Bytes(..)",
+        })
+    }
+}
+
+/// A secured statement as text for PostgreSQL: printed and verified here.
+#[derive(Debug)]
+pub struct Rendering {
+    text: String,
+    parameters: Vec<Parameter>,
+}
+
+impl Rendering {
+    /// The statement.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The values of `$1`, `$2`, …
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+}
+
+/// Prints and verifies. Its columns are cast to the types of `output`, by position.
+pub(crate) fn postgres(plan: &LogicalPlan, output: &[OutputColumn]) -> Result<Rendering, Error> {
+    let mut printer = Printer { barrier: barrier::needed(plan)?, ..Printer::default() };
+    let text = printer.statement(plan, output)?;
+    verify::verify(&text, &printer.printed, printer.parameters.len())?;
+    Ok(Rendering { text, parameters: printer.parameters })
+}
+
+/// The refusal of what PostgreSQL isn't asked for.
+fn unsupported(what: &str) -> Error {
+    Error::new(
+        ErrorKind::NotSupported,
+        format!("{what} is not supported on a warehouse of kind \"postgres\""),
+    )
+    .with_hint("write the statement in another way")
+}
+
+/// What was printed, for `verify`.
+#[derive(Debug, Default)]
+struct Printed {
+    /// The generated derived tables over base tables, by alias: their text, and the tables in it.
+    secured: BTreeMap<String, Secured>,
+    /// The aliases of all other derived tables, table functions and recursive references.
+    aliases: BTreeSet<String>,
+    /// The names of recursive queries.
+    recursive: BTreeSet<String>,
+    functions: BTreeSet<String>,
+    /// What looks like a function but is syntax.
+    words: BTreeSet<&'static str>,
+    table_functions: BTreeSet<String>,
+    literals: BTreeSet<String>,
+}
+
+/// A generated derived table.
+#[derive(Debug)]
+struct Secured {
+    text: String,
+    /// The base tables that it names, its own and those of lookups, with repetitions.
+    tables: Vec<TableName>,
+}
+
+/// The columns that an expression may name: those of the rows it is evaluated on, and around.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    schema: &'a DFSchema,
+    /// What each is called in the text.
+    columns: &'a [String],
+    outer: Option<&'a Row<'a>>,
+}
+
+/// The state of printing one statement.
+#[derive(Default)]
+struct Printer {
+    parameters: Vec<Parameter>,
+    texts: BTreeMap<String, usize>,
+    names: usize,
+    barrier: barrier::Needed,
+    /// Recursive queries around: the plan's name and ours.
+    recursive: Vec<(String, String)>,
+    /// Base tables named since the secured relation that is being printed began.
+    base: Option<Vec<TableName>>,
+    printed: Printed,
+}
+
+impl Printer {
+    /// A new name of a relation.
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("t{}", self.names)
+    }
+
+    fn parameter(&mut self, value: Parameter) -> Result<String, Error> {
+        if let Parameter::Text(text) = &value
+            && let Some(known) = self.texts.get(text)
+        {
+            return Ok(format!("${known}"));
+        }
+        if self.parameters.len() >= MAX_PARAMETERS {
+            return Err(Error::new(
+                ErrorKind::ProgramLimit,
+                format!("the statement holds more than {MAX_PARAMETERS} texts"),
+            ));
+        }
+        let number = self.parameters.len() + 1;
+        if let Parameter::Text(text) = &value {
+            self.texts.insert(text.clone(), number);
+        }
+        self.parameters.push(value);
+        Ok(format!("${number}"))
+    }
+}
+
+/// An identifier, quoted.
+fn quote(name: &str) -> Result<String, Error> {
+    if name.is_empty() || name.contains('\0') {
+        return Err(Error::internal("a name is empty or holds a zero byte"));
+    }
+    Ok(format!("\"{}\"", name.replace('"', "\"\"")))
+}
+
+#[cfg(test)]
+mod tests;

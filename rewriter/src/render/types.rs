@@ -1,0 +1,168 @@
+//! The PostgreSQL types that a plan's types are, and the casts that mean the same there.
+
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use tollgate_catalog::Error;
+
+use super::unsupported;
+
+/// What kind of values a type has; each arm of the table of casts names two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Bool,
+    Whole,
+    Float,
+    Decimal,
+    Text,
+    Bytes,
+    Date,
+    Time,
+    Timestamp,
+    Zoned,
+    Interval,
+    List,
+}
+
+/// The kind of a type; an error for the types that PostgreSQL has no counterpart of.
+pub(super) fn kind(data_type: &DataType) -> Result<Kind, Error> {
+    Ok(match data_type {
+        DataType::Null => Kind::Null,
+        DataType::Boolean => Kind::Bool,
+        DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64 => Kind::Whole,
+        DataType::Float32 | DataType::Float64 => Kind::Float,
+        DataType::Decimal128(..) => Kind::Decimal,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Kind::Bytes,
+        DataType::Date32 => Kind::Date,
+        DataType::Time64(TimeUnit::Microsecond | TimeUnit::Nanosecond) => Kind::Time,
+        DataType::Timestamp(_, None) => Kind::Timestamp,
+        DataType::Timestamp(_, Some(_)) => Kind::Zoned,
+        DataType::Interval(IntervalUnit::MonthDayNano) => Kind::Interval,
+        DataType::List(_) => Kind::List,
+        DataType::Int8
+        | DataType::Float16
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(TimeUnit::Second | TimeUnit::Millisecond)
+        | DataType::Duration(_)
+        | DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime)
+        | DataType::FixedSizeBinary(_)
+        | DataType::ListView(_)
+        | DataType::FixedSizeList(..)
+        | DataType::LargeList(_)
+        | DataType::LargeListView(_)
+        | DataType::Struct(_)
+        | DataType::Union(..)
+        | DataType::Dictionary(..)
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal256(..)
+        | DataType::Map(..)
+        | DataType::RunEndEncoded(..) => {
+            return Err(unsupported(&format!("a value of the engine's type {data_type}")));
+        }
+    })
+}
+
+/// The name of a type; a numeric has its digits only if they are `exact`.
+pub(super) fn name(data_type: &DataType, exact: bool) -> Result<String, Error> {
+    Ok(match kind(data_type)? {
+        Kind::Null | Kind::Text => "text".to_owned(),
+        Kind::Bool => "boolean".to_owned(),
+        Kind::Whole => match data_type {
+            DataType::Int16 => "smallint",
+            DataType::Int32 => "integer",
+            // Ranks and counts of the engine, which PostgreSQL has as bigint.
+            _ => "bigint",
+        }
+        .to_owned(),
+        Kind::Float => {
+            let single = *data_type == DataType::Float32;
+            if single { "real" } else { "double precision" }.to_owned()
+        }
+        Kind::Decimal => match data_type {
+            DataType::Decimal128(precision, scale) if exact => {
+                format!("numeric({precision},{scale})")
+            }
+            _ => "numeric".to_owned(),
+        },
+        Kind::Bytes => "bytea".to_owned(),
+        Kind::Date => "date".to_owned(),
+        Kind::Time => "time".to_owned(),
+        Kind::Timestamp => "timestamp".to_owned(),
+        Kind::Zoned => "timestamp with time zone".to_owned(),
+        Kind::Interval => "interval".to_owned(),
+        Kind::List => match data_type {
+            DataType::List(item) if kind(item.data_type())? != Kind::List => {
+                format!("{}[]", name(item.data_type(), exact)?)
+            }
+            _ => return Err(unsupported("an array of arrays")),
+        },
+    })
+}
+
+/// Whether a cast means the same in PostgreSQL as in the plan.
+pub(super) fn casts(from: &DataType, to: &DataType) -> Result<bool, Error> {
+    let (from_kind, to_kind) = (kind(from)?, kind(to)?);
+    Ok(match from_kind {
+        Kind::Null => true,
+        Kind::Bool => match to_kind {
+            Kind::Bool | Kind::Text => true,
+            Kind::Whole => *to == DataType::Int32,
+            _ => false,
+        },
+        Kind::Whole => match to_kind {
+            Kind::Whole | Kind::Float | Kind::Decimal | Kind::Text => true,
+            Kind::Bool => *from == DataType::Int32,
+            _ => false,
+        },
+        Kind::Float | Kind::Decimal => {
+            matches!(to_kind, Kind::Whole | Kind::Float | Kind::Decimal | Kind::Text)
+        }
+        Kind::Text => !matches!(to_kind, Kind::Null | Kind::Bytes),
+        Kind::Bytes => to_kind == Kind::Bytes,
+        Kind::Date => {
+            matches!(to_kind, Kind::Date | Kind::Timestamp | Kind::Zoned | Kind::Text)
+        }
+        Kind::Time => matches!(to_kind, Kind::Time | Kind::Interval | Kind::Text),
+        Kind::Timestamp | Kind::Zoned => {
+            matches!(to_kind, Kind::Timestamp | Kind::Zoned | Kind::Date | Kind::Time | Kind::Text)
+        }
+        Kind::Interval => matches!(to_kind, Kind::Interval | Kind::Time | Kind::Text),
+        Kind::List => to_kind == Kind::List,
+    })
+}
+
+/// Whether a cast changes the type of a value and nothing else: a comparison, a sum and an average
+/// say the same without it, and without it they can use an index.
+pub(super) fn widens(from: &DataType, to: &DataType) -> bool {
+    let rank = |of: &DataType| match of {
+        DataType::Int16 => Some(5),
+        DataType::Int32 => Some(10),
+        DataType::Int64 => Some(19),
+        _ => None,
+    };
+    match (from, to) {
+        (DataType::Decimal128(precision, scale), DataType::Decimal128(wide, wide_scale)) => {
+            let digits = |precision: &u8, scale: &i8| i16::from(*precision) - i16::from(*scale);
+            scale <= wide_scale && digits(precision, scale) <= digits(wide, wide_scale)
+        }
+        // PostgreSQL has one precision only.
+        (DataType::Timestamp(_, from), DataType::Timestamp(_, to)) => {
+            from.is_some() == to.is_some()
+        }
+        (whole, DataType::Decimal128(precision, scale)) => {
+            rank(whole).is_some_and(|digits| digits <= i16::from(*precision) - i16::from(*scale))
+        }
+        (from, to) => match (rank(from), rank(to)) {
+            (Some(from), Some(to)) => from <= to,
+            _ => false,
+        },
+    }
+}

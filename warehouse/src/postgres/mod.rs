@@ -1,0 +1,166 @@
+//! The warehouse of a PostgreSQL: it runs the text that a secured query prints.
+//!
+//! Each query has a connection of its own and a transaction that only reads. Rows are decoded from the
+//! binary format as they come; what isn't asked for stays in the socket. A stream that is dropped
+//! cancels its query at the server and gives its connection up.
+//!
+//! | module | |
+//! |---|---|
+//! | `decode` | binary values into Arrow |
+//! | `discover` | which tables there are |
+//! | `error` | the server's errors as public ones |
+//! | `pool` | connections |
+//! | `tls` | rustls under them |
+
+mod decode;
+mod discover;
+mod error;
+mod pool;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::try_unfold;
+use futures::{FutureExt, StreamExt};
+use tokio_postgres::RowStream;
+use tokio_postgres::types::{ToSql, Type};
+use tollgate_catalog::Error;
+use tollgate_rewriter::{Parameter, Secured};
+
+use crate::admission::Admitted;
+use crate::embedded::{output_schema, shape};
+use crate::{BatchStream, Warehouse};
+
+pub use discover::{Discovery, discover};
+pub use tls::trusting;
+
+use decode::Rows;
+use error::public;
+use pool::{Lease, Pool};
+
+/// How to reach a server.
+#[derive(Clone)]
+pub struct Options {
+    /// Address, database, user and password.
+    pub server: tokio_postgres::Config,
+    /// TLS; without, only addresses of this machine are connected to.
+    pub tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
+    /// How long one statement may run at the server.
+    pub statement_timeout: Option<Duration>,
+}
+
+/// The address of a server, without a password.
+pub fn server(host: &str, port: u16, database: &str, user: &str) -> tokio_postgres::Config {
+    let mut server = tokio_postgres::Config::new();
+    server.host(host).port(port).dbname(database).user(user);
+    server
+}
+
+/// The warehouse.
+#[derive(Clone)]
+pub struct Postgres {
+    pool: Arc<Pool>,
+    begin: Arc<str>,
+}
+
+impl Postgres {
+    /// A warehouse that connects when it is asked to.
+    ///
+    /// # Errors
+    /// TLS is off and the server is elsewhere.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let begin = begin(options.statement_timeout);
+        Ok(Self { pool: Arc::new(Pool::new(options)?), begin: begin.into() })
+    }
+
+    async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
+        let rendering = secured.for_postgres()?;
+        let mut lease = self.pool.lease().await?;
+        let expected = decode::columns(secured.output())?;
+        let types: Vec<Type> = rendering
+            .parameters()
+            .iter()
+            .map(|parameter| match parameter {
+                Parameter::Text(_) => Type::TEXT,
+                Parameter::Bytes(_) => Type::BYTEA,
+            })
+            .collect();
+        let values: Vec<&(dyn ToSql + Sync)> = rendering
+            .parameters()
+            .iter()
+            .map(|parameter| -> &(dyn ToSql + Sync) {
+                match parameter {
+                    Parameter::Text(text) => text,
+                    Parameter::Bytes(bytes) => bytes,
+                }
+            })
+            .collect();
+        let client = lease.client()?;
+        client.batch_execute(&self.begin).await.map_err(public)?;
+        let statement =
+            client.prepare_typed(rendering.text(), &types).await.map_err(error::planning)?;
+        let same = statement.columns().len() == expected.len()
+            && statement
+                .columns()
+                .iter()
+                .zip(&expected)
+                .all(|(column, expected)| column.type_().oid() == expected.oid());
+        if !same {
+            return Err(Error::internal("the server's columns aren't those of the query"));
+        }
+        let rows = client.query_raw(&statement, values).await.map_err(public)?;
+        let schema = output_schema(secured);
+        let state = Running { rows: Box::pin(rows), decoder: Rows::new(expected), lease };
+        let batches = try_unfold(state, |mut state| async move {
+            let batch = state.next().await?;
+            Ok(batch.map(|batch| (batch, state)))
+        });
+        Ok(batches.map(move |batch| shape(batch?, &schema)).boxed())
+    }
+}
+
+/// Begins a transaction in which every setting that changes what a text means is ours.
+fn begin(timeout: Option<Duration>) -> String {
+    let timeout = timeout.map_or(0, |timeout| timeout.as_millis().clamp(1, 1 << 30));
+    format!(
+        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+         SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL TimeZone = 'UTC'; \
+         SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; \
+         SET LOCAL standard_conforming_strings = on; SET LOCAL transform_null_equals = off; \
+         SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
+         SET LOCAL array_nulls = on; SET LOCAL row_security = on; \
+         SET LOCAL statement_timeout = {timeout}"
+    )
+}
+
+impl Warehouse for Postgres {
+    fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
+        self.stream(query.secured()).boxed()
+    }
+}
+
+/// A query whose rows are coming.
+struct Running {
+    rows: std::pin::Pin<Box<RowStream>>,
+    decoder: Rows,
+    lease: Lease,
+}
+
+impl Running {
+    /// The next rows, as many as make a batch.
+    async fn next(&mut self) -> Result<Option<arrow::record_batch::RecordBatch>, Error> {
+        if self.lease.is_done() {
+            return Ok(None);
+        }
+        while let Some(row) = self.rows.next().await {
+            self.decoder.push(&row.map_err(public)?)?;
+            if self.decoder.is_full() {
+                return self.decoder.take().map(Some);
+            }
+        }
+        self.lease.finish().await?;
+        if self.decoder.is_empty() { Ok(None) } else { self.decoder.take().map(Some) }
+    }
+}
