@@ -11,7 +11,8 @@ use tollgate_catalog::{Error, ErrorKind};
 use tollgate_policy::{Predicates, SecuredColumn, SecuredTable};
 use tollgate_rewriter::OutputColumn;
 
-use crate::pipeline::{Caller, Gateway, Named, Statement};
+use crate::pipeline::{Caller, Gateway, Statement};
+use crate::sight::Named;
 use crate::state::circumstances;
 
 /// The columns of the answer.

@@ -6,25 +6,23 @@ use std::time::Duration;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use parking_lot::{Mutex, RwLock};
-use tollgate_catalog::{Error, Snapshot, Table, TableName};
+use tollgate_catalog::{Error, Snapshot};
 use tollgate_identity::Principal;
-use tollgate_policy::{Bundle, Circumstances, Denied, NamesTables, Standing};
+use tollgate_policy::Bundle;
 use tollgate_rewriter::statement::Body;
-use tollgate_rewriter::{
-    Engine, OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts, VisibleTable,
-    VisibleTables,
-};
+use tollgate_rewriter::{Engine, OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
 use tollgate_warehouse::admission::{Admission, Admitted};
 use tollgate_warehouse::embedded;
 use tollgate_warehouse::{BatchStream, Warehouse};
 
-use crate::audit::{Audit, Decision, Ending, Meter};
+use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
-use crate::introspect::{self, SystemRelations, View, VisibleColumn};
+use crate::introspect::{self, SystemRelations, View};
 use crate::plans::{CacheCounts, Key, Plans};
 use crate::results::Results;
 use crate::revocation::{Entry, Open, revoked};
-use crate::state::{State, circumstances, no_active_role};
+use crate::sight::{Visible, denied, visible};
+use crate::state::{State, circumstances};
 use crate::stream::{RowStream, canceled, timed_out};
 use crate::system::SystemCatalogs;
 
@@ -220,60 +218,6 @@ pub(crate) struct Caller<'a> {
     pub(crate) generation: u64,
     pub(crate) application: &'a str,
     pub(crate) timeout: Option<Duration>,
-}
-
-/// The principal's own view of the catalog: what it hides doesn't exist.
-struct Visible<'a> {
-    state: &'a State,
-    principal: &'a Principal,
-    circumstances: &'a Circumstances,
-    standing: &'a Standing,
-}
-
-impl VisibleTables for Visible<'_> {
-    fn table(&self, name: &TableName) -> Option<VisibleTable> {
-        let table = self.state.snapshot.table(name)?;
-        let columns = self.state.bundle.visible(self.principal, self.standing, table)?;
-        Some(VisibleTable { table: Arc::clone(table), columns })
-    }
-}
-
-/// The error of a denial: that of a table which doesn't exist.
-fn denied(denied: Denied) -> Error {
-    match denied {
-        Denied::Table(TableName { schema, table }) => {
-            Error::undefined_table(&format!("{schema}.{table}"))
-        }
-        Denied::NoActiveRole => no_active_role(),
-    }
-}
-
-/// One table, as if a statement named it.
-pub(crate) struct Named(pub(crate) [Arc<Table>; 1]);
-
-impl NamesTables for Named {
-    fn tables(&self) -> &[Arc<Table>] {
-        &self.0
-    }
-}
-
-/// What a principal may see of a table: what a statement that names it would be permitted.
-fn visible(
-    bundle: &Arc<Bundle>,
-    principal: &Arc<Principal>,
-    circumstances: &Circumstances,
-    standing: &Standing,
-    table: &Arc<Table>,
-) -> Option<introspect::VisibleTable> {
-    bundle.visible(principal, standing, table)?;
-    let named = Named([Arc::clone(table)]);
-    let permit = tollgate_policy::decide(bundle, principal, circumstances, named).ok()?;
-    let [secured] = permit.into_parts().tables.try_into().ok()?;
-    let columns = secured.columns().iter();
-    let columns = columns
-        .map(|column| VisibleColumn { index: column.index, masked: column.mask.is_some() })
-        .collect();
-    Some(introspect::VisibleTable { table: Arc::clone(table), columns })
 }
 
 impl Gateway {
@@ -505,55 +449,5 @@ impl Gateway {
             crate::settings::described(&caller.facts.settings),
             caller.facts.backend_pid,
         ))
-    }
-
-    fn permitted(&self, id: &str, caller: &Caller<'_>, secured: &Secured) -> crate::audit::Pending {
-        self.audit.decide(Decision {
-            id,
-            principal: caller.principal.name(),
-            roles: secured.roles().iter().map(String::as_str).collect(),
-            address: caller.principal.address().to_string(),
-            application: caller.application,
-            sql: secured.sql(),
-            secured_sql: Some(secured.secured_sql()),
-            bundle: secured.bundle_hash(),
-            snapshot: secured.snapshot_version(),
-            tables: secured.tables().iter().map(ToString::to_string).collect(),
-            policies: secured
-                .policies()
-                .iter()
-                .map(|policy| {
-                    format!("{} {} at {}:{}", policy.kind, policy.name, policy.file, policy.line)
-                })
-                .collect(),
-            outcome: "permitted",
-            error: None,
-        })
-    }
-
-    fn refused(
-        &self,
-        id: &str,
-        caller: &Caller<'_>,
-        statement: &Statement,
-        error: &Error,
-    ) -> crate::audit::Pending {
-        let state = self.state();
-        let roles = state.bundle.roles_of(caller.principal);
-        self.audit.decide(Decision {
-            id,
-            principal: caller.principal.name(),
-            roles: roles.iter().map(String::as_str).collect(),
-            address: caller.principal.address().to_string(),
-            application: caller.application,
-            sql: statement.sql(),
-            secured_sql: None,
-            bundle: state.bundle.hash(),
-            snapshot: state.snapshot.version(),
-            tables: Vec::new(),
-            policies: Vec::new(),
-            outcome: "denied",
-            error: Some(error.kind().label()),
-        })
     }
 }

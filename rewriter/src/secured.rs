@@ -74,6 +74,7 @@
 //! ```
 
 mod again;
+mod bind;
 mod describe;
 mod key;
 
@@ -81,9 +82,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion_common::ParamValues;
-use datafusion_common::ScalarValue;
-use datafusion_common::metadata::ScalarAndMetadata;
 use datafusion_expr::{LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
 use tollgate_catalog::{Error, ErrorKind, Table, TableName};
@@ -93,7 +91,6 @@ use tollgate_policy::{Permit, PermitParts, PolicyRef, SecuredTable, Standing};
 use crate::functions::Registry;
 use crate::lineage;
 use crate::plan::{self, Sources};
-use crate::planner_error::public;
 use crate::relation::SecuredSource;
 use crate::render::{self, Rendering};
 use crate::resolve::{Resolved, Seen};
@@ -422,59 +419,6 @@ impl Prepared {
     /// The plan as the user may see it: secured relations are leaves, so no policy shows.
     pub fn explain(&self) -> String {
         deep(self.bound.meaning.operators, || self.plan.display_indent().to_string())
-    }
-
-    /// Gives the parameters their values, for one execution.
-    ///
-    /// # Errors
-    /// A wrong number of values, or a value of another type.
-    pub fn bind(&self, values: Vec<ScalarValue>) -> Result<Secured, Error> {
-        if values.len() != self.bound.meaning.parameters.len() {
-            return Err(Error::new(
-                ErrorKind::ProtocolViolation,
-                format!(
-                    "the statement needs {} parameters, but {} were given",
-                    self.bound.meaning.parameters.len(),
-                    values.len()
-                ),
-            ));
-        }
-        let typed = values.iter().zip(&self.bound.meaning.parameters);
-        for (number, (value, data_type)) in typed.enumerate() {
-            if value.data_type() != *data_type && !same_family(&value.data_type(), data_type) {
-                return Err(Error::new(
-                    ErrorKind::DatatypeMismatch,
-                    format!("parameter ${} has another type than the statement says", number + 1),
-                ));
-            }
-        }
-        let plan = if values.is_empty() {
-            // Its inputs are shared, but its own expressions are copied.
-            deep(self.bound.meaning.operators, || self.plan.clone())
-        } else {
-            let values = values.into_iter().map(ScalarAndMetadata::from).collect();
-            deep(self.bound.meaning.operators, || {
-                self.plan.clone().replace_params_with_values(&ParamValues::List(values))
-            })
-            .map_err(public)?
-        };
-        Ok(Secured { bound: Arc::clone(&self.bound), plan })
-    }
-}
-
-/// A decimal or a time of another precision is still one: values are never rounded to fit.
-fn same_family(value: &DataType, wanted: &DataType) -> bool {
-    let decimal = |of: &DataType| matches!(of, DataType::Decimal128(..) | DataType::Decimal256(..));
-    match (value, wanted) {
-        (DataType::Null, _) | (DataType::Time64(_), DataType::Time64(_)) => true,
-        (DataType::Timestamp(_, zone), DataType::Timestamp(_, wanted)) => {
-            zone.is_some() == wanted.is_some()
-        }
-        (DataType::List(value), DataType::List(wanted)) => {
-            value.data_type() == wanted.data_type()
-                || same_family(value.data_type(), wanted.data_type())
-        }
-        (value, wanted) => decimal(value) && decimal(wanted),
     }
 }
 

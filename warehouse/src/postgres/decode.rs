@@ -370,6 +370,14 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "tests"
+    )]
+
     use super::numeric;
 
     fn raw(weight: i16, sign: u16, digits: &[u16]) -> Vec<u8> {

@@ -1,0 +1,64 @@
+//! What the audit trail is told of a decision.
+
+use tollgate_catalog::Error;
+use tollgate_rewriter::Secured;
+
+use crate::audit::Decision;
+use crate::pipeline::{Caller, Gateway, Statement};
+
+impl Gateway {
+    pub(crate) fn permitted(
+        &self,
+        id: &str,
+        caller: &Caller<'_>,
+        secured: &Secured,
+    ) -> crate::audit::Pending {
+        self.audit.decide(Decision {
+            id,
+            principal: caller.principal.name(),
+            roles: secured.roles().iter().map(String::as_str).collect(),
+            address: caller.principal.address().to_string(),
+            application: caller.application,
+            sql: secured.sql(),
+            secured_sql: Some(secured.secured_sql()),
+            bundle: secured.bundle_hash(),
+            snapshot: secured.snapshot_version(),
+            tables: secured.tables().iter().map(ToString::to_string).collect(),
+            policies: secured
+                .policies()
+                .iter()
+                .map(|policy| {
+                    format!("{} {} at {}:{}", policy.kind, policy.name, policy.file, policy.line)
+                })
+                .collect(),
+            outcome: "permitted",
+            error: None,
+        })
+    }
+
+    pub(crate) fn refused(
+        &self,
+        id: &str,
+        caller: &Caller<'_>,
+        statement: &Statement,
+        error: &Error,
+    ) -> crate::audit::Pending {
+        let state = self.state();
+        let roles = state.bundle.roles_of(caller.principal);
+        self.audit.decide(Decision {
+            id,
+            principal: caller.principal.name(),
+            roles: roles.iter().map(String::as_str).collect(),
+            address: caller.principal.address().to_string(),
+            application: caller.application,
+            sql: statement.sql(),
+            secured_sql: None,
+            bundle: state.bundle.hash(),
+            snapshot: state.snapshot.version(),
+            tables: Vec::new(),
+            policies: Vec::new(),
+            outcome: "denied",
+            error: Some(error.kind().label()),
+        })
+    }
+}
