@@ -369,6 +369,7 @@ impl Rows {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     #![allow(
         clippy::unwrap_used,
