@@ -369,7 +369,6 @@ impl Rows {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     #![allow(
         clippy::unwrap_used,

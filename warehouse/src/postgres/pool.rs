@@ -1,5 +1,6 @@
 //! Connections: one for each query that runs, kept for the next when it ended well.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use super::tls::Rustls;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request to cancel may take.
 const CANCEL: Duration = Duration::from_secs(5);
+/// How often it is made, and how long is waited for the query's end in between.
+const CANCELS: usize = 600;
+const PAUSE: Duration = Duration::from_millis(500);
 /// Connections that wait for a query. How many there are in all, admission bounds.
 const IDLE: usize = 16;
 
@@ -122,10 +126,16 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         let (cancel, tls) = (client.cancel_token(), self.pool.tls.clone());
-        // The connection goes when the request has been made, else the server might not be asked.
         self.runtime.spawn(async move {
-            let _ = timeout(CANCEL, cancel.cancel_query(tls)).await;
-            drop(client);
+            // Answered once the server has ended what stands before it. A request that comes before
+            // the server has begun that is lost, so it is made until then.
+            let mut ended = pin!(client.batch_execute("ROLLBACK"));
+            for _ in 0..CANCELS {
+                let _ = timeout(CANCEL, cancel.cancel_query(tls.clone())).await;
+                if timeout(PAUSE, &mut ended).await.is_ok() {
+                    break;
+                }
+            }
         });
     }
 }
