@@ -272,8 +272,13 @@ impl Gateway {
         visible: &Visible<'_>,
     ) -> Result<Arc<Prepared>, Error> {
         let State { snapshot, bundle } = visible.state;
-        let key = Key::new(statement.sql(), caller.facts, hints, snapshot, visible.standing);
-        if let Some(prepared) = self.again(&key, visible, caller.principal)? {
+        let key = statement
+            .parsed()
+            .is_as_written()
+            .then(|| Key::new(statement.sql(), caller.facts, hints, snapshot, visible.standing));
+        if let Some(key) = &key
+            && let Some(prepared) = self.again(key, visible, caller.principal)?
+        {
             return Ok(prepared);
         }
         self.plans.counts.miss();
@@ -289,7 +294,9 @@ impl Gateway {
                 .map_err(denied)?;
         let version = snapshot.version();
         let prepared = Arc::new(tollgate_rewriter::secure(permit, &self.registry, version, hints)?);
-        self.plans.keep(key, &prepared);
+        if let Some(key) = key {
+            self.plans.keep(key, &prepared);
+        }
         Ok(prepared)
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use tollgate_catalog::{Error, ErrorKind};
@@ -57,7 +58,8 @@ impl Open {
     pub(crate) fn session(&self, principal: &Arc<Principal>) -> Entry {
         let (id, token) = self.token();
         self.inner.sessions.lock().insert(id, (Arc::clone(principal), token.clone()));
-        Entry { open: self.clone(), id, token, kind: Kind::Session }
+        let _expiry = Expiry::of(principal, &token);
+        Entry { open: self.clone(), id, token, kind: Kind::Session, _expiry }
     }
 
     /// Notes a query that is about to start. `state` is asked after that: it may have been replaced
@@ -72,7 +74,8 @@ impl Open {
         if !holds(prepared, &state()) {
             token.cancel();
         }
-        Entry { open: self.clone(), id, token, kind: Kind::Query }
+        let _expiry = Expiry::of(prepared.principal(), &token);
+        Entry { open: self.clone(), id, token, kind: Kind::Query, _expiry }
     }
 
     fn token(&self) -> (u64, CancelToken) {
@@ -99,6 +102,34 @@ impl Open {
     }
 }
 
+/// Ends what is open with the authentication that it rests on.
+#[derive(Debug)]
+struct Expiry(tokio::task::JoinHandle<()>);
+
+impl Expiry {
+    /// Nothing if the authentication doesn't end by itself.
+    fn of(principal: &Principal, open: &CancelToken) -> Option<Self> {
+        principal.expires().map(|end| Self::at(end, open))
+    }
+
+    /// At `end`, in seconds since 1970.
+    fn at(end: u64, open: &CancelToken) -> Self {
+        let end = UNIX_EPOCH.checked_add(Duration::from_secs(end));
+        let left = end.and_then(|end| end.duration_since(SystemTime::now()).ok());
+        let open = open.clone();
+        Self(tokio::spawn(async move {
+            tokio::time::sleep(left.unwrap_or_default()).await;
+            open.cancel();
+        }))
+    }
+}
+
+impl Drop for Expiry {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Session,
@@ -112,6 +143,7 @@ pub(crate) struct Entry {
     id: u64,
     token: CancelToken,
     kind: Kind,
+    _expiry: Option<Expiry>,
 }
 
 impl Entry {

@@ -5,7 +5,6 @@ mod rehearsal;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -90,7 +89,6 @@ pub struct Session {
     gateway: Arc<Gateway>,
     principal: Arc<Principal>,
     entry: Entry,
-    _expiry: Option<Expiry>,
     settings: Settings,
     /// Changes whenever a setting does, so that kept plans are left behind.
     generation: u64,
@@ -152,7 +150,6 @@ impl Session {
         let reported = settings.reported();
         let entry = gateway.open.session(&principal);
         let session = Session {
-            _expiry: principal.expires().map(|end| Expiry::at(end, entry.token())),
             entry,
             gateway,
             principal,
@@ -416,28 +413,6 @@ impl Session {
     /// all. The two share their names in PostgreSQL.
     pub fn take_deallocated(&mut self) -> Vec<Option<String>> {
         std::mem::take(&mut self.deallocated)
-    }
-}
-
-/// Ends a session with the authentication that it rests on.
-struct Expiry(tokio::task::JoinHandle<()>);
-
-impl Expiry {
-    /// At `end`, in seconds since 1970.
-    fn at(end: u64, session: &CancelToken) -> Self {
-        let end = UNIX_EPOCH.checked_add(Duration::from_secs(end));
-        let left = end.and_then(|end| end.duration_since(SystemTime::now()).ok());
-        let session = session.clone();
-        Self(tokio::spawn(async move {
-            tokio::time::sleep(left.unwrap_or_default()).await;
-            session.cancel();
-        }))
-    }
-}
-
-impl Drop for Expiry {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

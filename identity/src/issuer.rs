@@ -16,6 +16,7 @@ use jsonwebtoken::jwk::{
     AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use ring::digest;
 use serde_json::{Map, Value};
 
 use crate::error::{AuthError, IssuerError};
@@ -48,10 +49,22 @@ pub struct IssuerSettings {
 /// An issuer of tokens, and its keys.
 pub struct Issuer {
     settings: IssuerSettings,
+    /// Of the settings: with others, other principals would come of the same tokens.
+    hash: Hash,
     keys: Vec<Key>,
 }
 
+pub(crate) type Hash = [u8; 32];
+
+fn hash(text: &str) -> Hash {
+    let mut hash = Hash::default();
+    hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+    hash
+}
+
 struct Key {
+    /// Of the key as it is written.
+    hash: Hash,
     id: Option<String>,
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
@@ -65,11 +78,12 @@ impl Issuer {
     pub fn new(settings: IssuerSettings, jwks: &str) -> Result<Self, IssuerError> {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| IssuerError::Form)?;
         let keys: Vec<Key> = set.keys.iter().filter_map(key).collect();
-        if keys.is_empty() { Err(IssuerError::Empty) } else { Ok(Self { settings, keys }) }
+        let hash = hash(&format!("{settings:?}"));
+        if keys.is_empty() { Err(IssuerError::Empty) } else { Ok(Self { settings, hash, keys }) }
     }
 
-    /// The claims of a token that this issuer signed for us and that is good now.
-    fn claims(&self, token: &str, now: u64) -> Option<Claims> {
+    /// The claims of a token that this issuer signed for us and that is good now, and the key's hash.
+    fn claims(&self, token: &str, now: u64) -> Option<(Claims, Hash)> {
         if token.len() > LONGEST {
             return None;
         }
@@ -91,14 +105,13 @@ impl Issuer {
             key.algorithms.contains(&algorithm)
                 && (id.is_none() || key.id.is_none() || key.id.as_deref() == id)
         });
-        let claims = fitting
+        let (claims, key) = fitting
             .filter_map(|key| {
-                jsonwebtoken::decode::<Map<String, Value>>(token, &key.key, &validation).ok()
+                let token = jsonwebtoken::decode::<Map<_, _>>(token, &key.key, &validation).ok()?;
+                Some((Claims(token.claims), key.hash))
             })
-            .next()?
-            .claims;
-        let claims = Claims(claims);
-        claims.are_for(&self.settings, now).then_some(claims)
+            .next()?;
+        claims.are_for(&self.settings, now).then_some((claims, key))
     }
 }
 
@@ -134,8 +147,8 @@ fn key(jwk: &Jwk) -> Option<Key> {
         Some(own) => of_kind.into_iter().filter(|kind| is(own, *kind)).collect(),
     };
     let key = DecodingKey::from_jwk(jwk).ok()?;
-    let id = jwk.common.key_id.clone();
-    (!algorithms.is_empty()).then_some(Key { id, algorithms, key })
+    let (id, hash) = (jwk.common.key_id.clone(), hash(&serde_json::to_string(jwk).ok()?));
+    (!algorithms.is_empty()).then_some(Key { hash, id, algorithms, key })
 }
 
 /// Whether the algorithm that a key names for itself is this one.
@@ -203,7 +216,7 @@ impl Claims {
 
 impl UserStore {
     /// The principal that another issuer's token stands for at the time `now`, in seconds since
-    /// 1970. It needs no entry in the user file, and has the attributes that the token says.
+    /// 1970. It must have no entry in the user file, and has the attributes that the token says.
     ///
     /// # Errors
     /// The same one for whatever is wrong with a token, also where no issuer is believed.
@@ -214,10 +227,11 @@ impl UserStore {
         now: u64,
     ) -> Result<Principal, AuthError> {
         let issuer = self.issuer().ok_or(AuthError::Token)?;
-        let claims = issuer.claims(token, now).ok_or(AuthError::Token)?;
+        let (claims, key) = issuer.claims(token, now).ok_or(AuthError::Token)?;
         let settings = &issuer.settings;
         let name = claims.text(&settings.user).filter(|name| Self::is_valid_name(name));
-        let name = name.ok_or(AuthError::Token)?;
+        // Who has a password comes with it: a provider can't give out its users' names.
+        let name = name.filter(|name| !self.has(name)).ok_or(AuthError::Token)?;
         let mut attributes = Attributes::new();
         for (attribute, claim) in &settings.attributes {
             let values = claims.texts(claim);
@@ -227,6 +241,8 @@ impl UserStore {
         }
         let attested = Attested {
             issuer: settings.issuer.clone(),
+            settings: issuer.hash,
+            key,
             expires: claims.time("exp").ok_or(AuthError::Token)?.saturating_add(settings.leeway),
             mfa: claims.texts("amr").iter().any(|method| settings.mfa.contains(method)),
             purpose: settings
@@ -241,9 +257,10 @@ impl UserStore {
 }
 
 impl Issuer {
-    /// Whose tokens they are.
-    pub(crate) fn name(&self) -> &str {
-        &self.settings.issuer
+    /// Whether a token would be believed now as it was then: the settings are the same, and the key
+    /// is there.
+    pub(crate) fn believes(&self, attested: &Attested) -> bool {
+        self.hash == attested.settings && self.keys.iter().any(|key| key.hash == attested.key)
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use ring::digest;
 
+use crate::issuer::Hash;
+
 /// What the user file says about a user: name → values.
 pub type Attributes = BTreeMap<String, Vec<String>>;
 
@@ -26,6 +28,9 @@ pub struct Principal {
 #[derive(Debug)]
 pub(crate) struct Attested {
     pub(crate) issuer: String,
+    /// Hashes of the issuer's settings, and of the key that signed.
+    pub(crate) settings: Hash,
+    pub(crate) key: Hash,
     /// When it ends, in seconds since 1970.
     pub(crate) expires: u64,
     pub(crate) mfa: bool,
@@ -63,9 +68,9 @@ impl Principal {
         Principal { attested: Some(attested), ..self }
     }
 
-    /// The issuer of the token that it authenticated with, if it was one.
-    pub(crate) fn issuer(&self) -> Option<&str> {
-        self.attested.as_ref().map(|attested| attested.issuer.as_str())
+    /// What the token says that it authenticated with, if it was one.
+    pub(crate) fn attests(&self) -> Option<&Attested> {
+        self.attested.as_ref()
     }
 
     /// When the authentication ends, in seconds since 1970; nothing if it doesn't by itself.
@@ -127,7 +132,9 @@ impl Principal {
         // The textual form of an address is unique per address.
         hash.text(&self.address.to_string());
         // When it ends isn't a part of who it is: a renewed token is the same principal's.
-        if let Some(Attested { issuer, expires: _, mfa, purpose }) = &self.attested {
+        if let Some(Attested { issuer, settings: _, key: _, expires: _, mfa, purpose }) =
+            &self.attested
+        {
             hash.text("attested");
             hash.text(issuer);
             hash.count(usize::from(*mfa));

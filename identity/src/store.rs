@@ -98,12 +98,18 @@ impl UserStore {
     /// Whether an authentication still stands: the user exists and has the same attributes, or its
     /// token's issuer is still believed. A new password ends no session.
     pub fn is_current(&self, principal: &Principal) -> bool {
-        if let Some(name) = principal.issuer() {
-            return self.issuer().is_some_and(|issuer| issuer.name() == name);
+        if let Some(attested) = principal.attests() {
+            return !self.has(principal.name())
+                && self.issuer().is_some_and(|issuer| issuer.believes(attested));
         }
         self.users
             .get(principal.name())
             .is_some_and(|user| user.attributes.as_ref() == principal.attributes())
+    }
+
+    /// Whether there is a user of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.users.contains_key(name)
     }
 
     /// The user file of this store. It holds the verifiers: keep it from other readers.

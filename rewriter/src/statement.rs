@@ -27,6 +27,8 @@ pub struct Parsed {
     body: Body,
     /// How many operators the whole text has: a chain of them is as deep as it is long.
     pub(crate) operators: usize,
+    /// Whether `sql` is what the client wrote. What the parser prints may be read in two ways.
+    as_written: bool,
 }
 
 /// What a statement is.
@@ -60,6 +62,11 @@ impl Parsed {
     /// The text of this statement alone.
     pub fn sql(&self) -> &Arc<str> {
         &self.sql
+    }
+
+    /// Whether its text is what the client wrote, so that equal texts are equal statements.
+    pub fn is_as_written(&self) -> bool {
+        self.as_written
     }
 
     /// What it is.
@@ -119,7 +126,7 @@ fn split(sql: &str, tokens: &[TokenWithSpan], operators: usize) -> Result<Vec<Pa
         }
         let text: Arc<str> = cursor.text(part).into();
         let body = body(part, &words, &text, operators)?;
-        statements.push(Parsed { sql: text, body, operators });
+        statements.push(Parsed { sql: text, body, operators, as_written: true });
     }
     Ok(statements)
 }
@@ -262,7 +269,10 @@ fn classify(statement: Statement, text: &str, operators: usize) -> Result<Body, 
                 return Err(Error::not_supported("PREPARE of this statement"));
             };
             let name = tollgate_catalog::id::fold(&name.value, name.quote_style.is_some());
-            Ok(Body::Prepare { name, query: Arc::new(Parsed { sql, body, operators }) })
+            Ok(Body::Prepare {
+                name,
+                query: Arc::new(Parsed { sql, body, operators, as_written: false }),
+            })
         }
         Statement::Execute {
             name: Some(name),

@@ -112,6 +112,21 @@ fn a_token_is_who_it_says_with_what_it_says() {
     assert_eq!((less.mfa(), less.purpose()), (false, None));
     assert_ne!(less.fingerprint(), ana.fingerprint());
 
+    // A key that was withdrawn, other settings, or a password user of that name.
+    let again = |settings: IssuerSettings, keys: Value| {
+        let issuer = Issuer::new(settings, &json!({ "keys": keys }).to_string()).unwrap();
+        UserStore::parse("").unwrap().with_issuer(Some(Arc::new(issuer)))
+    };
+    assert!(again(settings(), json!([signer.jwk("one")])).is_current(&ana));
+    assert!(!again(settings(), json!([Signer::new().jwk("one")])).is_current(&ana));
+    let other = IssuerSettings { audience: "other".to_owned(), ..settings() };
+    assert!(!again(other, json!([signer.jwk("one")])).is_current(&ana));
+    let verifier = crate::Verifier::from_password("pencil", 4096, b"0123456789abcdef").unwrap();
+    let known = again(settings(), json!([signer.jwk("one")]));
+    let known = known.with_user("ana@acme.test", verifier, BTreeMap::new());
+    assert!(!known.is_current(&ana));
+    assert_eq!(known.verify_issued_token(&token, HERE, NOW).unwrap_err(), AuthError::Token);
+
     // Whose issuer isn't believed any more isn't current, and gets in no more.
     let without = store.reload("").unwrap();
     assert!(!without.is_current(&ana));

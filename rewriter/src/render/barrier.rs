@@ -342,6 +342,10 @@ impl Row<'_> {
 fn is_total_cast(from: &DataType, to: &DataType) -> bool {
     let text =
         |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    if let (DataType::Decimal128(..), DataType::Decimal128(..)) = (from, to) {
+        // A column may hold more than its type says; a cast to that very type isn't printed.
+        return from == to;
+    }
     from == to
         || *from == DataType::Null
         || types::widens(from, to)

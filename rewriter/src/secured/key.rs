@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use arrow::datatypes::DataType;
 use datafusion_common::Result as PlanResult;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::expr::WindowFunctionDefinition;
@@ -21,6 +22,10 @@ const MAX_OPERATORS: usize = 256;
 pub struct ResultKey {
     plan: LogicalPlan,
     relations: Vec<(TableName, LogicalPlan)>,
+    /// The statement and the types of its parameters: timestamps with and without a zone are equal
+    /// as values of a plan.
+    normalised: String,
+    parameters: Vec<DataType>,
     bundle_hash: String,
     snapshot_version: u64,
 }
@@ -50,6 +55,8 @@ impl Secured {
         Some(ResultKey {
             plan: self.plan.clone(),
             relations,
+            normalised: bound.meaning.normalised.clone(),
+            parameters: bound.meaning.parameters.clone(),
             bundle_hash: bound.bundle_hash.clone(),
             snapshot_version: bound.meaning.snapshot_version,
         })

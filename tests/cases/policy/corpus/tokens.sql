@@ -1,0 +1,3 @@
+-- Who comes with a token.
+GRANT ROLE analyst TO USER 'tess';
+GRANT ROLE analyst TO USER 'tom';
