@@ -43,6 +43,12 @@ impl Snapshot {
         self.tables.values()
     }
 
+    /// Whether a schema of that name holds a table.
+    pub fn has_schema(&self, name: &str) -> bool {
+        let first = self.tables.range(TableName::new(name, "")..).next();
+        first.is_some_and(|(table, _)| table.schema == name)
+    }
+
     /// All schemas that hold a table, by name, each once.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
         let mut last = None;

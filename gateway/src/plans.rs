@@ -41,7 +41,7 @@ impl Key {
     ) -> Self {
         // A schema of the user's own makes a path of its own; where there is none, the name is
         // like no name at all.
-        let own = snapshot.tables().any(|table| table.name.schema == facts.user)
+        let own = snapshot.has_schema(&facts.user)
             || facts.user.starts_with("pg_")
             || facts.user == "information_schema";
         let path = facts.path().zip(&facts.search_path);

@@ -5,10 +5,10 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::plans::Counts;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
 use moka::Expiry;
@@ -17,8 +17,12 @@ use tollgate_catalog::Error;
 use tollgate_rewriter::{ResultKey, Secured};
 use tollgate_warehouse::BatchStream;
 
+use crate::plans::Counts;
+
 /// The part of the room that one result may take.
 const SHARE: u64 = 16;
+/// The part of it that copies may take beside, while their results stream.
+const COPIES: u64 = 4;
 /// What an entry takes beside its batches, in bytes.
 const ENTRY: usize = 16 << 10;
 
@@ -26,6 +30,9 @@ const ENTRY: usize = 16 << 10;
 pub(crate) struct Results {
     kept: Cache<Arc<ResultKey>, Arc<Kept>>,
     largest: usize,
+    /// What copies of results that still stream may take together, and take.
+    room: usize,
+    taken: Arc<AtomicUsize>,
     pub(crate) counts: Counts,
 }
 
@@ -63,8 +70,14 @@ impl Results {
         };
         let kept = Cache::builder().weigher(weight).max_capacity(bytes).expire_after(Age).build();
         // A weight is 32 bits.
-        let largest = (bytes / SHARE).min(1 << 30);
-        Self { kept, largest: usize::try_from(largest).unwrap_or(0), counts: Counts::default() }
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(0);
+        Self {
+            kept,
+            largest: size((bytes / SHARE).min(1 << 30)),
+            room: size(bytes / COPIES),
+            taken: Arc::default(),
+            counts: Counts::default(),
+        }
     }
 
     /// Where the result of this query may be kept, as old as it is from now on; nothing if it may
@@ -73,9 +86,9 @@ impl Results {
         if self.largest == 0 {
             return None;
         }
-        let age = secured.cache_for().filter(|age| !age.is_zero())?;
+        let (key, age) = secured.result_key()?;
         let until = Instant::now().checked_add(age)?;
-        Some(Place { key: Arc::new(secured.result_key()?), until })
+        Some(Place { key: Arc::new(key), until })
     }
 
     /// The result that is kept there.
@@ -93,14 +106,10 @@ impl Results {
 
     /// Passes a result on and keeps it, once it has come to its end and if it isn't too large.
     pub(crate) fn keep(&self, place: Place, batches: BatchStream) -> BatchStream {
-        let tee = Tee {
-            batches,
-            copy: Some((Vec::new(), 0)),
-            place: Some(place),
-            kept: self.kept.clone(),
-            largest: self.largest,
-        };
-        tee.boxed()
+        let copy = Draft { batches: Vec::new(), bytes: 0, taken: Arc::clone(&self.taken) };
+        let (largest, room) = (self.largest, self.room);
+        Tee { batches, filling: Some((place, copy)), kept: self.kept.clone(), largest, room }
+            .boxed()
     }
 
     /// Another catalog or other policies are in force: the old results only take room.
@@ -112,11 +121,36 @@ impl Results {
 /// A stream whose batches are shared with a copy of it.
 struct Tee {
     batches: BatchStream,
-    /// The batches so far and their bytes; nothing once they are too many.
-    copy: Option<(Vec<RecordBatch>, usize)>,
-    place: Option<Place>,
+    /// The batches so far and where they belong; nothing once they are too many.
+    filling: Option<(Place, Draft)>,
     kept: Cache<Arc<ResultKey>, Arc<Kept>>,
     largest: usize,
+    room: usize,
+}
+
+/// Batches of a result that still streams. Dropping it gives its room back.
+struct Draft {
+    batches: Vec<RecordBatch>,
+    bytes: usize,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Draft {
+    /// Adds a batch, if there is room for it; says whether.
+    fn add(&mut self, batch: &RecordBatch, largest: usize, room: usize) -> bool {
+        // Of the buffers whole, which a slice keeps too.
+        let size = batch.get_array_memory_size();
+        let before = self.taken.fetch_add(size, Ordering::Relaxed);
+        self.bytes = self.bytes.saturating_add(size);
+        self.batches.push(batch.clone());
+        self.bytes <= largest && before.saturating_add(size) <= room
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Stream for Tee {
@@ -127,23 +161,18 @@ impl Stream for Tee {
         let Poll::Ready(item) = this.batches.poll_next_unpin(context) else { return Poll::Pending };
         match &item {
             Some(Ok(batch)) => {
-                if let Some((batches, bytes)) = &mut this.copy {
-                    // Of the buffers whole, which a slice keeps too.
-                    *bytes = bytes.saturating_add(batch.get_array_memory_size());
-                    if *bytes > this.largest {
-                        this.copy = None;
-                    } else {
-                        batches.push(batch.clone());
-                    }
+                if let Some((_, copy)) = &mut this.filling
+                    && !copy.add(batch, this.largest, this.room)
+                {
+                    this.filling = None;
                 }
             }
             // Half a result is none.
-            Some(Err(_)) => this.copy = None,
+            Some(Err(_)) => this.filling = None,
             None => {
-                if let (Some((batches, bytes)), Some(Place { key, until })) =
-                    (this.copy.take(), this.place.take())
-                {
-                    this.kept.insert(key, Arc::new(Kept { batches, bytes, until }));
+                if let Some((Place { key, until }, mut copy)) = this.filling.take() {
+                    let batches = std::mem::take(&mut copy.batches);
+                    this.kept.insert(key, Arc::new(Kept { batches, bytes: copy.bytes, until }));
                 }
             }
         }

@@ -305,6 +305,51 @@ pub(crate) fn check(plan: &LogicalPlan, registry: &Registry) -> Result<(), Error
     Ok(())
 }
 
+/// The plan of the query that this very expression asks. Every variant is named: one that asks and
+/// were missed would hide what it reads.
+pub(crate) fn subquery(expr: &Expr) -> Option<&LogicalPlan> {
+    match expr {
+        Expr::Exists(exists) => Some(&exists.subquery.subquery),
+        Expr::InSubquery(lookup) => Some(&lookup.subquery.subquery),
+        Expr::SetComparison(comparison) => Some(&comparison.subquery.subquery),
+        Expr::ScalarSubquery(inner) => Some(&inner.subquery),
+        Expr::Alias(_)
+        | Expr::Column(_)
+        | Expr::ScalarVariable(..)
+        | Expr::Literal(..)
+        | Expr::BinaryExpr(_)
+        | Expr::Like(_)
+        | Expr::SimilarTo(_)
+        | Expr::Not(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsNotUnknown(_)
+        | Expr::Negative(_)
+        | Expr::Between(_)
+        | Expr::Case(_)
+        | Expr::Cast(_)
+        | Expr::TryCast(_)
+        | Expr::ScalarFunction(_)
+        | Expr::AggregateFunction(_)
+        | Expr::WindowFunction(_)
+        | Expr::HigherOrderFunction(_)
+        | Expr::InList(_)
+        | Expr::GroupingSet(_)
+        | Expr::Placeholder(_)
+        | Expr::OuterReferenceColumn(..)
+        | Expr::Unnest(_)
+        | Expr::Lambda(_)
+        | Expr::LambdaVariable(_) => None,
+        #[expect(deprecated, reason = "the variant exists until upstream removes it")]
+        Expr::Wildcard { .. } => None,
+    }
+}
+
 fn refuse(what: &str) -> PlanResult<TreeNodeRecursion> {
     Err(DataFusionError::Internal(format!("the plan holds {what}")))
 }

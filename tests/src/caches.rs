@@ -2,6 +2,7 @@
 
 use crate::generator::Random;
 use crate::harness::gateway::{Caches, start_caching};
+use crate::harness::value::Value;
 use crate::harness::{self, client};
 use crate::noninterference::{canonical, statements};
 
@@ -27,7 +28,7 @@ fn sharing_crosses_no_principal() {
         let folder = world.postgres.scratch("caches");
         let (all, none) = (64 << 20, 0);
         let start = async |name: &str, room| {
-            let caches = Caches { plans: room, results: room };
+            let caches = Caches { plans: room, results: room, ..Caches::default() };
             start_caching(&world.folder, &folder.join(name), POLICIES, caches).await
         };
         let (keeps, bare) = (start("keeps.jsonl", all).await, start("bare.jsonl", none).await);
@@ -66,5 +67,27 @@ fn sharing_crosses_no_principal() {
         assert!(counts.result_hits > 500, "{counts:?}");
         let counts = bare.gateway.cache_counts();
         assert_eq!((counts.plan_hits, counts.result_hits), (0, 0), "{counts:?}");
+    });
+}
+
+/// A result rests on the tables that policies look into, too: who loses a row there must not be shown
+/// what it gave until the result is too old.
+#[test]
+fn results_are_no_older_than_what_policies_look_into_allows() {
+    harness::run(async {
+        let world = harness::world().await;
+        let folder = world.postgres.scratch("looked-into");
+        let policies = ["policy/corpus/roles.sql", "policy/corpus/mapped.sql"];
+        for (silent, hits) in [("", 1), ("crm.tenants", 0), ("crm.orders", 0)] {
+            let caches = Caches { plans: 0, results: 64 << 20, silent };
+            let audit = folder.join(format!("without-{silent}.jsonl"));
+            let gateway = start_caching(&world.folder, &audit, &policies, caches).await;
+            let ana = gateway.connect("ana").await;
+            for _ in 0..2 {
+                let answer = ana.simple("SELECT count(*) FROM crm.orders").await;
+                assert_ne!(answer.rows(), [[Value::Number(0.0)]], "{silent}");
+            }
+            assert_eq!(gateway.gateway.cache_counts().result_hits, hits, "without {silent}");
+        }
     });
 }

@@ -44,7 +44,7 @@ async fn forwarding() -> (&'static World, &'static Running) {
         assert!(found.left_out.is_empty(), "{:?}", found.left_out);
         let audit = world.postgres.scratch("forwarded").join("audit.jsonl");
         let policies = ["policy/corpus/roles.sql", "policy/corpus/crm.sql"];
-        let caches = Caches { plans: 64 << 20, results: 0 };
+        let caches = Caches { plans: 64 << 20, results: 0, ..Caches::default() };
         start_over(found.tables, Arc::new(warehouse), &audit, &policies, caches).await
     };
     (world, GATEWAY.get_or_init(start).await)
@@ -106,7 +106,7 @@ fn masks_give_the_same_values_in_both_warehouses() {
         let embedded = start_with(&folder, &audit("masks embedded"), &policies).await;
         let warehouse = warehouse(&world.postgres.dsn(name));
         let tables = discover(&warehouse, &[name.to_owned()]).await.unwrap().tables;
-        let caches = Caches { plans: 0, results: 0 };
+        let caches = Caches { plans: 0, results: 0, ..Caches::default() };
         let audit = audit("masks forwarded");
         let forwarded = start_over(tables, Arc::new(warehouse), &audit, &policies, caches).await;
         let (ana, other) = (embedded.connect("ana").await, forwarded.connect("ana").await);
@@ -274,7 +274,7 @@ fn faults_are_told_and_pass() {
         let tables = discover(slow.as_ref().unwrap(), &schemas).await.unwrap().tables;
         let audit = world.postgres.scratch("slow").join("audit.jsonl");
         let policies = ["policy/corpus/roles.sql", "policy/corpus/crm.sql"];
-        let caches = Caches { plans: 0, results: 0 };
+        let caches = Caches { plans: 0, results: 0, ..Caches::default() };
         let slow = start_over(tables, Arc::new(slow.unwrap()), &audit, &policies, caches).await;
         let ana = slow.connect("ana").await;
         let answer = ana.simple(long).await;
@@ -286,7 +286,7 @@ fn faults_are_told_and_pass() {
         let patient = warehouse(&world.postgres.dsn("faults"));
         let tables = discover(&patient, &schemas).await.unwrap().tables;
         let audit = world.postgres.scratch("patient").join("audit.jsonl");
-        let caches = Caches { plans: 0, results: 0 };
+        let caches = Caches { plans: 0, results: 0, ..Caches::default() };
         let patient = start_over(tables, Arc::new(patient), &audit, &policies, caches).await;
         let ana = patient.connect("ana").await;
         let running = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tollgate' \

@@ -19,6 +19,7 @@ use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use tollgate_catalog::Error;
 
 use super::types;
+use crate::plan::subquery;
 use crate::relation::SecuredSource;
 
 /// Functions that can't fail in PostgreSQL, whatever their arguments, and take no longer for one value
@@ -75,16 +76,6 @@ impl Needed {
 /// Whether an expression asks another query.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(subquery(expr).is_some())).unwrap_or(true)
-}
-
-fn subquery(expr: &Expr) -> Option<&LogicalPlan> {
-    match expr {
-        Expr::Exists(exists) => Some(&exists.subquery.subquery),
-        Expr::InSubquery(lookup) => Some(&lookup.subquery.subquery),
-        Expr::SetComparison(comparison) => Some(&comparison.subquery.subquery),
-        Expr::ScalarSubquery(inner) => Some(&inner.subquery),
-        _ => None,
-    }
 }
 
 /// What a user's plan needs.

@@ -10,6 +10,7 @@ use tollgate_catalog::TableName;
 
 use super::OutputColumn;
 use crate::gate::DUPLICATE;
+use crate::plan::subquery;
 use crate::relation::SecuredSource;
 
 /// Writes a relation below the statement, for the audit record.
@@ -51,15 +52,10 @@ pub(super) fn describe_subqueries(
     let masks = secured.columns().iter().filter_map(|column| column.mask.as_ref());
     for expr in masks.map(|mask| &mask.expr).chain(secured.row_predicate()) {
         expr.apply(|expr| {
-            let subquery = match expr {
-                Expr::InSubquery(subquery) => &subquery.subquery,
-                Expr::Exists(subquery) => &subquery.subquery,
-                Expr::SetComparison(subquery) => &subquery.subquery,
-                Expr::ScalarSubquery(subquery) => subquery,
-                _ => return Ok(TreeNodeRecursion::Continue),
-            };
-            // Writing to a String can't fail.
-            let _ = writeln!(out, "{}", subquery.subquery.display_indent_schema());
+            if let Some(plan) = subquery(expr) {
+                // Writing to a String can't fail.
+                let _ = writeln!(out, "{}", plan.display_indent_schema());
+            }
             Ok(TreeNodeRecursion::Continue)
         })?;
     }
