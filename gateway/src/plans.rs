@@ -16,9 +16,10 @@ use tollgate_rewriter::{Parsed, Prepared, SessionFacts, USER};
 
 /// Texts that are longer aren't kept.
 const LONGEST: usize = 64 << 10;
-/// What a statement's tree takes, in bytes per byte of its text. Measured.
+/// About what a statement's tree takes, in bytes per byte of its text.
 const TREE: usize = 40;
-/// What a plan takes: in bytes, and per byte of its text. Measured.
+/// About what a plan takes: in bytes, and per byte of its text. Together: 1 500 statements of 483 bytes
+/// with joins, groups and windows took 112 kB each of the process, these give 108.
 const PLAN: (usize, usize) = (16 << 10, 150);
 
 /// Under what a plan is kept.

@@ -5,7 +5,8 @@
 //! - a literal that fits is an `integer`, so `sum(1)` is a `bigint` and `7 / 2` an `integer`;
 //! - `+`, `-` and `*` of whole numbers become calls that fail where the engine would wrap around;
 //! - `sum` of `bigint` and `avg` of whole numbers are numeric;
-//! - a dividend gets the digits that a quotient must have.
+//! - a quotient of decimals becomes a call that gives it enough digits and fails only if it doesn't
+//!   fit.
 //!
 //! A type that changes changes in all that is computed from it, also across subqueries.
 
@@ -26,9 +27,6 @@ use datafusion_expr::{
 
 use crate::functions::Registry;
 
-/// The least scale of a dividend. The engine adds 4 digits, PostgreSQL gives at least 16 significant
-/// ones; 14 digits after the point leave 18 before it within the engine's 38.
-const DIVIDEND_SCALE: i8 = 10;
 /// The most digits of a column that `avg` sums without running out of 38 for 10^9 rows.
 const SUMMED_DIGITS: u8 = 29;
 /// The stack that one level of a plan may need, in bytes.
@@ -39,6 +37,7 @@ pub(crate) struct Arithmetic {
     plus: Option<Arc<ScalarUDF>>,
     minus: Option<Arc<ScalarUDF>>,
     times: Option<Arc<ScalarUDF>>,
+    divide: Option<Arc<ScalarUDF>>,
 }
 
 /// What an expression stands in.
@@ -54,7 +53,12 @@ struct Place<'a> {
 impl Arithmetic {
     pub(crate) fn new(registry: &Registry) -> Self {
         let function = |name| registry.internal_udf(name);
-        Self { plus: function("tg_plus"), minus: function("tg_minus"), times: function("tg_times") }
+        Self {
+            plus: function("tg_plus"),
+            minus: function("tg_minus"),
+            times: function("tg_times"),
+            divide: function("tg_divide"),
+        }
     }
 
     /// Runs the pass.
@@ -235,7 +239,7 @@ impl Arithmetic {
         })
     }
 
-    fn binary(&self, mut binary: BinaryExpr, place: &Place<'_>) -> Result<Expr> {
+    fn binary(&self, binary: BinaryExpr, place: &Place<'_>) -> Result<Expr> {
         let checked = match binary.op {
             Operator::Plus => &self.plus,
             Operator::Minus => &self.minus,
@@ -243,16 +247,16 @@ impl Arithmetic {
             Operator::Divide => {
                 let types =
                     (binary.left.get_type(place.schema)?, binary.right.get_type(place.schema)?);
-                let scale = match types {
-                    (DataType::Decimal128(_, scale), other) if is_exact(&other) => scale,
-                    (integer, DataType::Decimal128(..)) if integer.is_integer() => 0,
-                    _ => return Ok(Expr::BinaryExpr(binary)),
+                let decimal = |of: &DataType| matches!(of, DataType::Decimal128(..));
+                let exact = is_exact(&types.0) && is_exact(&types.1);
+                let (Some(function), true) =
+                    (&self.divide, exact && (decimal(&types.0) || decimal(&types.1)))
+                else {
+                    return Ok(Expr::BinaryExpr(binary));
                 };
-                if scale < DIVIDEND_SCALE {
-                    let wide = DataType::Decimal128(38, DIVIDEND_SCALE);
-                    binary.left = Box::new(Expr::Cast(Cast::new(binary.left, wide)));
-                }
-                return Ok(Expr::BinaryExpr(binary));
+                let arguments = vec![*binary.left, *binary.right];
+                let call = ScalarFunction::new_udf(Arc::clone(function), arguments);
+                return Ok(Expr::ScalarFunction(call));
             }
             _ => return Ok(Expr::BinaryExpr(binary)),
         };

@@ -156,6 +156,7 @@ const SCALARS: &[(&str, &str, Totality)] = &[
 const INTERNAL: &[&str] = &[
     "generate_series",
     "tg_date_series",
+    "tg_divide",
     "tg_int2",
     "tg_int4",
     "tg_int8",

@@ -71,6 +71,8 @@ mod tidy;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod tpc;
+#[cfg(test)]
 mod views;
 #[cfg(test)]
 mod wire;

@@ -8,13 +8,16 @@ use crate::run::{Outcome, cache, command, on_path};
 
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
 const JDBC: &str = "/usr/share/java/postgresql.jar";
-const CLIENTS: [&str; 6] = [
+const CLIENTS: [&str; 9] = [
     "psycopg[binary]==3.3.9",
     "asyncpg==0.32.0",
     "SQLAlchemy==2.1.9",
     "adbc-driver-flightsql==1.13.0",
     "adbc-driver-manager==1.13.0",
     "pyarrow==26.0.1",
+    "duckdb==1.5.5",
+    "duckdb-extension-tpch==1.5.5",
+    "duckdb-extension-tpcds==1.5.5",
 ];
 
 /// Installs what is missing.

@@ -115,6 +115,7 @@ impl Printer {
                 self.invoke(function, &args)
             }
             ("tg_plus", [left, right]) => return self.operation(left, "+", right, row),
+            ("tg_divide", [left, right]) => self.quotient(left, right, &result, row)?,
             ("tg_minus", [left, right]) => return self.operation(left, "-", right, row),
             ("tg_times", [left, right]) => return self.operation(left, "*", right, row),
             ("tg_join", [left, right]) => return self.operation(left, "||", right, row),
@@ -231,6 +232,25 @@ impl Printer {
         row: Row<'_>,
     ) -> Result<String, Error> {
         Ok(format!("({} {op} {})", self.expr(left, row)?, self.expr(right, row)?))
+    }
+
+    /// A quotient of decimals, whose digits after the point PostgreSQL chooses by the values: at least as
+    /// many as the dividend has.
+    fn quotient(
+        &mut self,
+        left: &Expr,
+        right: &Expr,
+        result: &DataType,
+        row: Row<'_>,
+    ) -> Result<String, Error> {
+        let DataType::Decimal128(_, scale) = result else {
+            return Err(Error::internal("a quotient of other numbers"));
+        };
+        let (left, right) = (self.expr(left, row)?, self.expr(right, row)?);
+        let scale = self.integer(i64::from(*scale))?;
+        let left =
+            self.invoke("round", &format!("CAST({left} AS numeric), CAST({scale} AS integer)"));
+        Ok(format!("({left} / {right})"))
     }
 
     /// A call of one of PostgreSQL's own functions, whatever stands in other schemas.

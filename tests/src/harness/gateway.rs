@@ -105,8 +105,10 @@ pub async fn start_over(
     caches: Caches,
 ) -> Running {
     for table in &mut tables {
-        // The first column of every table is its key.
-        table.primary_key = vec![0];
+        // The first column of every table of the corpus is its key.
+        if !matches!(table.name.schema.as_str(), "h" | "ds") {
+            table.primary_key = vec![0];
+        }
         let says = caches.results > 0 && table.name.to_string() != caches.silent;
         table.cache_for = says.then_some(Duration::from_secs(3600));
         table.foreign_keys = foreign_key(table).into_iter().collect();

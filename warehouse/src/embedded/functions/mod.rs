@@ -16,6 +16,7 @@ mod number;
 mod output;
 mod pattern;
 mod plain;
+mod quotient;
 mod row;
 mod text;
 mod whole;
@@ -72,6 +73,7 @@ impl Functions {
             Arc::new(ScalarUDF::from(output::Text::new())),
             Arc::new(ScalarUDF::from(pattern::Pattern::new(false))),
             Arc::new(ScalarUDF::from(pattern::Pattern::new(true))),
+            Arc::new(ScalarUDF::from(quotient::Quotient::new())),
             Arc::new(ScalarUDF::from(row::Json::new(row::Source::List))),
             Arc::new(ScalarUDF::from(row::Json::new(row::Source::Row))),
             Arc::new(ScalarUDF::from(row::JsonText::of_json())),

@@ -196,7 +196,8 @@ fn whole(value: f64) -> Option<i128> {
     (value.abs() < 1e19).then_some(value as i128)
 }
 
-fn out_of_range() -> ArrowError {
+/// The error of a number that doesn't fit.
+pub(super) fn out_of_range() -> ArrowError {
     ArrowError::ExternalError(Box::new(DataFusionError::External(Box::new(Error::new(
         ErrorKind::NumericOutOfRange,
         "a value is out of range for its type",
