@@ -9,6 +9,8 @@
 //!
 //! `barrier`: what it costs that no expression of a user passes into a governed table: analytical
 //! queries, against a table that holds only the permitted rows.
+//!
+//! `tpc`: what governing the queries of TPC-H and TPC-DS costs.
 
 mod barrier;
 mod client;
@@ -20,6 +22,7 @@ mod rules;
 mod server;
 mod stages;
 mod streaming;
+mod tpc;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,8 +40,9 @@ fn main() -> ExitCode {
         }
         ["rules"] => rules::run(),
         ["barrier"] => in_folder(barrier::run),
+        ["tpc"] => in_folder(tpc::run),
         _ => Err(
-            "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier"
+            "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | tpc"
                 .into(),
         ),
     };
