@@ -189,7 +189,8 @@ impl RowStream {
                     meter.truncated();
                 }
                 self.stop();
-                Ok(batch.slice(0, usize::try_from(rows).unwrap_or(usize::MAX).min(batch.num_rows())))
+                Ok(batch
+                    .slice(0, usize::try_from(rows).unwrap_or(usize::MAX).min(batch.num_rows())))
             }
         }
     }

@@ -236,7 +236,7 @@ impl Price {
     /// What it says, in words.
     pub fn says(&self) -> Vec<String> {
         let parts = [
-            (self.query, "a query"),
+            (self.query, "query"),
             (self.gigabyte, "GB scanned"),
             (self.million_rows, "million rows returned"),
             (self.credit, "credit"),
@@ -325,9 +325,8 @@ impl Limits {
 
     /// How many rows a result may have; of two limits with the same number the one that fails counts.
     pub fn rows(&self) -> Option<Tightest<(u64, Exceed)>> {
-        let tightest = self.tightest(|limit| {
-            limit.rows.map(|(rows, exceed)| (rows, std::cmp::Reverse(exceed)))
-        })?;
+        let tightest = self
+            .tightest(|limit| limit.rows.map(|(rows, exceed)| (rows, std::cmp::Reverse(exceed))))?;
         let (rows, std::cmp::Reverse(exceed)) = tightest.most;
         Some(Tightest { most: (rows, exceed), limit: tightest.limit })
     }
@@ -385,10 +384,9 @@ impl Limits {
             policy: bound.limit.policy.clone(),
             says: bound.limit.says(),
         });
-        let prices = self.prices().map(|price| CostExplanation {
-            policy: price.policy.clone(),
-            says: price.says(),
-        });
+        let prices = self
+            .prices()
+            .map(|price| CostExplanation { policy: price.policy.clone(), says: price.says() });
         limits.chain(prices).collect()
     }
 }

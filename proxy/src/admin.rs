@@ -81,7 +81,11 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         counts.result_misses,
     );
     let estimates = admin.shared.gateway.estimate_counts();
-    counter("tollgate_estimated_bytes_total", "Bytes that statements were expected to scan", estimates.estimated);
+    counter(
+        "tollgate_estimated_bytes_total",
+        "Bytes that statements were expected to scan",
+        estimates.estimated,
+    );
     counter("tollgate_estimated_scanned_bytes_total", "Bytes that they scanned", estimates.scanned);
     let _ = writeln!(
         text,

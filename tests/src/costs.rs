@@ -1,30 +1,40 @@
 //! Limits over a whole gateway, by both protocols: refused before, stopped while it runs, and given
 //! back whatever the ending.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_flight::sql::CommandStatementQuery;
+use tollgate_warehouse::postgres::discover;
 use tonic::Code;
 
 use crate::harness::client::Answer;
 use crate::harness::flight::{Flight, command};
-use crate::harness::gateway::PASSWORD;
+use crate::harness::gateway::{Caches, PASSWORD, start_over};
 use crate::harness::postgres::Postgres;
 use crate::harness::raw::{message, zero};
-use crate::harness::run;
 use crate::harness::served::{Site, rows, write};
+use crate::harness::{run, world};
+use crate::postgres_warehouse::warehouse;
 
 const PRICE: &str = "CREATE PRICE p TO PUBLIC PER QUERY 1 CURRENCY 'USD';";
 
 /// More rows than anybody reads.
 const ENDLESS: &str =
     "SELECT a.name FROM shop.events a CROSS JOIN shop.events b CROSS JOIN shop.events c";
-const COUNTED: &str = "SELECT count(*) FROM shop.events a JOIN shop.events b ON a.amount <> b.amount
+const COUNTED: &str =
+    "SELECT count(*) FROM shop.events a JOIN shop.events b ON a.amount <> b.amount
     JOIN shop.events c ON b.name <> c.name";
 
 async fn site(name: &str, limits: &str) -> Site {
-    let keys = ["flight.listen = \"127.0.0.1:0\"", "cache.results = \"16 MiB\"", "[[tables]]",
-        "name = \"shop.kept\"", "cache_for = \"1h\""];
+    let keys = [
+        "flight.listen = \"127.0.0.1:0\"",
+        "cache.results = \"16 MiB\"",
+        "[[tables]]",
+        "name = \"shop.kept\"",
+        "cache_for = \"1h\"",
+    ];
     let site = Site::new(Postgres::shared().await.scratch(name), &keys);
     write(&site.data().join("events.parquet"), &rows(0..6_000), 500);
     write(&site.data().join("kept.parquet"), &rows(0..600), 100);
@@ -63,7 +73,8 @@ async fn receipts(site: &Site, sql: &str, wanted: usize) -> Vec<serde_json::Valu
         let records = site.records();
         let ids: Vec<_> =
             records.iter().filter(|r| r["sql"] == sql).map(|r| r["id"].clone()).collect();
-        let own = records.into_iter().filter(|r| r["record"] == "receipt" && ids.contains(&r["id"]));
+        let own =
+            records.into_iter().filter(|r| r["record"] == "receipt" && ids.contains(&r["id"]));
         own.collect::<Vec<_>>()
     };
     eventually("a receipt", async || find().len() >= wanted).await;
@@ -80,7 +91,7 @@ fn rows_are_cut_and_the_client_is_told() {
         let mut ana = site.connect("ana").await;
         let sql = "SELECT id, name FROM shop.events ORDER BY id DESC";
         let whole: Vec<i64> = (0..6_000).rev().filter(|id| id % 3 != 2).take(700).collect();
-        let notice = "limit \"few\" allows 700 rows";
+        let notice = "allows 700 rows";
         for road in ["simple", "extended", "portal"] {
             let answer = match road {
                 "simple" => ana.simple(sql).await,
@@ -129,6 +140,41 @@ fn rows_are_cut_and_the_client_is_told() {
         let status = flight(&server, "root").await.statement(sql).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
         assert!(status.message().contains("SQLSTATE 53400"), "{status:?}");
+        server.stop().await;
+    });
+}
+
+/// For each limit and statement: the first rows of the whole result, and a notice if there are more.
+#[test]
+fn a_result_that_is_cut_is_the_beginning_of_the_whole() {
+    run(async {
+        let site = site("prefixes", "").await;
+        let server = site.serve().await;
+        let ana = site.connect("ana").await;
+        let statements = [
+            "SELECT id, amount FROM shop.events ORDER BY amount DESC, id",
+            "SELECT amount % 700 AS k, count(*) FROM shop.events GROUP BY 1 ORDER BY 2, 1",
+            "SELECT id FROM shop.events ORDER BY id LIMIT 1200 OFFSET 7",
+            "SELECT DISTINCT tenant_id FROM shop.events",
+            "SELECT id FROM shop.kept UNION ALL SELECT -id FROM shop.kept ORDER BY 1",
+            "WITH RECURSIVE r(n) AS (SELECT min(id) FROM shop.kept UNION ALL SELECT n + 1 FROM r WHERE n < 600)
+             SELECT n FROM r ORDER BY n",
+        ];
+        let mut whole = Vec::new();
+        for sql in statements {
+            whole.push(ana.simple(sql).await.rows().to_vec());
+        }
+        for most in [1, 2, 500, 699, 700, 800, 1199, 1200, 3999, 4000, 4001] {
+            let limit = format!("CREATE LIMIT l TO PUBLIC MAX ROWS {most} ON EXCEED TRUNCATE;");
+            std::fs::write(site.folder.join("policies/limits.sql"), limit).unwrap();
+            server.reload();
+            for (sql, whole) in statements.iter().zip(&whole) {
+                let answer = ana.simple(sql).await;
+                let wanted = &whole[..whole.len().min(most)];
+                assert!(answer.error().is_none() && answer.rows() == wanted, "{most} of {sql}");
+                assert_eq!(ana.take_notices().len(), usize::from(whole.len() > most), "{sql}");
+            }
+        }
         server.stop().await;
     });
 }
@@ -243,7 +289,8 @@ fn rates_are_each_users_own() {
             assert_eq!(count(&ana.simple(sql).await), 1);
         }
         let refused = told(&ana.simple(sql).await);
-        let start = "53400 limit \"slow\" allows 2 statements per hour for each user (try again in ";
+        let start =
+            "53400 limit \"slow\" allows 2 statements per hour for each user (try again in ";
         assert!(refused.starts_with(start), "{refused}");
         let seconds = refused[start.len()..].trim_end_matches(" s)").parse::<u32>().unwrap();
         assert!((1790..=1800).contains(&seconds), "{refused}");
@@ -263,7 +310,7 @@ fn rates_are_each_users_own() {
 #[test]
 fn what_would_scan_too_much_is_refused_by_the_tables_size() {
     run(async {
-        let limits = "CREATE LIMIT small TO PUBLIC MAX BYTES SCANNED '20 KiB';";
+        let limits = "CREATE LIMIT small TO PUBLIC MAX BYTES SCANNED '60 KiB';";
         let site = site("bytes", limits).await;
         let server = site.serve().await;
         let ana = site.connect("ana").await;
@@ -272,19 +319,42 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
         let refused = told(&ana.simple("SELECT name FROM shop.events").await);
         let (code, rest) = refused.split_at(37);
         assert_eq!(code, "53400 the statement would scan about ");
-        assert!(rest.ends_with(
-            ", and limit \"small\" allows 20 KiB (name fewer columns or smaller tables)"
-        ), "{refused}");
+        assert!(
+            rest.ends_with(
+                ", and limit \"small\" allows 60 KiB (name fewer columns or smaller tables)"
+            ),
+            "{refused}"
+        );
         // What the rows hold that she doesn't see, changes nothing.
-        for condition in ["name = 'none'", "id = -1", "tenant_id = 'globex'", "name LIKE 'CANARY%'"] {
-            let sql = format!("SELECT name FROM shop.events WHERE {condition}");
-            assert_eq!(told(&ana.simple(&sql).await), refused, "{sql}");
+        for (column, values) in [
+            ("name", ["= 'none'", "LIKE 'CANARY%'", "> 'name'"]),
+            ("id", ["= -1", "= 2", "> 5990"]),
+            ("tenant_id", ["= 'globex'", "= 'acme'", "= 'none'"]),
+        ] {
+            let mut all = Vec::new();
+            for value in values {
+                let sql = format!("SELECT name FROM shop.events WHERE {column} {value}");
+                all.push(told(&ana.simple(&sql).await));
+            }
+            assert!(all[0].starts_with(code), "{all:?}");
+            assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
         }
+        // Where all rows are visible, what the statistics rule out isn't counted.
+        let root = site.connect("root").await;
+        let narrow = "SELECT name FROM shop.events WHERE id < 100";
+        assert_eq!(count(&root.simple(narrow).await), 100);
+        assert!(told(&ana.simple(narrow).await).starts_with(code));
+        assert_eq!(
+            told(&root.simple("SELECT name FROM shop.events").await).get(..5),
+            Some("53400")
+        );
         let status = flight(&server, "ana").await.statement("SELECT name FROM shop.events").await;
         assert_eq!(status.unwrap_err().code(), Code::ResourceExhausted);
         let receipt = &receipts(&site, "SELECT id FROM shop.kept", 1).await[0];
-        let (estimate, scanned) =
-            (receipt["estimated_bytes"].as_u64().unwrap(), receipt["scanned_bytes"].as_u64().unwrap());
+        let (estimate, scanned) = (
+            receipt["estimated_bytes"].as_u64().unwrap(),
+            receipt["scanned_bytes"].as_u64().unwrap(),
+        );
         assert!(scanned > 0 && scanned <= estimate, "{receipt}");
         server.stop().await;
     });
@@ -293,16 +363,20 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
 #[test]
 fn money_is_held_settled_and_released() {
     run(async {
-        let limits = format!(
-            "{PRICE} CREATE LIMIT poor TO ROLE analyst MAX CONCURRENT 2 BUDGET 6 PER DAY;"
-        );
+        let limits =
+            format!("{PRICE} CREATE LIMIT poor TO ROLE analyst MAX CONCURRENT 2 BUDGET 7 PER DAY;");
         let site = site("money", &limits).await;
         let server = site.serve().await;
         let ana = site.connect("ana").await;
         let sql = "SELECT count(*) FROM shop.events";
         // Free: the catalogs, what is refused or wrong, and what never begins.
-        for free in ["SELECT 1", "SELECT nothing FROM shop.events", "SELECT 1 FROM shop.nothing",
-            "SELECT count(*) FROM pg_class", "EXPLAIN SELECT id FROM shop.events"] {
+        for free in [
+            "SELECT 1",
+            "SELECT nothing FROM shop.events",
+            "SELECT 1 FROM shop.nothing",
+            "SELECT count(*) FROM pg_class",
+            "EXPLAIN SELECT id FROM shop.events",
+        ] {
             ana.simple(free).await;
         }
         // One to its end, one that fails, one cancelled, one whose client goes.
@@ -323,22 +397,28 @@ fn money_is_held_settled_and_released() {
         gone.wait(b'D').await;
         drop(gone);
         receipts(&site, ENDLESS, 1).await;
-        // Four are spent; two may run at once, and hold the rest.
+        // Four are spent, and two hold two. Who waits for a place in vain gives its money back.
         let mut holders = [site.raw("ana").await, site.raw("ana").await];
         for holder in &mut holders {
             holder.send(&message(b'Q', &zero(ENDLESS))).await;
             holder.wait(b'D').await;
         }
+        ana.simple("SET statement_timeout = 200").await;
+        for _ in 0..2 {
+            let answer = ana.simple(sql).await;
+            assert_eq!(answer.error().map(|(code, _)| code), Some("57014"), "{answer:?}");
+        }
+        ana.simple("SET statement_timeout = 0").await;
+        // Their places are free again, and their money is spent: there is enough for one.
+        drop(holders);
+        receipts(&site, ENDLESS, 3).await;
+        assert_eq!(count(&ana.simple(sql).await), 1);
         let refused = told(&ana.simple(sql).await);
-        let start = "53400 the statement would cost about 1 USD, and of the 6 USD per day that limit \
+        let start = "53400 the statement would cost about 1 USD, and of the 7 USD per day that limit \
             \"poor\" allows less is left (try again from ";
         assert!(refused.starts_with(start) && refused.contains(" 00:00 UTC on"), "{refused}");
         let status = flight(&server, "ana").await.statement(sql).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
-        // Their places are free again, and their money is spent.
-        drop(holders);
-        receipts(&site, ENDLESS, 3).await;
-        assert!(told(&ana.simple(sql).await).starts_with(start));
         let root = site.connect("root").await;
         assert_eq!(count(&root.simple(sql).await), 1);
         server.stop().await;
@@ -354,7 +434,9 @@ fn a_shared_plan_has_the_limits_of_its_caller() {
         let site = site("shared_plans", limits).await;
         let server = site.serve().await;
         let (ana, root) = (site.connect("ana").await, site.connect("root").await);
-        for (sql, first) in [("SELECT id FROM shop.events", &ana), ("SELECT id, 1 FROM shop.events", &root)] {
+        for (sql, first) in
+            [("SELECT id FROM shop.events", &ana), ("SELECT id, 1 FROM shop.events", &root)]
+        {
             first.simple(sql).await;
             assert_eq!(count(&ana.extended(sql, &[]).await), 3);
             // She has no attribute, so she sees nothing: but then nothing is cut.
@@ -366,4 +448,70 @@ fn a_shared_plan_has_the_limits_of_its_caller() {
         assert!(lines.iter().any(|line| line == limit), "{lines:?}");
         server.stop().await;
     });
+}
+
+#[test]
+fn a_postgresql_is_limited_too() {
+    run(async {
+        let world = world().await;
+        let warehouse = warehouse(&world.postgres.dsn("full"));
+        let schemas = ["crm", "health", "hr"].map(str::to_owned);
+        let found = discover(&warehouse, &schemas).await.unwrap();
+        let audit = world.postgres.scratch("limited_pg").join("audit.jsonl");
+        let policies =
+            ["policy/corpus/roles.sql", "policy/corpus/crm.sql", "policy/limits/postgres.sql"];
+        let caches = Caches { plans: 64 << 20, ..Caches::default() };
+        let whole: u64 = found
+            .tables
+            .iter()
+            .filter(|t| t.name.to_string() == "crm.orders")
+            .map(|table| table.bytes.unwrap())
+            .sum();
+        let gateway =
+            start_over(found.tables, Arc::new(warehouse), &audit, &policies, caches).await;
+        let (ana, bob, root) = (
+            gateway.connect("ana").await,
+            gateway.connect("bob").await,
+            gateway.connect("root").await,
+        );
+
+        let order = "FROM crm.orders ORDER BY id DESC";
+        let first = ana.simple(&format!("SELECT id {order} LIMIT 3")).await;
+        assert_eq!(ana.take_notices(), Vec::<String>::new());
+        let cut = ana.simple(&format!("SELECT id {order}")).await;
+        assert_eq!((count(&cut), cut.rows()), (3, first.rows()));
+        assert!(ana.take_notices()[0].contains("allows 3 rows"));
+        // Rows are hidden from her: whole tables count, whatever she asks.
+        for sql in
+            ["SELECT id FROM crm.orders WHERE id = 1", "SELECT id FROM crm.orders WHERE id = -1"]
+        {
+            ana.simple(sql).await;
+            eventually("a receipt", async || estimates(&audit, sql).contains(&whole)).await;
+        }
+        let endless = "SELECT count(*) FROM crm.orders a, crm.orders b, crm.orders c, crm.orders d";
+        let error = told(&bob.simple(&format!("{endless} WHERE a.id + b.id + c.id <> d.id")).await);
+        assert!(
+            error.starts_with("57014 canceling statement after the 300ms that limit \"quick\"")
+        );
+        let error = told(&root.simple("SELECT id FROM crm.orders").await);
+        let start = "53400 the statement would scan about ";
+        assert!(error.starts_with(start) && error.contains("\"small\" allows 2 KiB"), "{error}");
+        let full = world.postgres.connect("full").await;
+        eventually("the end of the cancelled query", async || {
+            let busy = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'tollgate' \
+                AND state = 'active' AND query LIKE '%300%'";
+            full.simple(busy).await.rows().is_empty()
+        })
+        .await;
+    });
+}
+
+/// The estimates in the receipts of a statement.
+fn estimates(audit: &Path, sql: &str) -> Vec<u64> {
+    let text = std::fs::read_to_string(audit).unwrap();
+    let records: Vec<serde_json::Value> =
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let ids: Vec<_> = records.iter().filter(|r| r["sql"] == sql).map(|r| &r["id"]).collect();
+    let own = records.iter().filter(|r| r["record"] == "receipt" && ids.contains(&&r["id"]));
+    own.filter_map(|receipt| receipt["estimated_bytes"].as_u64()).collect()
 }

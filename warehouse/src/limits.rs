@@ -35,7 +35,11 @@ pub fn bytes_before(limit: &Limit, most: u64, estimate: u64) -> Error {
 pub fn bytes_scanned(limit: &Limit, most: u64) -> Error {
     Error::new(
         ErrorKind::LimitExceeded,
-        format!("the statement has scanned the {} that limit \"{}\" allows", size(most), limit.name()),
+        format!(
+            "the statement has scanned the {} that limit \"{}\" allows",
+            size(most),
+            limit.name()
+        ),
     )
     .with_hint("name fewer columns or smaller tables")
 }
@@ -44,7 +48,10 @@ pub fn bytes_scanned(limit: &Limit, most: u64) -> Error {
 pub fn bytes_unknown(limit: &Limit) -> Error {
     Error::new(
         ErrorKind::LimitExceeded,
-        format!("it can't be told how much the statement would scan, which limit \"{}\" bounds", limit.name()),
+        format!(
+            "it can't be told how much the statement would scan, which limit \"{}\" bounds",
+            limit.name()
+        ),
     )
     .with_hint("ask the operator for statistics of the tables")
 }

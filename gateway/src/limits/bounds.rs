@@ -32,9 +32,13 @@ pub(crate) enum Given {
 impl Cut {
     /// The tightest that is for the caller of a query over a warehouse.
     pub(crate) fn of(secured: &Secured) -> Option<Self> {
-        let Tightest { most: (most, exceed), limit } =
-            secured.limits().rows().filter(|_| secured.engine() == Engine::Warehouse)?;
-        Some(Self { left: most, most, exceed, limit })
+        let tightest = secured.limits().rows();
+        tightest.filter(|_| secured.engine() == Engine::Warehouse).map(Self::new)
+    }
+
+    fn new(tightest: Tightest<(u64, Exceed)>) -> Self {
+        let Tightest { most: (most, exceed), limit } = tightest;
+        Self { left: most, most, exceed, limit }
     }
 
     /// Counts rows that come.

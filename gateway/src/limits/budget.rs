@@ -44,7 +44,8 @@ impl Span {
             }
         };
         let (first, next) = first.zip(next).ok_or_else(beyond)?;
-        let micros = |day: chrono::NaiveDate| day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        let micros =
+            |day: chrono::NaiveDate| day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
         let (start, end) = (micros(first), micros(next));
         Ok(Self { period: budget.per, start, end, most: budget.amount })
     }

@@ -40,8 +40,7 @@ fn limits(old: &Side<'_>, new: &Side<'_>, who: &Subject, events: &mut Vec<Event>
             (Class::Neutral, "other limits allow the same")
         }
     };
-    let places =
-        |limits: &[Limit]| limits.iter().map(|limit| Place::from(&limit.policy)).collect();
+    let places = |limits: &[Limit]| limits.iter().map(|limit| Place::from(&limit.policy)).collect();
     events.push(Event {
         class,
         who: Who::from(who),

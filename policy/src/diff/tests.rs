@@ -372,9 +372,12 @@ fn limits_are_compared_part_by_part() {
             &["narrows role analyst: -: limit"],
         );
     }
-    check("", &of("MAX CONCURRENT 1"), &["narrows role analyst: -: limit"], &[
-        "widens role analyst: -: limit",
-    ]);
+    check(
+        "",
+        &of("MAX CONCURRENT 1"),
+        &["narrows role analyst: -: limit"],
+        &["widens role analyst: -: limit"],
+    );
     // Neither is proven to hold the other.
     check(
         &of("RATE 60 PER HOUR PER USER"),
@@ -399,8 +402,14 @@ fn limits_are_compared_part_by_part() {
 
 #[test]
 fn prices_matter_where_a_budget_is_spent() {
-    let price = |amount: &str| format!("CREATE PRICE p TO PUBLIC PER QUERY {amount} CURRENCY 'USD';");
-    check(&price("1"), &price("2"), &["neutral everyone: -: price"], &["neutral everyone: -: price"]);
+    let price =
+        |amount: &str| format!("CREATE PRICE p TO PUBLIC PER QUERY {amount} CURRENCY 'USD';");
+    check(
+        &price("1"),
+        &price("2"),
+        &["neutral everyone: -: price"],
+        &["neutral everyone: -: price"],
+    );
     let spent = |amount: &str, budget: &str| {
         format!("{}CREATE LIMIT l TO ROLE analyst BUDGET {budget};", price(amount))
     };

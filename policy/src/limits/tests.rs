@@ -82,7 +82,8 @@ fn the_closest_price_in_force_counts_and_of_several_the_dearest() {
     let later = now + 10 * 366 * 86_400_000_000;
     assert_eq!(limits(sql, "ana").cost(later, &used), Some(money("0.5")));
     assert_eq!(limits(sql, "bob").cost(later, &used), Some(money("1.5651")));
-    let dated = "CREATE PRICE a TO ROLE analyst PER QUERY 2 CURRENCY 'USD' VALID UNTIL '2020-12-31';";
+    let dated =
+        "CREATE PRICE a TO ROLE analyst PER QUERY 2 CURRENCY 'USD' VALID UNTIL '2020-12-31';";
     assert_eq!(limits(dated, "ana").cost(now, &used), None);
     let most = Used { bytes: u64::MAX, rows: u64::MAX, credits: Decimal::MAX };
     assert!(limits(sql, "eve").cost(now, &most).is_some());

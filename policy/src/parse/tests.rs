@@ -59,10 +59,7 @@ fn errors_have_places() {
             "CREATE LIMIT l TO PUBLIC MAX RUNTIME '1 s' MAX RUNTIME '2 s';",
             "1:44: the limit says this twice",
         ),
-        (
-            "CREATE LIMIT l TO PUBLIC MAX BYTES SCANNED 50;",
-            "1:44: expected a size, found \"50\"",
-        ),
+        ("CREATE LIMIT l TO PUBLIC MAX BYTES SCANNED 50;", "1:44: expected a size, found \"50\""),
         (
             "CREATE LIMIT l TO PUBLIC RATE 6 PER DAY PER USER;",
             "1:33: expected PER SECOND, PER MINUTE or PER HOUR, found \"PER\"",

@@ -95,9 +95,10 @@ impl Validator<'_> {
     pub(super) fn price_budgets(&mut self) {
         for (to, at) in std::mem::take(&mut self.budgets) {
             for subject in to.iter() {
-                let is_priced = self.prices.iter().any(|price| {
-                    price.to.iter().any(|of| self.covers(of, subject))
-                });
+                let is_priced = self
+                    .prices
+                    .iter()
+                    .any(|price| price.to.iter().any(|of| self.covers(of, subject)));
                 if !is_priced {
                     let whom = match subject {
                         Subject::Role(role) => format!("role \"{role}\""),
@@ -154,7 +155,9 @@ impl Validator<'_> {
             self.error(
                 &written.at,
                 format!("{} is not an amount of money", written.text),
-                format!("write a number up to {MOST_MONEY} with {SCALE} digits behind the point at most"),
+                format!(
+                    "write a number up to {MOST_MONEY} with {SCALE} digits behind the point at most"
+                ),
             );
         }
         money.map(|money| money.normalize())
@@ -170,9 +173,10 @@ impl Validator<'_> {
             );
             return None;
         }
-        let other = self.prices.iter().find(|price| {
-            !price.currency.is_empty() && price.currency != written.text
-        });
+        let other = self
+            .prices
+            .iter()
+            .find(|price| !price.currency.is_empty() && price.currency != written.text);
         if let Some(other) = other {
             let (name, currency) = (other.name().to_owned(), other.currency.clone());
             self.error(

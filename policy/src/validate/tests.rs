@@ -121,8 +121,10 @@ CREATE PRICE q TO ROLE a PER QUERY 0.00000000001 CURRENCY 'usd';",
 #[test]
 fn a_budget_needs_a_price() {
     let budget = |to: &str| {
-        format!("CREATE ROLE a; CREATE ROLE b; GRANT ROLE a TO ROLE b; GRANT ROLE b TO USER 'u';
-CREATE LIMIT l TO {to} BUDGET 5 PER DAY;")
+        format!(
+            "CREATE ROLE a; CREATE ROLE b; GRANT ROLE a TO ROLE b; GRANT ROLE b TO USER 'u';
+CREATE LIMIT l TO {to} BUDGET 5 PER DAY;"
+        )
     };
     for (to, price, error) in [
         ("ROLE a", "", Some("2:33: no price applies to role \"a\": a budget can't be spent")),

@@ -2,8 +2,8 @@
 //!
 //! The estimate is the size of the column chunks that the optimised plan needs. It is made of the
 //! secured plan: what a relation reads inside (columns of masks and row policies, tables that policies
-//! look into) counts whole. No predicate prunes anything here: statistics speak of hidden rows too, and a
-//! refusal must not.
+//! look into) counts whole. The user's own conditions leave out row groups only of tables of which
+//! all rows are visible: statistics speak of hidden rows too, and a refusal must not.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -11,15 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Column, Result};
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroupAccessPlanFilter};
+use datafusion::datasource::physical_plan::{FileScanConfig, ParquetFileMetrics};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::expr_rewriter::unnormalize_cols;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{StreamExt, stream};
 use parking_lot::Mutex;
-use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tollgate_catalog::{Error, RawSource, Storage, Table};
 use tollgate_policy::SecuredTable;
 use tollgate_policy::limits::Tightest;
@@ -30,17 +35,17 @@ use crate::error::{data_file, public_planning};
 use crate::estimate::{Estimate, Usage};
 use crate::{BatchStream, limits};
 
-/// Tables whose sizes are kept at most; beyond that it starts anew.
-const CAPACITY: usize = 4096;
+/// Memory for what is kept of files, in bytes; beyond that it starts anew.
+const KEPT: usize = 64 << 20;
 
 /// How often a query that gives no rows is looked at.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// What scanning a table reads.
+/// What there is to read of a table.
 #[derive(Debug)]
 enum Size {
-    /// Bytes of each column, in order.
-    Columns(Vec<u64>),
+    /// Chunks of columns, of each file.
+    Chunks(Vec<ParquetMetaData>),
     /// Bytes, whichever columns are wanted.
     Whole(u64),
 }
@@ -48,34 +53,74 @@ enum Size {
 /// The sizes of tables, read from their files once.
 #[derive(Debug, Default)]
 pub(super) struct Sizes {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     // The key is the table's address; the value holds the table, so that it isn't reused.
-    known: Mutex<HashMap<usize, (Arc<Table>, Arc<Size>)>>,
+    tables: HashMap<usize, (Arc<Table>, Arc<Size>)>,
+    bytes: usize,
 }
 
 impl Sizes {
     fn of(&self, table: &Arc<Table>) -> Result<Arc<Size>, Error> {
         let key = Arc::as_ptr(table) as usize;
-        if let Some((_, size)) = self.known.lock().get(&key) {
+        if let Some((_, size)) = self.known.lock().tables.get(&key) {
             return Ok(Arc::clone(size));
         }
         let size = Arc::new(read(table)?);
+        let bytes = match size.as_ref() {
+            Size::Chunks(files) => files.iter().map(ParquetMetaData::memory_size).sum(),
+            Size::Whole(_) => 0,
+        } + 1024;
         let mut known = self.known.lock();
-        if known.len() >= CAPACITY {
-            known.clear();
+        if known.bytes.saturating_add(bytes) > KEPT {
+            *known = Known::default();
         }
-        known.insert(key, (Arc::clone(table), Arc::clone(&size)));
+        if bytes <= KEPT {
+            known.bytes += bytes;
+            known.tables.insert(key, (Arc::clone(table), Arc::clone(&size)));
+        }
         Ok(size)
     }
 
-    /// Bytes of some columns.
-    fn columns(&self, table: &Arc<Table>, columns: &BTreeSet<usize>) -> Result<u64, Error> {
-        Ok(match self.of(table)?.as_ref() {
-            Size::Whole(bytes) => *bytes,
-            Size::Columns(sizes) => {
-                let wanted = columns.iter().filter_map(|column| sizes.get(*column));
-                wanted.fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    /// Bytes of some columns, in the row groups that a condition doesn't rule out.
+    fn columns(
+        &self,
+        table: &Arc<Table>,
+        columns: &BTreeSet<usize>,
+        condition: Option<&PruningPredicate>,
+    ) -> Result<u64, Error> {
+        let size = self.of(table)?;
+        let files = match size.as_ref() {
+            Size::Whole(bytes) => return Ok(*bytes),
+            Size::Chunks(files) => files,
+        };
+        let schema = table.arrow_schema();
+        let mut sum = 0_u64;
+        for file in files {
+            let groups = file.row_groups();
+            let mut wanted =
+                RowGroupAccessPlanFilter::new(ParquetAccessPlan::new_all(groups.len()));
+            if let Some(condition) = condition {
+                let metrics = ParquetFileMetrics::new(0, "", &ExecutionPlanMetricsSet::new());
+                let descriptor = file.file_metadata().schema_descr();
+                wanted.prune_by_statistics(&schema, descriptor, groups, condition, &metrics);
             }
-        })
+            let groups = wanted.row_group_indexes().filter_map(|index| groups.get(index));
+            for chunk in groups.flat_map(|group| group.columns()) {
+                // A column of structs has a chunk for each of its leaves.
+                let root = chunk.column_path().parts().first();
+                if root
+                    .and_then(|root| table.column_index(root))
+                    .is_some_and(|c| columns.contains(&c))
+                {
+                    sum = sum.saturating_add(u64::try_from(chunk.compressed_size()).unwrap_or(0));
+                }
+            }
+        }
+        Ok(sum)
     }
 }
 
@@ -89,22 +134,11 @@ fn read(table: &Table) -> Result<Size, Error> {
             Ok(Size::Whole(sum))
         }
         Storage::Parquet(files) => {
-            let mut sizes = vec![0_u64; table.columns.len()];
-            for path in files {
+            let facts = files.iter().map(|path| {
                 let file = File::open(path).map_err(data_file)?;
-                let facts = ParquetMetaDataReader::new().parse_and_finish(&file);
-                let facts = facts.map_err(data_file)?;
-                for chunk in facts.row_groups().iter().flat_map(|group| group.columns()) {
-                    // A column of structs has a chunk for each of its leaves.
-                    let root = chunk.column_path().parts().first();
-                    let index = root.and_then(|root| table.column_index(root));
-                    if let Some(size) = index.and_then(|index| sizes.get_mut(index)) {
-                        let bytes = u64::try_from(chunk.compressed_size()).unwrap_or(0);
-                        *size = size.saturating_add(bytes);
-                    }
-                }
-            }
-            Ok(Size::Columns(sizes))
+                ParquetMetaDataReader::new().parse_and_finish(&file).map_err(data_file)
+            });
+            Ok(Size::Chunks(facts.collect::<Result<_, Error>>()?))
         }
         Storage::Postgres => Err(Error::internal("a table of another warehouse")),
         Storage::View(_) => Err(Error::internal("a view has no files")),
@@ -137,35 +171,60 @@ impl Sum<'_> {
         for scan in scans(&plan).map_err(Error::internal)? {
             // What isn't secured is the table of a recursive query's own rows.
             if let Some(source) = scan.source.downcast_ref::<SecuredSource>() {
-                self.secured(source, scan.projection.as_deref())?;
+                self.secured(source, scan.projection.as_deref(), &scan.filters)?;
             }
         }
         Ok(())
     }
 
-    fn secured(&mut self, source: &SecuredSource, wanted: Option<&[usize]>) -> Result<(), Error> {
+    fn secured(
+        &mut self,
+        source: &SecuredSource,
+        wanted: Option<&[usize]>,
+        filters: &[Expr],
+    ) -> Result<(), Error> {
         let permit = source.secured();
-        self.restricted |= hides_rows(self.state, permit);
+        let hides = hides_rows(self.state, permit);
+        self.restricted |= hides;
         if permit.table().view().is_some() {
             let query = narrowed(source.relation(), wanted).map_err(public_planning)?;
             return self.query(&query);
         }
         let table = permit.table();
         self.rows = self.rows.zip(table.row_count).map(|(most, rows)| most.max(rows));
-        let columns = raw_columns(permit, wanted)?;
-        self.add(table, &columns)?;
+        let mut columns = raw_columns(permit, wanted)?;
+        // Conditions read their columns too, also where they are evaluated above.
+        let tested = filters.iter().flat_map(|filter| filter.column_refs());
+        columns.extend(tested.filter_map(|column| table.column_index(&column.name)));
+        let condition = if hides { None } else { self.condition(table, filters) };
+        self.add(table, &columns, condition.as_deref())?;
         // The first scan is the table's own; others are what its policies look into.
         for scan in scans(source.relation()).map_err(Error::internal)?.into_iter().skip(1) {
             let looked = scan.source.downcast_ref::<RawSource>();
             let looked = looked.ok_or_else(|| Error::internal("a policy reads no raw table"))?;
             let all = (0..looked.table().columns.len()).collect();
-            self.add(looked.table(), &all)?;
+            self.add(looked.table(), &all, None)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, table: &Arc<Table>, columns: &BTreeSet<usize>) -> Result<(), Error> {
-        self.bytes = self.bytes.saturating_add(self.sizes.columns(table, columns)?);
+    /// What the user's conditions say about row groups; nothing if they can't say anything.
+    fn condition(&self, table: &Table, filters: &[Expr]) -> Option<Arc<PruningPredicate>> {
+        let filter = conjunction(unnormalize_cols(filters.iter().cloned()))?;
+        let schema = table.arrow_schema();
+        let known = DFSchema::try_from(Arc::clone(&schema)).ok()?;
+        let filter = self.state.create_physical_expr(filter, &known).ok()?;
+        PruningPredicateBuilder::new().with_file_schema(schema).build(filter)
+    }
+
+    fn add(
+        &mut self,
+        table: &Arc<Table>,
+        columns: &BTreeSet<usize>,
+        condition: Option<&PruningPredicate>,
+    ) -> Result<(), Error> {
+        let bytes = self.sizes.columns(table, columns, condition)?;
+        self.bytes = self.bytes.saturating_add(bytes);
         Ok(())
     }
 }

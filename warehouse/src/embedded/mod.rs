@@ -206,8 +206,7 @@ impl Embedded {
     async fn stream(&self, query: &Admitted) -> Result<BatchStream, Error> {
         let secured = query.secured();
         let leaves = leaves::Tables::new(Arc::clone(&self.raw), Arc::clone(&self.context.inner));
-        let watch =
-            Watch { usage: Arc::clone(query.usage()), most: secured.limits().bytes() };
+        let watch = Watch { usage: Arc::clone(query.usage()), most: secured.limits().bytes() };
         let plan = secured.bounded_plan();
         let rows = run_watched(&self.context, plan, leaves, Some(watch)).await?;
         let schema = output_schema(secured);

@@ -39,9 +39,8 @@ impl Postgres {
         let top = plan.pointer("/0/Plan").ok_or_else(|| Error::internal("EXPLAIN has no plan"))?;
         let explained = explained(top, &read.tables);
         // What the planner reads in a way that isn't known here counts whole.
-        let bytes = explained.map_or(read.bytes, |bytes| {
-            Some(read.bytes.map_or(bytes, |most| bytes.min(most)))
-        });
+        let bytes = explained
+            .map_or(read.bytes, |bytes| Some(read.bytes.map_or(bytes, |most| bytes.min(most))));
         Ok(Estimate { bytes, rows: number(top, "Plan Rows"), restricted: false })
     }
 }
@@ -126,10 +125,7 @@ fn number(node: &Value, name: &str) -> Option<u64> {
 struct Json(Value);
 
 impl<'a> FromSql<'a> for Json {
-    fn from_sql(
-        _: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Self(serde_json::from_slice(raw)?))
     }
 
@@ -151,7 +147,8 @@ mod tests {
     #[test]
     fn what_a_plan_reads() {
         let tables = BTreeMap::from([("a".to_owned(), 8192), ("b".to_owned(), 1 << 20)]);
-        let seq = json!({"Node Type": "Seq Scan", "Relation Name": "a", "Plan Rows": 1, "Plan Width": 4});
+        let seq =
+            json!({"Node Type": "Seq Scan", "Relation Name": "a", "Plan Rows": 1, "Plan Width": 4});
         let index = json!({"Node Type": "Index Scan", "Relation Name": "b", "Plan Rows": 10, "Plan Width": 76});
         let join = json!({"Node Type": "Nested Loop", "Plans": [seq, index]});
         assert_eq!(explained(&join, &tables), Some(8192 + 1000));

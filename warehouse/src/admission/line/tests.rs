@@ -94,3 +94,37 @@ fn more_places_are_given_at_once() {
     line.resize(3);
     assert!(poll(&mut waiting[0]).is_ready() && poll(&mut waiting[1]).is_ready());
 }
+
+/// Whatever the order of asking, waiting, giving up and ending: never more than there are places, nobody
+/// waits while one is free, and in the end all are free.
+#[test]
+fn no_place_is_lost() {
+    let mut seed = 7_u64;
+    let mut random = move |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for most in 1..5 {
+        let line = Arc::new(Line::new(most));
+        let (mut waiting, mut running): (Vec<Waiting>, Vec<Place>) = (Vec::new(), Vec::new());
+        for _ in 0..5_000 {
+            match random(5) {
+                0 | 1 => waiting.push(ask(&line, ["ana", "bob", "eve"][random(3)])),
+                2 if !waiting.is_empty() => drop(waiting.swap_remove(random(waiting.len()))),
+                3 if !running.is_empty() => drop(running.swap_remove(random(running.len()))),
+                _ => waiting.retain_mut(|one| match poll(one) {
+                    Poll::Pending => true,
+                    Poll::Ready(place) => {
+                        running.extend(place.ok());
+                        false
+                    }
+                }),
+            }
+            let (total, queued) = line.counts();
+            assert!(total <= most && queued <= most * 4, "{total} run, {queued} wait");
+            assert!(total == most || queued == 0, "{queued} wait for a free place");
+        }
+        drop((waiting, running));
+        assert_eq!(line.counts(), (0, 0));
+    }
+}
