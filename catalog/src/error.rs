@@ -100,6 +100,16 @@ kinds! {
     CannotConnectNow = "57P03", "cannot_connect_now";
     /// A limit on connections is reached.
     TooManyConnections = "53300", "too_many_connections";
+    /// A limit of the policies on rows or bytes is exceeded.
+    LimitExceeded = "53400", "limit_exceeded";
+    /// Statements come faster than a limit of the policies allows.
+    RateExceeded = "53400", "rate_exceeded";
+    /// The money that the policies allow is spent.
+    BudgetExceeded = "53400", "budget_exceeded";
+    /// More statements run and wait than a limit of the policies allows.
+    TooBusy = "53300", "too_busy";
+    /// A statement took longer than a limit of the policies allows.
+    RuntimeExceeded = "57014", "runtime_exceeded";
     /// A memory bound is reached.
     OutOfMemory = "53200", "out_of_memory";
     /// A statement is too large or too deep.

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use tokio::task::JoinHandle;
 use tollgate_catalog::{Error, ErrorKind};
-use tollgate_gateway::{CancelToken, Outcome, RowStream};
+use tollgate_gateway::{CancelToken, Notice, Outcome, RowStream};
 use tonic::Status;
 use tonic::body::Body;
 
@@ -34,6 +34,12 @@ use crate::{metadata, schema, statement};
 
 /// Frames of one flight.
 type Frames = BoxStream<'static, Answer<Bytes>>;
+
+/// What the client is told in the trailers, if anything.
+type Told = Arc<Mutex<Option<HeaderValue>>>;
+
+/// The trailer of a notice, as `NoticeResponse` is for PostgreSQL.
+const NOTICE: &str = "tollgate-notice";
 
 /// Answers a DoGet request.
 pub(crate) async fn respond<B>(
@@ -50,8 +56,8 @@ where
         start(shared, caller, &ticket).await
     };
     match frames.await {
-        Ok(frames) => {
-            let body = Body::new(Paced::new(frames, shared.settings.stall));
+        Ok((frames, told)) => {
+            let body = Body::new(Paced::new(frames, told, shared.settings.stall));
             let mut response = Response::new(body);
             let grpc = HeaderValue::from_static("application/grpc");
             response.headers_mut().insert(header::CONTENT_TYPE, grpc);
@@ -80,7 +86,7 @@ where
 }
 
 /// Starts the flight that a ticket names.
-async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<Frames> {
+async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<(Frames, Told)> {
     match flight(ticket)? {
         Flight::Ticket(handle) => query(shared, caller, &handle).await,
         Flight::Metadata(command) => {
@@ -92,7 +98,7 @@ async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<Frames
             for piece in pieces {
                 frames.extend(encoder.batch(&piece).map_err(|error| status(&error))?);
             }
-            Ok(stream::iter(frames.into_iter().map(Ok)).boxed())
+            Ok((stream::iter(frames.into_iter().map(Ok)).boxed(), Told::default()))
         }
         Flight::Statement(_) | Flight::Prepared(_) => {
             Err(violation("this is a command, not a ticket: ask for its flight first"))
@@ -100,7 +106,7 @@ async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<Frames
     }
 }
 
-async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<Frames> {
+async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<(Frames, Told)> {
     let (handle, mut described, parameters) =
         statement::redeem(shared, caller, sealed, Kind::Ticket).await?;
     described.all_bound(Some(&handle))?;
@@ -122,8 +128,10 @@ async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<Frames
     }
     let schema = described.schema;
     let (encoder, first) = Encoder::new(&schema).map_err(|error| status(&error))?;
+    let told = Told::default();
     let rows = Rows {
         rows,
+        told: Arc::clone(&told),
         schema,
         encoder,
         pieces: VecDeque::new(),
@@ -138,12 +146,13 @@ async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<Frames
             Err(error) => Some((Err(status(&error)), None)),
         }
     });
-    Ok(frames.boxed())
+    Ok((frames.boxed(), told))
 }
 
 /// The rows of a query on their way into frames.
 struct Rows {
     rows: RowStream,
+    told: Told,
     schema: SchemaRef,
     encoder: Encoder,
     pieces: VecDeque<RecordBatch>,
@@ -166,16 +175,26 @@ impl Rows {
             }
             match self.rows.next().await {
                 Some(batch) => frames::cut(batch?, &mut self.pieces),
-                None => return Ok(None),
+                None => {
+                    *self.told.lock() = self.rows.take_notice().and_then(trailer);
+                    return Ok(None);
+                }
             }
         }
     }
+}
+
+/// A notice as a trailer's value, which is ASCII.
+fn trailer(notice: Notice) -> Option<HeaderValue> {
+    let printable = |letter: char| if matches!(letter, ' '..='~') { letter } else { '?' };
+    HeaderValue::try_from(notice.message.chars().map(printable).collect::<String>()).ok()
 }
 
 /// A response's body. Its frames are made as HTTP/2 asks for them; a client that leaves them unread
 /// for too long loses its query.
 struct Paced {
     state: Arc<Mutex<State>>,
+    told: Told,
     watch: JoinHandle<()>,
     ended: bool,
 }
@@ -188,7 +207,7 @@ struct State {
 }
 
 impl Paced {
-    fn new(frames: Frames, stall: Duration) -> Self {
+    fn new(frames: Frames, told: Told, stall: Duration) -> Self {
         let state = Arc::new(Mutex::new(State { frames: Some(frames), offered: None }));
         let watched = Arc::clone(&state);
         // Ends with the body, which aborts it.
@@ -202,7 +221,7 @@ impl Paced {
                 }
             }
         });
-        Self { state, watch, ended: false }
+        Self { state, told, watch, ended: false }
     }
 }
 
@@ -244,6 +263,9 @@ impl HttpBody for Paced {
         self.ended = true;
         let mut trailers = HeaderMap::new();
         end.add_header(&mut trailers)?;
+        if let Some(notice) = self.told.lock().take() {
+            trailers.insert(NOTICE, notice);
+        }
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 }

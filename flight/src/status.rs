@@ -86,9 +86,14 @@ fn code(kind: ErrorKind) -> Code {
         | ErrorKind::CantChangeRuntimeParam => Code::FailedPrecondition,
         ErrorKind::QueryCanceled => Code::Cancelled,
         ErrorKind::AdminShutdown | ErrorKind::CannotConnectNow => Code::Unavailable,
-        ErrorKind::TooManyConnections | ErrorKind::OutOfMemory | ErrorKind::ProgramLimit => {
-            Code::ResourceExhausted
-        }
+        ErrorKind::TooManyConnections
+        | ErrorKind::OutOfMemory
+        | ErrorKind::ProgramLimit
+        | ErrorKind::LimitExceeded
+        | ErrorKind::RateExceeded
+        | ErrorKind::BudgetExceeded
+        | ErrorKind::TooBusy => Code::ResourceExhausted,
+        ErrorKind::RuntimeExceeded => Code::DeadlineExceeded,
         ErrorKind::InvalidPassword | ErrorKind::InvalidAuthorization => Code::Unauthenticated,
         ErrorKind::WarehouseFailed | ErrorKind::Internal => Code::Internal,
     }

@@ -1,6 +1,7 @@
 //! `EXPLAIN ACCESS`: what users see of the relations that their query names, in their own words: no
 //! policy, no condition, no name that doesn't exist for them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -8,7 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use tollgate_catalog::{Error, ErrorKind};
-use tollgate_policy::{Predicates, SecuredColumn, SecuredTable};
+use tollgate_policy::limits::Limit;
+use tollgate_policy::{PolicyRef, Predicates, SecuredColumn, SecuredTable};
 use tollgate_rewriter::OutputColumn;
 
 use crate::pipeline::{Caller, Gateway, Statement};
@@ -29,7 +31,7 @@ pub(crate) fn access_columns() -> Arc<[OutputColumn]> {
 
 impl Gateway {
     /// For each relation of a query a line about its rows and one for each of its columns; the last
-    /// line is about limits. Refused
+    /// ones are about limits. Refused
     /// as the query itself would be, and recorded as a statement of its own.
     pub(crate) async fn access(
         &self,
@@ -56,6 +58,10 @@ impl Gateway {
             let tables = permit.map_err(|_| defect(name))?.into_parts().tables;
             tables.iter().for_each(|secured| lines.add(secured));
         }
+        let standing = state.standing(caller.principal, &circumstances)?;
+        for bound in state.bundle.limits_of(caller.principal, &standing).bound() {
+            lines.push(None, None, limit(&bound.limit));
+        }
         lines.push(
             None,
             None,
@@ -66,6 +72,14 @@ impl Gateway {
         );
         lines.batch()
     }
+}
+
+/// A limit, where it is written (without the operator's folders), and what it allows.
+fn limit(limit: &Limit) -> String {
+    let PolicyRef { file, line, name, .. } = &limit.policy;
+    let file = Path::new(file).file_name().map(|name| name.to_string_lossy());
+    let file = file.unwrap_or_default();
+    format!("limit \"{name}\" at {file}:{line}: {}", limit.says().join("; "))
 }
 
 fn defect(name: &tollgate_catalog::TableName) -> Error {

@@ -96,6 +96,14 @@ struct Receipt<'a> {
     /// The rows come from an earlier execution.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cached: bool,
+    /// A limit left rows out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+    /// Bytes that it was expected to scan, and that it scanned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scanned_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -386,6 +394,9 @@ pub struct Meter {
     rows: u64,
     bytes: u64,
     cached: bool,
+    truncated: bool,
+    estimated: Option<u64>,
+    scanned: Option<u64>,
     ended: bool,
 }
 
@@ -393,7 +404,34 @@ impl Meter {
     /// Starts counting for one statement.
     pub fn start(audit: std::sync::Arc<Audit>, id: String, principal: String) -> Self {
         let start = Instant::now();
-        Self { audit, id, principal, start, rows: 0, bytes: 0, cached: false, ended: false }
+        Self {
+            audit,
+            id,
+            principal,
+            start,
+            rows: 0,
+            bytes: 0,
+            cached: false,
+            truncated: false,
+            estimated: None,
+            scanned: None,
+            ended: false,
+        }
+    }
+
+    /// Notes how many bytes it is expected to scan.
+    pub fn estimated(&mut self, bytes: Option<u64>) {
+        self.estimated = bytes;
+    }
+
+    /// Notes how many bytes it has scanned.
+    pub fn scanned(&mut self, bytes: Option<u64>) {
+        self.scanned = bytes;
+    }
+
+    /// Notes that a limit left rows out.
+    pub fn truncated(&mut self) {
+        self.truncated = true;
     }
 
     /// Notes that the rows come from an earlier execution.
@@ -435,6 +473,9 @@ impl Meter {
             rows: self.rows,
             bytes: self.bytes,
             cached: self.cached,
+            truncated: self.truncated,
+            estimated_bytes: self.estimated,
+            scanned_bytes: self.scanned,
             elapsed_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
         };
         self.audit.send("receipt", &receipt, None);

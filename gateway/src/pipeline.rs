@@ -10,21 +10,22 @@ use tollgate_catalog::{Error, Snapshot};
 use tollgate_identity::Principal;
 use tollgate_policy::Bundle;
 use tollgate_rewriter::statement::Body;
-use tollgate_rewriter::{Engine, OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
-use tollgate_warehouse::admission::{Admission, Admitted};
+use tollgate_rewriter::{OutputColumn, Parsed, Prepared, Registry, SessionFacts};
+use tollgate_warehouse::Warehouse;
+use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded;
-use tollgate_warehouse::{BatchStream, Warehouse};
 
 use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
-use crate::introspect::{self, SystemRelations, View};
+use crate::introspect::{self, SystemRelations};
+use crate::limits::bounds::Deadline;
+use crate::limits::{Costs, EstimateCounts};
 use crate::plans::{CacheCounts, Key, Plans};
 use crate::results::Results;
-use crate::revocation::{Entry, Open, revoked};
-use crate::sight::{Visible, denied, visible};
+use crate::revocation::Open;
+use crate::sight::{Visible, denied};
 use crate::state::{State, circumstances};
-use crate::stream::{RowStream, canceled, timed_out};
-use crate::system::SystemCatalogs;
+use crate::stream::{Ends, RowStream};
 
 /// What a gateway is made of.
 pub struct GatewayParts {
@@ -61,12 +62,13 @@ pub struct GatewaySettings {
 pub struct Gateway {
     state: RwLock<Arc<State>>,
     pub(crate) registry: Arc<Registry>,
-    warehouse: Arc<dyn Warehouse>,
+    pub(crate) warehouse: Arc<dyn Warehouse>,
     /// Runs queries over the system catalogs.
-    system: embedded::Context,
-    admission: Admission,
+    pub(crate) system: embedded::Context,
+    pub(crate) admission: Admission,
+    pub(crate) costs: Arc<Costs>,
     plans: Plans,
-    results: Results,
+    pub(crate) results: Results,
     /// What a change of users or policies must reach.
     pub(crate) open: Open,
     pub(crate) audit: Arc<Audit>,
@@ -88,6 +90,7 @@ impl Gateway {
             warehouse,
             system: embedded::Context::new(&embedded::Options::default())?,
             admission: Admission::new(settings.max_concurrent),
+            costs: Arc::default(),
             plans: Plans::new(settings.plan_cache),
             results: Results::new(settings.result_cache),
             open: Open::default(),
@@ -105,6 +108,11 @@ impl Gateway {
             result_hits: results.hits(),
             result_misses: results.misses(),
         }
+    }
+
+    /// How far estimates were off.
+    pub fn estimate_counts(&self) -> EstimateCounts {
+        self.costs.counts.read()
     }
 
     /// The name of the one database.
@@ -386,75 +394,22 @@ impl Gateway {
         };
         let entry = self.open.query(&prepared, || self.state());
         let decision = self.permitted(&id, caller, &secured);
-        let started = self.start(caller, secured, cancel, &entry, &mut meter).await;
+        let mut deadline = Deadline::of(caller.timeout, &secured);
+        let begun = (&deadline, &mut meter);
+        let started = self.start(caller, secured, cancel, &entry, begun).await;
         // The warehouse works while the record goes to disk.
         let durable = decision.durable().await;
         let both = started.and_then(|started| durable.map(|recorded| (recorded, started)));
-        let (recorded, (admitted, batches)) = match both {
+        let (recorded, started) = match both {
             Ok(started) => started,
             Err(error) => {
                 meter.end(Ending::Failed(error.kind()));
                 return Err(error);
             }
         };
-        let budget = caller.timeout.map(|timeout| timeout.saturating_sub(meter.elapsed()));
-        Ok(RowStream::new(recorded, batches, admitted, entry, meter, cancel.clone(), budget))
-    }
-
-    /// Admits a secured query and starts it, within its timeout.
-    async fn start(
-        &self,
-        caller: &Caller<'_>,
-        secured: Secured,
-        cancel: &CancelToken,
-        entry: &Entry,
-        meter: &mut Meter,
-    ) -> Result<(Admitted, BatchStream), Error> {
-        let work = async {
-            let admitted = self.admission.admit(secured).await?;
-            let batches = match admitted.secured().engine() {
-                Engine::Warehouse => match self.results.place(admitted.secured()) {
-                    None => self.warehouse.run(&admitted).await?,
-                    Some(place) => match self.results.get(&place) {
-                        Some(kept) => {
-                            meter.cached();
-                            kept
-                        }
-                        None => self.results.keep(place, self.warehouse.run(&admitted).await?),
-                    },
-                },
-                Engine::System => {
-                    let view = Arc::new(self.view(caller)?);
-                    SystemCatalogs { context: self.system.clone(), view }.run(&admitted).await?
-                }
-            };
-            Ok((admitted, batches))
-        };
-        tokio::select! {
-            biased;
-            () = entry.token().cancelled() => Err(revoked()),
-            () = cancel.cancelled() => Err(canceled()),
-            started = tokio::time::timeout(caller.timeout.unwrap_or(Duration::MAX), work) => {
-                started.unwrap_or_else(|_| Err(timed_out()))
-            }
-        }
-    }
-
-    /// What the caller may see of the catalog.
-    pub(crate) fn view(&self, caller: &Caller<'_>) -> Result<View, Error> {
-        let state = self.state();
-        let circumstances = circumstances(caller.principal)?;
-        let standing = state.standing(caller.principal, &circumstances)?;
-        let tables = state.snapshot.tables().filter_map(|table| {
-            visible(&state.bundle, caller.principal, &circumstances, &standing, table)
-        });
-        Ok(View::new(
-            tables.collect(),
-            caller.facts.user.clone(),
-            standing.active().iter().cloned().collect(),
-            caller.facts.database.clone(),
-            crate::settings::described(&caller.facts.settings),
-            caller.facts.backend_pid,
-        ))
+        deadline.spend(meter.elapsed());
+        let counts = Arc::clone(&self.costs);
+        let ends = Ends { entry, cancel: cancel.clone(), deadline };
+        Ok(RowStream::new(recorded, started, meter, ends, counts))
     }
 }

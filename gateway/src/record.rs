@@ -27,6 +27,7 @@ impl Gateway {
             policies: secured
                 .policies()
                 .iter()
+                .chain(secured.limits().bound().iter().map(|bound| &bound.limit.policy))
                 .map(|policy| {
                     format!("{} {} at {}:{}", policy.kind, policy.name, policy.file, policy.line)
                 })

@@ -104,11 +104,18 @@ impl Results {
         Some(futures::stream::iter(batches).boxed())
     }
 
-    /// Passes a result on and keeps it, once it has come to its end and if it isn't too large.
-    pub(crate) fn keep(&self, place: Place, batches: BatchStream) -> BatchStream {
+    /// Passes a result on and keeps it, once it has come to its end and if it isn't too large. One that
+    /// was asked for no more than `most` rows and one has not come to its end if there are more.
+    pub(crate) fn keep(
+        &self,
+        place: Place,
+        batches: BatchStream,
+        most: Option<u64>,
+    ) -> BatchStream {
         let copy = Draft { batches: Vec::new(), bytes: 0, taken: Arc::clone(&self.taken) };
         let (largest, room) = (self.largest, self.room);
-        Tee { batches, filling: Some((place, copy)), kept: self.kept.clone(), largest, room }
+        let left = most.unwrap_or(u64::MAX);
+        Tee { batches, filling: Some((place, copy)), kept: self.kept.clone(), largest, room, left }
             .boxed()
     }
 
@@ -126,6 +133,8 @@ struct Tee {
     kept: Cache<Arc<ResultKey>, Arc<Kept>>,
     largest: usize,
     room: usize,
+    /// Rows that may come before it is known not to be whole.
+    left: u64,
 }
 
 /// Batches of a result that still streams. Dropping it gives its room back.
@@ -161,6 +170,10 @@ impl Stream for Tee {
         let Poll::Ready(item) = this.batches.poll_next_unpin(context) else { return Poll::Pending };
         match &item {
             Some(Ok(batch)) => {
+                match this.left.checked_sub(batch.num_rows() as u64) {
+                    Some(left) => this.left = left,
+                    None => this.filling = None,
+                }
                 if let Some((_, copy)) = &mut this.filling
                     && !copy.add(batch, this.largest, this.room)
                 {

@@ -15,7 +15,12 @@ use tollgate_warehouse::admission::Admitted;
 
 use crate::audit::{Ending, Meter, Recorded};
 use crate::cancel::CancelToken;
+use crate::limits::Costs;
+use crate::limits::bounds::{Cut, Deadline, Given};
+use crate::limits::charge::Charge;
 use crate::revocation::{Entry, revoked};
+use crate::session::Notice;
+use crate::start::Started;
 
 /// A value that doesn't fit is an error, never NULL.
 const EXACT: CastOptions<'static> =
@@ -36,7 +41,7 @@ pub(crate) enum Tag {
 /// # use tollgate_gateway::{CancelToken, RowStream, audit::{Meter, Recorded}};
 /// # use tollgate_warehouse::{BatchStream, admission::Admitted};
 /// fn stream(recorded: Recorded, batches: BatchStream, admitted: Admitted, meter: Meter) -> RowStream {
-///     RowStream::new(recorded, batches, admitted, meter, CancelToken::new(), None)
+///     RowStream::new(recorded, (batches, admitted), meter, CancelToken::new(), None)
 /// }
 /// ```
 /// ```compile_fail,E0451
@@ -55,6 +60,12 @@ pub struct RowStream {
     // Fields drop in this order: the query stops, its slot is free, its receipt is written.
     batches: BatchStream,
     admitted: Option<Admitted>,
+    charge: Option<Charge>,
+    /// Where to note what was scanned of what was estimated.
+    estimated: Option<(Arc<Costs>, u64)>,
+    cut: Option<Cut>,
+    /// What the client is still to be told.
+    notice: Option<Notice>,
     /// On once access is revoked.
     revoked: CancelToken,
     _entry: Option<Entry>,
@@ -63,24 +74,35 @@ pub struct RowStream {
     schema: SchemaRef,
     tag: Tag,
     cancel: CancelToken,
-    budget: Option<Duration>,
+    deadline: Option<Deadline>,
     done: bool,
+}
+
+/// What may end a query before its rows do.
+pub(crate) struct Ends {
+    pub(crate) entry: Entry,
+    pub(crate) cancel: CancelToken,
+    pub(crate) deadline: Deadline,
 }
 
 impl RowStream {
     pub(crate) fn new(
         _: Recorded,
-        batches: BatchStream,
-        admitted: Admitted,
-        entry: Entry,
+        started: Started,
         meter: Meter,
-        cancel: CancelToken,
-        budget: Option<Duration>,
+        ends: Ends,
+        costs: Arc<Costs>,
     ) -> Self {
+        let Started { batches, admitted, charge, estimated } = started;
+        let Ends { entry, cancel, deadline } = ends;
         let columns = Arc::clone(admitted.secured().output());
         Self {
             batches,
+            cut: Cut::of(admitted.secured()),
             admitted: Some(admitted),
+            charge,
+            estimated: estimated.map(|bytes| (costs, bytes)),
+            notice: None,
             revoked: entry.token().clone(),
             _entry: Some(entry),
             meter: Some(meter),
@@ -88,7 +110,7 @@ impl RowStream {
             columns,
             tag: Tag::Select,
             cancel,
-            budget,
+            deadline: Some(deadline),
             done: false,
         }
     }
@@ -98,6 +120,10 @@ impl RowStream {
         Self {
             batches: futures::stream::iter([Ok(batch)]).boxed(),
             admitted: None,
+            charge: None,
+            estimated: None,
+            cut: None,
+            notice: None,
             revoked: CancelToken::new(),
             _entry: None,
             meter: None,
@@ -105,7 +131,7 @@ impl RowStream {
             columns,
             tag,
             cancel: CancelToken::new(),
-            budget: None,
+            deadline: None,
             done: false,
         }
     }
@@ -122,25 +148,25 @@ impl RowStream {
             return None;
         }
         let started = std::time::Instant::now();
-        let budget = self.budget.unwrap_or(Duration::MAX);
+        let left = self.deadline.as_ref().map_or(Duration::MAX, Deadline::left);
         let item = tokio::select! {
             biased;
             () = self.revoked.cancelled() => Some(Err(revoked())),
             () = self.cancel.cancelled() => Some(Err(canceled())),
-            item = tokio::time::timeout(budget, pull(&mut self.admitted, &mut self.batches)) => match item {
+            item = tokio::time::timeout(left, pull(&mut self.admitted, &mut self.batches)) => match item {
                 Ok(item) => item,
-                Err(_) => Some(Err(timed_out())),
+                Err(_) => Some(Err(self.deadline.as_ref().map_or_else(timed_out, Deadline::passed))),
             },
         };
-        if let Some(budget) = &mut self.budget {
-            *budget = budget.saturating_sub(started.elapsed());
+        if let Some(deadline) = &mut self.deadline {
+            deadline.spend(started.elapsed());
         }
         match item {
             None => {
                 self.end(Ending::Complete);
                 None
             }
-            Some(result) => match result.and_then(|batch| self.conform(batch)) {
+            Some(result) => match result.and_then(|batch| self.bounded(batch)) {
                 Ok(batch) => Some(Ok(batch)),
                 Err(error) => {
                     self.end(Ending::Failed(error.kind()));
@@ -148,6 +174,30 @@ impl RowStream {
                 }
             },
         }
+    }
+
+    /// As many of the rows as the caller may be given. After the last of them the warehouse's work
+    /// is over; the receipt is written when the client asks for more.
+    fn bounded(&mut self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+        let batch = self.conform(batch)?;
+        let Some(cut) = &mut self.cut else { return Ok(batch) };
+        match cut.take(batch.num_rows() as u64)? {
+            Given::All => Ok(batch),
+            Given::Only(rows) => {
+                self.notice = Some(cut.notice());
+                if let Some(meter) = &mut self.meter {
+                    meter.truncated();
+                }
+                self.stop();
+                Ok(batch
+                    .slice(0, usize::try_from(rows).unwrap_or(usize::MAX).min(batch.num_rows())))
+            }
+        }
+    }
+
+    /// What the client is to be told when the rows have ended.
+    pub fn take_notice(&mut self) -> Option<Notice> {
+        self.notice.take()
     }
 
     /// Renames and casts by position: the warehouse's own names and types don't matter.
@@ -174,11 +224,23 @@ impl RowStream {
             .map_err(Error::internal)
     }
 
+    /// Ends the warehouse's work at once, not when the stream is dropped.
+    fn stop(&mut self) {
+        self.batches = futures::stream::empty().boxed();
+        let Some(admitted) = self.admitted.take() else { return };
+        let scanned = admitted.usage().scanned();
+        if let (Some((costs, estimated)), Some(scanned)) = (self.estimated.take(), scanned) {
+            costs.counts.note(estimated, scanned);
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.scanned(scanned);
+        }
+    }
+
     fn end(&mut self, ending: Ending) {
         self.done = true;
-        // Ends the warehouse's work at once, not when the stream is dropped.
-        self.batches = futures::stream::empty().boxed();
-        self.admitted = None;
+        self.stop();
+        self.charge = None;
         self._entry = None;
         if let Some(meter) = &mut self.meter {
             meter.end(ending);
@@ -202,6 +264,9 @@ impl RowStream {
         if let Some(meter) = &mut self.meter {
             meter.add(rows, bytes);
         }
+        if let Some(charge) = &mut self.charge {
+            charge.add(rows);
+        }
     }
 
     /// The command tag after `rows` rows.
@@ -210,6 +275,14 @@ impl RowStream {
             Tag::Select => format!("SELECT {rows}"),
             Tag::Show => "SHOW".to_owned(),
             Tag::Explain => "EXPLAIN".to_owned(),
+        }
+    }
+}
+
+impl Drop for RowStream {
+    fn drop(&mut self) {
+        if !self.done {
+            self.end(Ending::Abandoned);
         }
     }
 }

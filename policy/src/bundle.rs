@@ -12,6 +12,7 @@ use tollgate_identity::Principal;
 use crate::cases::PolicyTest;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::explain::RuleExplanation;
+use crate::limits::Limits;
 use crate::mask::MaskSecret;
 use crate::model::{Located, PolicyRef, TableRules};
 use crate::standing::{Caller, Circumstances, NoActiveRole, Standing, names, standing};
@@ -154,6 +155,16 @@ impl Bundle {
         circumstances: &Circumstances,
     ) -> Result<Standing, NoActiveRole> {
         standing(&self.rules.members, &self.rules.access_rules, principal, circumstances)
+    }
+
+    /// What a caller's statements may cost.
+    pub(crate) fn limits(&self, caller: Caller<'_>) -> Limits {
+        Limits::of(&self.rules.limits, &self.rules.prices, caller)
+    }
+
+    /// What a principal's statements may cost, and what they cost.
+    pub fn limits_of(&self, principal: &Principal, standing: &Standing) -> Limits {
+        self.limits(Caller { user: principal.name(), standing })
     }
 
     /// The access rules that are for a principal with these roles, and whether they are met.

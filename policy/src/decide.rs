@@ -10,6 +10,7 @@ use tollgate_catalog::{Table, TableName};
 use tollgate_identity::Principal;
 
 use crate::bundle::Bundle;
+use crate::limits::Limits;
 use crate::model::{MaskRule, PolicyRef, Predicates, RowKind, TableRules};
 use crate::principal::answer;
 use crate::standing::{Caller, Circumstances, NoActiveRole, Standing};
@@ -106,6 +107,8 @@ pub struct PermitParts<S> {
     pub bundle_hash: String,
     /// One secured table per table that the statement names, in the same order.
     pub tables: Vec<SecuredTable>,
+    /// What it may cost.
+    pub limits: Limits,
 }
 
 /// What the caller sees of one table. Nobody can widen it:
@@ -222,9 +225,12 @@ pub fn decide<S: NamesTables>(
                 .ok_or_else(|| Denied::Table(table.name.clone()))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    // A rehearsal shows what would be seen, and is nobody's to pay for.
+    let limits = if principal.is_rehearsed() { Limits::default() } else { bundle.limits(caller) };
     let bundle_hash = bundle.hash().to_owned();
     let principal = Arc::clone(principal);
-    let parts = PermitParts { statement, principal, standing, reads_clock, bundle_hash, tables };
+    let parts =
+        PermitParts { statement, principal, standing, reads_clock, bundle_hash, tables, limits };
     Ok(Permit { parts })
 }
 

@@ -7,6 +7,7 @@
 
 mod columns;
 mod implies;
+mod limits;
 mod masks;
 mod rows;
 mod side;
@@ -67,6 +68,10 @@ pub enum What {
     Mask,
     /// What statements may do with a masked column.
     Predicates,
+    /// What statements may cost.
+    Limit,
+    /// What they cost.
+    Price,
     /// A statement that changes nothing that is seen.
     Statement,
 }
@@ -82,6 +87,8 @@ impl fmt::Display for What {
             Self::Rows => "rows",
             Self::Mask => "mask",
             Self::Predicates => "predicates",
+            Self::Limit => "limit",
+            Self::Price => "price",
             Self::Statement => "statement",
         })
     }
@@ -145,7 +152,9 @@ impl From<&PolicyRef> for Place {
             PolicyKind::PermissiveRowPolicy
             | PolicyKind::RestrictiveRowPolicy
             | PolicyKind::MaskingPolicy
-            | PolicyKind::AccessRule => format!("{} {}", policy.kind, policy.name),
+            | PolicyKind::AccessRule
+            | PolicyKind::Limit
+            | PolicyKind::Price => format!("{} {}", policy.kind, policy.name),
         };
         Self { file: policy.file.clone(), line: policy.line, column: policy.column, says }
     }
@@ -216,6 +225,7 @@ pub fn diff(old: &Bundle, new: &Bundle) -> Vec<Change> {
     }
     standing::compare(old, new, &mut events);
     views::compare(old, new, &mut events);
+    limits::compare(old, new, &mut events);
     for event in &mut events {
         settle(new, event);
     }

@@ -12,6 +12,7 @@ use tollgate_identity::Principal;
 use crate::bundle::Bundle;
 use crate::decide::{SecuredTable, read_by_author, secure};
 use crate::display::sql_text;
+use crate::limits::CostExplanation;
 use crate::model::{MaskRule, PolicyRef, Predicates, RowKind, Strength, TableRules};
 use crate::standing::{Caller, Circumstances, NoActiveRole, Standing};
 
@@ -123,6 +124,8 @@ pub struct CallerExplanation {
     pub active_roles: Option<Vec<String>>,
     /// The access rules that are for the caller or a role that it holds.
     pub access_rules: Vec<RuleExplanation>,
+    /// The limits and prices that are for the caller.
+    pub costs: Vec<CostExplanation>,
 }
 
 /// Says which roles a principal has.
@@ -133,7 +136,9 @@ pub fn explain_caller(
 ) -> CallerExplanation {
     let held = bundle.roles_of(principal);
     let standing = bundle.standing(principal, circumstances).ok();
+    let limits = standing.as_ref().map(|standing| bundle.limits_of(principal, standing));
     CallerExplanation {
+        costs: limits.map(|limits| limits.explained()).unwrap_or_default(),
         active_roles: standing.map(|standing| standing.active().iter().cloned().collect()),
         access_rules: bundle.access_rules(principal, circumstances, &held),
         held_roles: held.into_iter().collect(),

@@ -14,6 +14,7 @@ mod diagnostics;
 pub mod diff;
 mod display;
 pub mod explain;
+pub mod limits;
 mod mask;
 mod model;
 mod parse;
@@ -31,6 +32,7 @@ pub use decide::{
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use diff::diff;
 pub use explain::explain;
+pub use limits::Limits;
 pub use mask::{MaskSecret, Masking};
 pub use model::{PolicyKind, PolicyRef, Predicates, Strength};
 pub use standing::{Circumstances, NoActiveRole, Standing};

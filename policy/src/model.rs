@@ -11,6 +11,7 @@ use tollgate_catalog::{Table, TableName};
 
 use crate::cases::Expectation;
 use crate::diagnostics::Location;
+use crate::limits::{Every, Exceed, Period, Sharing};
 use crate::standing::Caller;
 
 /// A folded name and where it stands.
@@ -152,6 +153,29 @@ pub(crate) struct Demands {
     pub(crate) purposes: Option<Vec<Name>>,
 }
 
+/// What a limit allows, as written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bounds {
+    pub(crate) rows: Option<(Name, Exceed)>,
+    pub(crate) bytes: Option<Name>,
+    pub(crate) runtime: Option<Name>,
+    pub(crate) concurrent: Option<Name>,
+    pub(crate) rate: Option<(Name, Every, Sharing)>,
+    pub(crate) budget: Option<(Name, Period)>,
+}
+
+/// What a price asks, as written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tariff {
+    pub(crate) query: Option<Name>,
+    pub(crate) gigabyte: Option<Name>,
+    pub(crate) million_rows: Option<Name>,
+    pub(crate) credit: Option<Name>,
+    pub(crate) currency: Option<Name>,
+    pub(crate) from: Option<Name>,
+    pub(crate) until: Option<Name>,
+}
+
 /// A test as written.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
@@ -207,6 +231,16 @@ pub(crate) enum Statement {
         at: Location,
         sql: String,
     },
+    Limit {
+        name: Name,
+        to: Vec<Grantee>,
+        bounds: Bounds,
+    },
+    Price {
+        name: Name,
+        to: Vec<Grantee>,
+        tariff: Tariff,
+    },
     Test(Case),
 }
 
@@ -233,6 +267,10 @@ pub enum PolicyKind {
     MaskingPolicy,
     /// `CREATE ACCESS RULE`
     AccessRule,
+    /// `CREATE LIMIT`
+    Limit,
+    /// `CREATE PRICE`
+    Price,
 }
 
 impl fmt::Display for PolicyKind {
@@ -244,6 +282,8 @@ impl fmt::Display for PolicyKind {
             Self::RestrictiveRowPolicy => "restrictive row policy",
             Self::MaskingPolicy => "masking policy",
             Self::AccessRule => "access rule",
+            Self::Limit => "limit",
+            Self::Price => "price",
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod cases;
+mod limits;
 mod policies;
 mod query;
 
@@ -25,12 +26,7 @@ use crate::model::{Grantee, Located, Name, Statement, Target, Using};
 type Parsed<T> = Result<T, Diagnostic>;
 
 /// Statements of the language that this version doesn't enforce: the words they begin with.
-const UNSUPPORTED: &[&[&str]] = &[
-    &["CREATE", "AGGREGATION", "POLICY"],
-    &["CREATE", "LIMIT"],
-    &["CREATE", "PRICE"],
-    &["REVOKE"],
-];
+const UNSUPPORTED: &[&[&str]] = &[&["CREATE", "AGGREGATION", "POLICY"], &["REVOKE"]];
 
 /// Reads one file.
 pub(crate) fn parse_file(
@@ -225,12 +221,18 @@ impl Reader<'_> {
         if self.take(&["CREATE", "VIEW"]) {
             return self.view();
         }
+        if self.take(&["CREATE", "LIMIT"]) {
+            return self.limit();
+        }
+        if self.take(&["CREATE", "PRICE"]) {
+            return self.price();
+        }
         if self.take(&["TEST", "POLICY"]) {
             return self.test();
         }
         self.unexpected(
             "a statement of the policy language",
-            "statements are CREATE ROLE, GRANT, DENY, TAG COLUMN, CREATE ROW POLICY, CREATE MASKING POLICY, CREATE ACCESS RULE, CREATE VIEW and TEST POLICY",
+            "statements are CREATE ROLE, GRANT, DENY, TAG COLUMN, CREATE ROW POLICY, CREATE MASKING POLICY, CREATE ACCESS RULE, CREATE VIEW, CREATE LIMIT, CREATE PRICE and TEST POLICY",
         )
     }
 

@@ -1,6 +1,7 @@
 //! Statements → rules per table, checked against a catalog snapshot; every error is collected.
 
 mod access;
+mod limits;
 mod masks;
 mod roles;
 mod views;
@@ -14,6 +15,7 @@ use crate::bind::Binder;
 use crate::bundle::{FunctionSource, Members};
 use crate::cases::PolicyTest;
 use crate::diagnostics::{Diagnostic, Location};
+use crate::limits::{Limit, Price};
 use crate::mask::MaskSecret;
 use crate::model::{
     Glob, Grantee, Located, Name, PolicyKind, PolicyRef, RowKind, RowRule, Statement, Subject,
@@ -47,6 +49,9 @@ pub(crate) fn validate(
         tags: BTreeMap::new(),
         rules: HashMap::new(),
         access_rules: Vec::new(),
+        limits: Vec::new(),
+        prices: Vec::new(),
+        budgets: Vec::new(),
         tests: Vec::new(),
         errors: diagnostics,
     };
@@ -60,8 +65,9 @@ pub(crate) fn validate(
         validator.statement(located);
     }
     validator.order_masks();
-    let Validator { rules: tables, access_rules, tests, .. } = validator;
-    Rules { members, views, tables, access_rules, tests }
+    validator.price_budgets();
+    let Validator { rules: tables, access_rules, limits, prices, tests, .. } = validator;
+    Rules { members, views, tables, access_rules, limits, prices, tests }
 }
 
 /// All that a bundle says, bound to a catalog.
@@ -70,6 +76,8 @@ pub(crate) struct Rules {
     pub(crate) views: Vec<Arc<Table>>,
     pub(crate) tables: HashMap<TableName, TableRules>,
     pub(crate) access_rules: Vec<AccessRule>,
+    pub(crate) limits: Vec<Arc<Limit>>,
+    pub(crate) prices: Vec<Arc<Price>>,
     pub(crate) tests: Vec<PolicyTest>,
 }
 
@@ -85,6 +93,10 @@ struct Validator<'a> {
     tags: BTreeMap<String, BTreeSet<(TableName, usize)>>,
     rules: HashMap<TableName, TableRules>,
     access_rules: Vec<AccessRule>,
+    limits: Vec<Arc<Limit>>,
+    prices: Vec<Arc<Price>>,
+    /// The budgets, each of which needs a price.
+    budgets: Vec<limits::Budgeted>,
     tests: Vec<PolicyTest>,
     errors: &'a mut Vec<Diagnostic>,
 }
@@ -116,6 +128,14 @@ impl<'a> Validator<'a> {
             Statement::AccessRule { name, to, demands } => {
                 self.unique(name);
                 self.access_rule(&located.at, name, to, demands);
+            }
+            Statement::Limit { name, to, bounds } => {
+                self.unique(name);
+                self.limit(&located.at, name, to, bounds);
+            }
+            Statement::Price { name, to, tariff } => {
+                self.unique(name);
+                self.price(&located.at, name, to, tariff);
             }
             Statement::Test(case) => self.test(&located.at, case),
         }

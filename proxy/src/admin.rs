@@ -80,5 +80,25 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         "Queries that ran though their result may be kept",
         counts.result_misses,
     );
+    let estimates = admin.shared.gateway.estimate_counts();
+    counter(
+        "tollgate_estimated_bytes_total",
+        "Bytes that statements were expected to scan",
+        estimates.estimated,
+    );
+    counter("tollgate_estimated_scanned_bytes_total", "Bytes that they scanned", estimates.scanned);
+    let _ = writeln!(
+        text,
+        "# HELP tollgate_estimates_total Statements by how much they scanned of what was estimated\n\
+         # TYPE tollgate_estimates_total counter"
+    );
+    for (scanned, value) in [
+        ("more", estimates.over),
+        ("half", estimates.close),
+        ("tenth", estimates.loose),
+        ("less", estimates.far),
+    ] {
+        let _ = writeln!(text, "tollgate_estimates_total{{scanned=\"{scanned}\"}} {value}");
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -75,6 +75,7 @@
 
 mod again;
 mod bind;
+mod bounded;
 mod describe;
 mod key;
 
@@ -86,7 +87,7 @@ use datafusion_expr::{LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
 use tollgate_catalog::{Error, ErrorKind, Table, TableName};
 use tollgate_identity::Principal;
-use tollgate_policy::{Permit, PermitParts, PolicyRef, SecuredTable, Standing};
+use tollgate_policy::{Limits, Permit, PermitParts, PolicyRef, SecuredTable, Standing};
 
 use crate::functions::Registry;
 use crate::lineage;
@@ -156,6 +157,7 @@ struct Bound {
     subplans: String,
     visible: Vec<(TableName, Vec<String>)>,
     policies: Vec<PolicyRef>,
+    limits: Limits,
 }
 
 /// A secured statement whose parameters have no values yet.
@@ -224,6 +226,7 @@ fn plan_permitted(
         standing: parts.standing,
         reads_clock: parts.reads_clock,
         bundle_hash: parts.bundle_hash,
+        limits: parts.limits,
     };
     Ok(Prepared { bound: Arc::new(Bound::new(meaning, by, secured)), plan: planned.plan })
 }
@@ -234,11 +237,12 @@ struct By {
     standing: Standing,
     reads_clock: bool,
     bundle_hash: String,
+    limits: Limits,
 }
 
 impl Bound {
     fn new(meaning: Arc<Meaning>, by: By, relations: Relations) -> Self {
-        let By { principal, standing, reads_clock, bundle_hash } = by;
+        let By { principal, standing, reads_clock, bundle_hash, limits } = by;
         let Relations { sources: _, text, subplans, visible, policies } = relations;
         Self {
             meaning,
@@ -250,6 +254,7 @@ impl Bound {
             subplans,
             visible,
             policies,
+            limits,
         }
     }
 }
@@ -428,13 +433,13 @@ impl Secured {
         &self.plan
     }
 
-    /// The same as text for PostgreSQL.
+    /// The bounded plan as text for PostgreSQL.
     ///
     /// # Errors
     /// What PostgreSQL has no words for.
     pub fn for_postgres(&self) -> Result<Rendering, Error> {
         let meaning = &self.bound.meaning;
-        deep(meaning.operators, || render::postgres(&self.plan, &meaning.output))
+        deep(meaning.operators, || render::postgres(&self.bounded_plan(), &meaning.output))
     }
 
     /// Where it runs.

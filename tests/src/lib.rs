@@ -33,6 +33,8 @@ mod catalog_queries;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod costs;
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod encode_against_postgres;

@@ -89,22 +89,33 @@
 pub mod admission;
 pub mod embedded;
 pub mod error;
+pub mod estimate;
+pub mod limits;
 pub mod postgres;
 
 use std::pin::Pin;
 
 use arrow::record_batch::RecordBatch;
-use futures::Stream;
 use futures::future::BoxFuture;
+use futures::{FutureExt, Stream};
 use tollgate_catalog::Error;
+use tollgate_rewriter::Secured;
 
 use crate::admission::Admitted;
+use crate::estimate::Estimate;
 
 /// The rows of a result. Dropping it cancels the query.
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, Error>> + Send>>;
 
 /// An engine that runs secured queries.
 pub trait Warehouse: Send + Sync {
+    /// What a query would use. Where rows are hidden from the caller it is made of figures of whole
+    /// tables, so that it tells nothing about them. Unless overridden, nothing is known.
+    fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
+        let _ = query;
+        futures::future::ready(Ok(Estimate::default())).boxed()
+    }
+
     /// Starts a query. Batches have the columns of the query's output, by position; their errors
     /// carry public texts without data values.
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>>;

@@ -6,6 +6,7 @@ use tollgate_catalog::{Table, TableName};
 
 use super::Place;
 use crate::bundle::Bundle;
+use crate::limits::{Limit, Price};
 use crate::model::{Access, Grantee, MaskRule, RowKind, RowRule, Statement, Subject, TableRules};
 use crate::standing::AccessRule;
 
@@ -68,6 +69,14 @@ impl<'a> Side<'a> {
 
     pub(super) fn access_rules(&self) -> &'a [AccessRule] {
         &self.bundle.all_rules().access_rules
+    }
+
+    pub(super) fn limits(&self) -> &'a [std::sync::Arc<Limit>] {
+        &self.bundle.all_rules().limits
+    }
+
+    pub(super) fn prices(&self) -> &'a [std::sync::Arc<Price>] {
+        &self.bundle.all_rules().prices
     }
 
     /// Whether a role is off in some circumstances.
@@ -197,6 +206,8 @@ impl<'a> Side<'a> {
             | Statement::Mask { .. }
             | Statement::AccessRule { .. }
             | Statement::View { .. }
+            | Statement::Limit { .. }
+            | Statement::Price { .. }
             | Statement::Test(_) => false,
         });
         found.map(|located| Place::at(&located.at, format!("GRANT ROLE {role}"))).collect()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate_catalog::TableName;
 
 use super::implies::implies;
+use super::limits;
 use super::masks::reads_only;
 use super::rows::{demanded, permitted};
 use super::side::{Count, Side, column_names, meets};
@@ -74,9 +75,18 @@ impl Step<'_> {
         events.extend(self.found);
     }
 
+    /// A price that is for these decides what a budget buys.
+    fn priced(&mut self, these: &BTreeSet<Subject>) {
+        let spent = self.new.limits().iter().any(|limit| limit.budget.is_some());
+        if spent && self.new.prices().iter().any(|price| meets(&price.to, these)) {
+            self.limit(Class::Widens, "another price may be for it");
+        }
+    }
+
     /// What these may do that `already` may not, which `who` has for sure.
     fn gains(&mut self, gained: &BTreeSet<Subject>, already: &BTreeSet<Subject>) {
         let new = self.new;
+        self.priced(gained);
         let bound = gained.iter().map(|one| {
             let mut bound = new.with_everyone(one, Count::Held);
             bound.extend(new.reach(self.who, Count::Held));
@@ -119,8 +129,26 @@ impl Step<'_> {
         }
     }
 
+    /// A limit that is for it, or no longer.
+    fn limit(&mut self, class: Class, why: &str) {
+        self.found.push(Event {
+            class,
+            who: Who::from(self.who),
+            table: None,
+            what: self.what,
+            layer: Layer::Apart,
+            why: format!("{}: {why}", self.why),
+            old: self.places.0.clone(),
+            new: self.places.1.clone(),
+            columns: None,
+        });
+    }
+
     /// What restricts who holds the gained roles, and nothing else that `who` holds.
     fn is_restricted(&mut self, gained: &BTreeSet<Subject>) {
+        if self.new.limits().iter().any(|limit| meets(&limit.to, gained)) {
+            self.limit(Class::Narrows, "a limit is for it");
+        }
         for table in self.new.tables() {
             for column in column_names(self.new, self.new, table) {
                 let denials = self.new.denials(table, &column);
@@ -139,6 +167,7 @@ impl Step<'_> {
     /// What these may do that `left`, which `who` keeps, may not.
     fn loses(&mut self, lost: &BTreeSet<Subject>, left: &BTreeSet<Subject>) {
         let new = self.new;
+        self.priced(lost);
         for table in new.tables() {
             for column in column_names(new, new, table) {
                 let grants = new.grants(table, Some(&column));
@@ -170,6 +199,10 @@ impl Step<'_> {
     /// What restricted whoever held these, and doesn't restrict who holds `left`.
     fn is_freed(&mut self, lost: &BTreeSet<Subject>, left: &BTreeSet<Subject>) {
         let new = self.new;
+        let mut limits = new.limits().iter().filter(|limit| meets(&limit.to, lost));
+        if limits.any(|limit| !limits::holds_among(new, left, limit)) {
+            self.limit(Class::Widens, "a limit is no longer for it");
+        }
         for table in new.tables() {
             for column in column_names(new, new, table) {
                 let denials = new.denials(table, &column);

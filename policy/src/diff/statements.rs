@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 use super::side::Side;
 use super::{Class, Event, Layer, Place, What, Who};
 use crate::cases::Expectation;
-use crate::model::{Case, Demands, Grantee, Located, MaskTarget, Name, RowKind, Statement, Target};
+use crate::limits::Exceed;
+use crate::model::{
+    Bounds, Case, Demands, Grantee, Located, MaskTarget, Name, RowKind, Statement, Target, Tariff,
+};
 
 pub(super) fn compare(old: &Side<'_>, new: &Side<'_>, events: &mut Vec<Event>) {
     let (before, after) = (by_text(old), by_text(new));
@@ -167,6 +170,12 @@ fn text(statement: &Statement) -> String {
             text
         }
         Statement::View { name, at: _, sql } => format!("CREATE VIEW {name} AS {sql}"),
+        Statement::Limit { name, to, bounds } => {
+            format!("CREATE LIMIT {} TO {}{}", name.text, all(to), bounds_text(bounds))
+        }
+        Statement::Price { name, to, tariff } => {
+            format!("CREATE PRICE {} TO {}{}", name.text, all(to), tariff_text(tariff))
+        }
         Statement::Test(Case { user, roles, attributes, sql, expect }) => {
             let roles = roles.as_ref().map(|roles| format!(" ROLES ({})", names(roles)));
             let expect = match expect {
@@ -181,6 +190,58 @@ fn text(statement: &Statement) -> String {
             format!("TEST POLICY AS USER '{user}'{roles}{with} {sql} EXPECT {expect}")
         }
     }
+}
+
+fn bounds_text(bounds: &Bounds) -> String {
+    let Bounds { rows, bytes, runtime, concurrent, rate, budget } = bounds;
+    let mut text = String::new();
+    // Writing to a String can't fail.
+    if let Some((rows, exceed)) = rows {
+        let exceed = match exceed {
+            Exceed::Truncate => "TRUNCATE",
+            Exceed::Error => "ERROR",
+        };
+        let _ = write!(text, " MAX ROWS {} ON EXCEED {exceed}", rows.text);
+    }
+    for (words, value) in [("BYTES SCANNED", bytes), ("RUNTIME", runtime)] {
+        if let Some(value) = value {
+            let _ = write!(text, " MAX {words} '{}'", value.text);
+        }
+    }
+    if let Some(count) = concurrent {
+        let _ = write!(text, " MAX CONCURRENT {}", count.text);
+    }
+    if let Some((count, every, per)) = rate {
+        let (every, per) = (every.to_string(), per.to_string());
+        let (every, per) = (every.to_uppercase(), per.to_uppercase());
+        let _ = write!(text, " RATE {} PER {every} PER {per}", count.text);
+    }
+    if let Some((amount, per)) = budget {
+        let _ = write!(text, " BUDGET {} PER {}", amount.text, per.to_string().to_uppercase());
+    }
+    text
+}
+
+fn tariff_text(tariff: &Tariff) -> String {
+    let Tariff { query, gigabyte, million_rows, credit, currency, from, until } = tariff;
+    let mut text = String::new();
+    // Writing to a String can't fail.
+    for (words, amount) in [
+        ("QUERY", query),
+        ("GB SCANNED", gigabyte),
+        ("MILLION ROWS RETURNED", million_rows),
+        ("CREDIT", credit),
+    ] {
+        if let Some(amount) = amount {
+            let _ = write!(text, " PER {words} {}", amount.text);
+        }
+    }
+    for (words, value) in [("CURRENCY", currency), ("VALID FROM", from), ("UNTIL", until)] {
+        if let Some(value) = value {
+            let _ = write!(text, " {words} '{}'", value.text);
+        }
+    }
+    text
 }
 
 fn names(names: &[Name]) -> String {

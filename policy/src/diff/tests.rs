@@ -351,3 +351,78 @@ fn what_reads_other_columns_is_no_function_of_the_value() {
     assert!(!super::masks::reads_only(&col("a").eq(col("b")), Some("a")));
     assert!(!super::masks::reads_only(&col("a"), None));
 }
+
+#[test]
+fn limits_are_compared_part_by_part() {
+    let of = |body: &str| format!("CREATE LIMIT l TO ROLE analyst {body};");
+    for (tight, loose) in [
+        ("MAX ROWS 10 ON EXCEED TRUNCATE", "MAX ROWS 20 ON EXCEED TRUNCATE"),
+        ("MAX ROWS 10 ON EXCEED ERROR", "MAX ROWS 10 ON EXCEED TRUNCATE"),
+        ("MAX BYTES SCANNED '1 GB'", "MAX BYTES SCANNED '1 GiB'"),
+        ("MAX RUNTIME '59 s'", "MAX RUNTIME '1 min'"),
+        ("MAX CONCURRENT 1", "MAX CONCURRENT 2"),
+        ("RATE 5 PER MINUTE PER USER", "RATE 6 PER MINUTE PER USER"),
+        ("RATE 5 PER HOUR PER USER", "RATE 5 PER MINUTE PER USER"),
+        ("MAX RUNTIME '1 s' MAX CONCURRENT 1", "MAX RUNTIME '1 s'"),
+    ] {
+        check(
+            &of(tight),
+            &of(loose),
+            &["widens role analyst: -: limit"],
+            &["narrows role analyst: -: limit"],
+        );
+    }
+    check(
+        "",
+        &of("MAX CONCURRENT 1"),
+        &["narrows role analyst: -: limit"],
+        &["widens role analyst: -: limit"],
+    );
+    // Neither is proven to hold the other.
+    check(
+        &of("RATE 60 PER HOUR PER USER"),
+        &of("RATE 2 PER MINUTE PER USER"),
+        &["widens role analyst: -: limit"],
+        &["widens role analyst: -: limit"],
+    );
+    check(
+        &of("MAX RUNTIME '60 s'"),
+        "CREATE LIMIT renamed TO ROLE analyst MAX RUNTIME '1 min';",
+        &["neutral role analyst: -: limit"],
+        &["neutral role analyst: -: limit"],
+    );
+    // Everyone's limit is hers, too; and what is shared by more is tighter for each.
+    check(
+        &of("MAX CONCURRENT 3"),
+        "CREATE LIMIT l TO PUBLIC MAX CONCURRENT 3;",
+        &["narrows everyone: -: limit", "neutral role analyst: -: limit"],
+        &["widens everyone: -: limit", "neutral role analyst: -: limit"],
+    );
+}
+
+#[test]
+fn prices_matter_where_a_budget_is_spent() {
+    let price =
+        |amount: &str| format!("CREATE PRICE p TO PUBLIC PER QUERY {amount} CURRENCY 'USD';");
+    check(
+        &price("1"),
+        &price("2"),
+        &["neutral everyone: -: price"],
+        &["neutral everyone: -: price"],
+    );
+    let spent = |amount: &str, budget: &str| {
+        format!("{}CREATE LIMIT l TO ROLE analyst BUDGET {budget};", price(amount))
+    };
+    check(
+        &spent("1", "5 PER DAY"),
+        &spent("2", "5 PER DAY"),
+        &["narrows everyone: -: price"],
+        &["widens everyone: -: price"],
+    );
+    check(
+        &spent("1", "5 PER DAY"),
+        &spent("1", "5 PER MONTH"),
+        &["narrows role analyst: -: limit"],
+        &["widens role analyst: -: limit"],
+    );
+}

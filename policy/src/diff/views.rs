@@ -81,6 +81,8 @@ fn place(side: &Side<'_>, view: &TableName) -> Vec<Place> {
         | Statement::RowPolicy { .. }
         | Statement::Mask { .. }
         | Statement::AccessRule { .. }
+        | Statement::Limit { .. }
+        | Statement::Price { .. }
         | Statement::Test(_) => false,
     });
     found.map(|located| Place::at(&located.at, format!("CREATE VIEW {view}"))).collect()

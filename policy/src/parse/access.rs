@@ -82,7 +82,7 @@ impl Reader<'_> {
         Ok(Statement::AccessRule { name, to, demands })
     }
 
-    fn moment(&mut self) -> Parsed<Name> {
+    pub(super) fn moment(&mut self) -> Parsed<Name> {
         let at = self.here();
         let hint = "write a date or a time in UTC: '2027-06-30' or '2027-06-30 18:00:00'";
         Ok(Name { text: self.literal("a date", hint)?, at })

@@ -44,11 +44,48 @@ fn errors_have_places() {
             "CREATE AGGREGATION POLICY k5 ON health.visits;",
             "1:1: CREATE AGGREGATION POLICY is not supported by this version",
         ),
+        ("CREATE LIMIT l MAX ROWS 1;", "1:16: expected TO, found \"MAX\""),
+        ("CREATE LIMIT l TO PUBLIC;", "1:25: expected what the limit allows, found \";\""),
+        ("CREATE LIMIT l TO PUBLIC MAX ROWS 1;", "1:36: expected ON EXCEED, found \";\""),
         (
-            "CREATE LIMIT l TO PUBLIC MAX ROWS 1;",
-            "1:1: CREATE LIMIT is not supported by this version",
+            "CREATE LIMIT l TO PUBLIC MAX ROWS 1 ON EXCEED CUT;",
+            "1:47: expected TRUNCATE or ERROR, found \"CUT\"",
         ),
-        ("CREATE PRICE p TO PUBLIC;", "1:1: CREATE PRICE is not supported by this version"),
+        (
+            "CREATE LIMIT l TO PUBLIC MAX ROWS -1 ON EXCEED ERROR;",
+            "1:35: expected a number of rows, found \"-\"",
+        ),
+        (
+            "CREATE LIMIT l TO PUBLIC MAX RUNTIME '1 s' MAX RUNTIME '2 s';",
+            "1:44: the limit says this twice",
+        ),
+        ("CREATE LIMIT l TO PUBLIC MAX BYTES SCANNED 50;", "1:44: expected a size, found \"50\""),
+        (
+            "CREATE LIMIT l TO PUBLIC RATE 6 PER DAY PER USER;",
+            "1:33: expected PER SECOND, PER MINUTE or PER HOUR, found \"PER\"",
+        ),
+        (
+            "CREATE LIMIT l TO PUBLIC RATE 6 PER HOUR;",
+            "1:41: expected PER USER, PER ROLE or PER TENANT, found \";\"",
+        ),
+        (
+            "CREATE LIMIT l TO PUBLIC MAX SIZE 3;",
+            "1:26: expected what the limit allows, found \"MAX\"",
+        ),
+        (
+            "CREATE LIMIT l TO PUBLIC MAX CONCURRENT 3 SOMETIMES;",
+            "1:43: expected the end of the statement, found \"SOMETIMES\"",
+        ),
+        ("CREATE PRICE p TO PUBLIC;", "1:25: expected what is to be paid for, found \";\""),
+        ("CREATE PRICE p TO PUBLIC PER QUERY 1;", "1:37: expected CURRENCY, found \";\""),
+        (
+            "CREATE PRICE p TO PUBLIC PER QUERY 1 PER QUERY 2 CURRENCY 'USD';",
+            "1:38: the price says this twice",
+        ),
+        (
+            "CREATE PRICE p TO PUBLIC PER QUERY 1 CURRENCY 'USD' VALID TILL '2027-01-01';",
+            "1:59: expected FROM or UNTIL, found \"TILL\"",
+        ),
         ("CREATE VIEW v AS SELECT 1;", "1:15: expected \".\", found \"AS\""),
         ("CREATE VIEW s.v AS SELECT a, t.* FROM t;", "1:32: a view can't select \"*\""),
         ("CREATE VIEW s.v AS SELECT * FROM t;", "1:27: a view can't select \"*\""),

@@ -104,7 +104,7 @@ impl Validator<'_> {
     }
 
     /// Microseconds since 1970 in UTC. A day as an end is meant to its end.
-    fn moment(&mut self, written: &Name, is_end: bool) -> Option<i64> {
+    pub(super) fn moment(&mut self, written: &Name, is_end: bool) -> Option<i64> {
         let text = ScalarValue::from(written.text.as_str());
         let is_date = written.text.len() == "2027-06-30".len();
         let moment = match fit(&text, &DataType::Timestamp(TimeUnit::Microsecond, None)) {

@@ -47,7 +47,9 @@ pub(super) fn members(statements: &[Located], errors: &mut Vec<Diagnostic>) -> M
             }
             Statement::Access { to, .. }
             | Statement::RowPolicy { to, .. }
-            | Statement::AccessRule { to, .. } => {
+            | Statement::AccessRule { to, .. }
+            | Statement::Limit { to, .. }
+            | Statement::Price { to, .. } => {
                 for grantee in to {
                     match grantee {
                         Grantee::User(user) => {

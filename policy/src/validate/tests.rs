@@ -94,3 +94,59 @@ fn ten_thousand_statements_load_quickly() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(bundle.roles_of(&crate::testing::principal("ana")).len(), 2_500);
 }
+
+#[test]
+fn limits_and_prices_mean_something() {
+    check_errors(
+        "CREATE ROLE a;
+CREATE LIMIT l TO ROLE a MAX ROWS 0 ON EXCEED ERROR MAX BYTES SCANNED '5 parsecs' MAX RUNTIME '0 s' MAX CONCURRENT 1.5;
+CREATE LIMIT l TO ROLE b RATE 99999999999 PER HOUR PER USER;
+CREATE LIMIT m TO PUBLIC RATE 5 PER HOUR PER ROLE;
+CREATE PRICE q TO ROLE a PER QUERY 0.00000000001 CURRENCY 'usd';",
+        &[
+            "2:35: 0 is not a number that a limit can have",
+            "2:71: \"5 parsecs\" is not a size",
+            "2:95: \"0 s\" is not a duration",
+            "2:116: 1.5 is not a number that a limit can have",
+            "3:14: policy \"l\" exists already",
+            "3:24: role \"b\" does not exist",
+            "3:31: 99999999999 is not a number that a limit can have",
+            "4:31: a rate per role is for roles only",
+            "5:36: 0.00000000001 is not an amount of money",
+            "5:59: \"usd\" is not a currency",
+        ],
+    );
+}
+
+#[test]
+fn a_budget_needs_a_price() {
+    let budget = |to: &str| {
+        format!(
+            "CREATE ROLE a; CREATE ROLE b; GRANT ROLE a TO ROLE b; GRANT ROLE b TO USER 'u';
+CREATE LIMIT l TO {to} BUDGET 5 PER DAY;"
+        )
+    };
+    for (to, price, error) in [
+        ("ROLE a", "", Some("2:33: no price applies to role \"a\": a budget can't be spent")),
+        ("ROLE a", "ROLE b", Some("2:33: no price applies to role \"a\": a budget can't be spent")),
+        ("ROLE b", "ROLE a", None),
+        ("USER 'u'", "ROLE a", None),
+        ("USER 'v'", "ROLE a", Some("2:35: no price applies to user 'v': a budget can't be spent")),
+        ("PUBLIC", "ROLE a", Some("2:33: no price applies to everyone: a budget can't be spent")),
+        ("PUBLIC", "PUBLIC", None),
+    ] {
+        let mut sql = budget(to);
+        if !price.is_empty() {
+            sql.push_str(&format!(" CREATE PRICE p TO {price} PER QUERY 1 CURRENCY 'USD';"));
+        }
+        match error {
+            None => drop(load(&sql).unwrap_or_else(|errors| panic!("{errors}"))),
+            Some(error) => check_errors(&sql, &[error]),
+        }
+    }
+    check_errors(
+        "CREATE PRICE p TO PUBLIC PER QUERY 1 CURRENCY 'USD';
+CREATE PRICE q TO PUBLIC PER QUERY 1 CURRENCY 'EUR' VALID FROM '2027-01-01' UNTIL '2026-01-01';",
+        &["2:47: price \"p\" is in USD", "2:83: the price ends before it begins"],
+    );
+}

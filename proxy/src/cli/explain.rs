@@ -195,7 +195,9 @@ fn place(policy: &PolicyRef) -> String {
         PolicyKind::PermissiveRowPolicy
         | PolicyKind::RestrictiveRowPolicy
         | PolicyKind::MaskingPolicy
-        | PolicyKind::AccessRule => format!("{kind} {name} at {file}:{line}"),
+        | PolicyKind::AccessRule
+        | PolicyKind::Limit
+        | PolicyKind::Price => format!("{kind} {name} at {file}:{line}"),
     }
 }
 
@@ -244,7 +246,7 @@ impl Report {
 }
 
 fn who(caller: &CallerExplanation, address: &str, text: &mut String) {
-    let CallerExplanation { held_roles, active_roles, access_rules } = caller;
+    let CallerExplanation { held_roles, active_roles, access_rules, costs } = caller;
     let active = active_roles.as_deref().unwrap_or_default();
     let off: Vec<_> = held_roles.iter().filter(|role| !active.contains(role)).cloned().collect();
     let roles = if active.is_empty() { "none".to_owned() } else { active.join(", ") };
@@ -256,6 +258,10 @@ fn who(caller: &CallerExplanation, address: &str, text: &mut String) {
     for rule in access_rules {
         let met = if rule.met { "met" } else { "not met" };
         let _ = writeln!(text, "  {met:<7}  {}", place(&rule.policy));
+    }
+    for cost in costs {
+        let says = cost.says.join("; ");
+        let _ = writeln!(text, "  costs    {}: {says}", place(&cost.policy));
     }
 }
 

@@ -267,7 +267,7 @@ impl Connection {
         let pumped = rows.pump(&mut self.wire, limit, &self.cancel).await?;
         if pumped.ended {
             portal.state = State::Exhausted(rows.tag(0));
-            self.complete(rows.tag(pumped.rows))
+            self.complete_rows(&mut rows, pumped.rows)
         } else {
             rows.pause();
             portal.state = State::Rows(rows);

@@ -8,7 +8,9 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use tollgate_catalog::{Error, ErrorKind, pg_type};
-use tollgate_gateway::{CancelToken, Description, OutputColumn, RowStream, Statement, revocation};
+use tollgate_gateway::{
+    CancelToken, Description, Notice, OutputColumn, RowStream, Statement, revocation,
+};
 
 use super::encode::{Format, RowEncoder};
 use super::error::{Stop, clean, violation};
@@ -138,6 +140,11 @@ impl Rows {
     /// What to say when `rows` rows were sent and no more are there.
     pub(crate) fn tag(&self, rows: u64) -> String {
         self.stream.complete_tag(rows)
+    }
+
+    /// What the client is to be told when there are no more rows.
+    pub(crate) fn take_notice(&mut self) -> Option<Notice> {
+        self.stream.take_notice()
     }
 
     /// Lets other queries run while the client asks for no rows.

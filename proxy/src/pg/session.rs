@@ -13,7 +13,7 @@ use tollgate_gateway::{CancelToken, Outcome, Session, Statement, TransactionStat
 use super::cancel::Registration;
 use super::error::{self, Stop};
 use super::message::{self, Message};
-use super::portal::{Named, Portal, Prepared};
+use super::portal::{Named, Portal, Prepared, Rows};
 use super::startup::Welcome;
 use super::wire::Wire;
 use crate::listener::{Limits, stopping};
@@ -179,6 +179,14 @@ impl Connection {
     pub(super) fn complete(&mut self, tag: String) -> Result<(), Stop> {
         self.notices()?;
         self.wire.put(&CommandComplete::new(tag))
+    }
+
+    /// Ends a statement after its rows.
+    pub(super) fn complete_rows(&mut self, rows: &mut Rows, sent: u64) -> Result<(), Stop> {
+        if let Some(notice) = rows.take_notice() {
+            self.wire.put(&error::notice(&notice))?;
+        }
+        self.complete(rows.tag(sent))
     }
 
     pub(super) fn notices(&mut self) -> Result<(), Stop> {

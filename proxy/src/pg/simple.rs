@@ -26,7 +26,7 @@ impl Connection {
                     self.wire.put(&portal::describe(stream.columns(), &[])?)?;
                     let mut rows = Rows::new(stream, &[], self.session.time_zone())?;
                     let pumped = rows.pump(&mut self.wire, None, &self.cancel).await?;
-                    self.complete(rows.tag(pumped.rows))?;
+                    self.complete_rows(&mut rows, pumped.rows)?;
                 }
             }
         }

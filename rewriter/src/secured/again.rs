@@ -59,7 +59,7 @@ impl Prepared {
 /// # Errors
 /// What [`super::secure`] would say of the caller's relations.
 pub fn secure_again(permit: Permit<Again>, registry: &Registry) -> Result<Option<Prepared>, Error> {
-    let PermitParts { statement, principal, standing, reads_clock, bundle_hash, tables } =
+    let PermitParts { statement, principal, standing, reads_clock, bundle_hash, tables, limits } =
         permit.into_parts();
     let Again { planned } = statement;
     let meaning = &planned.bound.meaning;
@@ -69,7 +69,7 @@ pub fn secure_again(permit: Permit<Again>, registry: &Registry) -> Result<Option
         let exchanged = exchange(planned.plan.clone(), &relations.sources);
         let Some(plan) = exchanged.map_err(Error::internal)? else { return Ok(None) };
         plan::check(&plan, registry)?;
-        let by = By { principal, standing, reads_clock, bundle_hash };
+        let by = By { principal, standing, reads_clock, bundle_hash, limits };
         let bound = Arc::new(Bound::new(Arc::clone(meaning), by, relations));
         Ok(Some(Prepared { bound, plan }))
     })

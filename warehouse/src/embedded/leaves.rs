@@ -252,7 +252,7 @@ impl Leaves for PolicyTables<'_> {
 }
 
 /// Whether a row predicate holds for every row, so that no filter remains of it.
-fn always_true(state: &SessionState, predicate: &Expr, table: &Table) -> bool {
+pub(super) fn always_true(state: &SessionState, predicate: &Expr, table: &Table) -> bool {
     let simplified = || -> Result<Expr> {
         let schema = Arc::new(DFSchema::try_from(table.arrow_schema())?);
         let context = SimplifyContext::builder()

@@ -7,12 +7,14 @@
 //! | `leaves` | from secured sources to providers |
 //! | `barrier` | the node that no user expression passes |
 //! | `check` | the proof on the final plan |
+//! | `estimate` | how much a query would scan, and how much it does |
 //! | `functions` | the functions that the engine has to offer |
 //! | `threads` | where all of it runs |
 
 mod barrier;
 mod check;
 mod discover;
+mod estimate;
 mod files;
 mod functions;
 mod leaves;
@@ -46,8 +48,10 @@ pub use leaves::Leaves;
 
 use crate::admission::Admitted;
 use crate::error::{public, public_arrow, public_planning};
+use crate::estimate::Estimate;
 use crate::{BatchStream, Warehouse};
 
+use estimate::{Sizes, Watch};
 use threads::Threads;
 
 /// What the engine may use.
@@ -145,33 +149,48 @@ pub async fn run_plan(
     plan: LogicalPlan,
     leaves: impl Leaves + 'static,
 ) -> Result<BatchStream, Error> {
+    run_watched(context, plan, leaves, None).await
+}
+
+async fn run_watched(
+    context: &Context,
+    plan: LogicalPlan,
+    leaves: impl Leaves + 'static,
+    watch: Option<Watch>,
+) -> Result<BatchStream, Error> {
     let here = context.clone();
-    context.threads.run(async move { run_here(&here, &plan, &leaves).await }).await
+    context.threads.run(async move { run_here(&here, &plan, &leaves, watch).await }).await
 }
 
 async fn run_here(
     context: &Context,
     plan: &LogicalPlan,
     leaves: &dyn Leaves,
+    watch: Option<Watch>,
 ) -> Result<BatchStream, Error> {
     let state = context.start();
     let bound = leaves::bind(plan, leaves).map_err(public)?;
     let physical = state.create_physical_plan(&bound).await.map_err(public_planning)?;
     leaves.check(&physical)?;
-    let stream = execute_stream(physical, state.task_ctx()).map_err(public)?;
-    Ok(stream.map_err(public).boxed())
+    let stream = execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(public)?;
+    let rows = stream.map_err(public).boxed();
+    Ok(match watch {
+        Some(watch) => watch.over(rows, &physical),
+        None => rows,
+    })
 }
 
 /// The warehouse of files.
 pub struct Embedded {
     context: Context,
     raw: Arc<files::RawTables>,
+    sizes: Arc<Sizes>,
 }
 
 impl Embedded {
     /// A warehouse within `options`. Which tables it has, the catalog's snapshots say.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        Ok(Self { context: Context::new(options)?, raw: Arc::default() })
+        Ok(Self { context: Context::new(options)?, raw: Arc::default(), sizes: Arc::default() })
     }
 
     /// The engine, for plans over other leaves.
@@ -184,9 +203,12 @@ impl Embedded {
         functions::Functions::new()
     }
 
-    async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
+    async fn stream(&self, query: &Admitted) -> Result<BatchStream, Error> {
+        let secured = query.secured();
         let leaves = leaves::Tables::new(Arc::clone(&self.raw), Arc::clone(&self.context.inner));
-        let rows = run_plan(&self.context, secured.plan().clone(), leaves).await?;
+        let watch = Watch { usage: Arc::clone(query.usage()), most: secured.limits().bytes() };
+        let plan = secured.bounded_plan();
+        let rows = run_watched(&self.context, plan, leaves, Some(watch)).await?;
         let schema = output_schema(secured);
         Ok(rows.map(move |batch| shape(batch?, &schema)).boxed())
     }
@@ -194,7 +216,14 @@ impl Embedded {
 
 impl Warehouse for Embedded {
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
-        self.stream(query.secured()).boxed()
+        self.stream(query).boxed()
+    }
+
+    fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
+        let (here, sizes) = (self.context.clone(), Arc::clone(&self.sizes));
+        let plan = query.plan().clone();
+        let work = move || estimate::estimate(&here.start(), &sizes, &plan);
+        async move { self.context.threads.call(work).await }.boxed()
     }
 }
 

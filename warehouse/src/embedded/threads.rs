@@ -40,6 +40,17 @@ impl Threads {
         Ok(Self { runtime: Some(runtime) })
     }
 
+    /// Does `work` in the pool.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let runtime = self.runtime.as_ref().ok_or_else(stopped)?;
+        let mut task = JoinSet::new();
+        task.spawn_on(async move { work() }, runtime.handle());
+        task.join_next().await.ok_or_else(stopped)?.map_err(Error::internal)?
+    }
+
     /// Does `work` in the pool, and then takes its rows as they are asked for. Dropping the future
     /// or the stream aborts the work.
     pub(crate) async fn run(

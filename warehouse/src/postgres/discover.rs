@@ -25,7 +25,10 @@ const COLUMNS: &str = "
 SELECT n.nspname::text, c.relname::text, a.attname::text, t.typname::text, t.typtype::text,
        tn.nspname::text, et.typname::text, a.atttypmod, a.attnotnull,
        col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class'),
-       c.reltuples::float8, CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid) END
+       c.reltuples::float8,
+       CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid)
+            WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_relation_size(relid)), 0)::int8
+                                       FROM pg_partition_tree(c.oid) WHERE isleaf) END
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -67,7 +70,7 @@ SELECT current_setting('server_encoding'), current_setting('server_version_num')
 pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discovery, Error> {
     let mut lease = warehouse.pool.lease().await?;
     let client = lease.client()?;
-    client.batch_execute(&warehouse.begin).await.map_err(public)?;
+    client.batch_execute(&super::begin(warehouse.timeout)).await.map_err(public)?;
     let server = client.query_one(SERVER, &[&schemas]).await.map_err(public)?;
     let (encoding, version): (String, i32) = (get(&server, 0)?, get(&server, 1)?);
     let missing: Vec<String> = get(&server, 2)?;

@@ -9,12 +9,14 @@
 //! | `decode` | binary values into Arrow |
 //! | `discover` | which tables there are |
 //! | `error` | the server's errors as public ones |
+//! | `estimate` | how much a query would read |
 //! | `pool` | connections |
 //! | `tls` | rustls under them |
 
 mod decode;
 mod discover;
 mod error;
+mod estimate;
 mod pool;
 mod tls;
 
@@ -27,10 +29,11 @@ use futures::{FutureExt, StreamExt};
 use tokio_postgres::RowStream;
 use tokio_postgres::types::{ToSql, Type};
 use tollgate_catalog::Error;
-use tollgate_rewriter::{Parameter, Secured};
+use tollgate_rewriter::{Parameter, Rendering, Secured};
 
 use crate::admission::Admitted;
 use crate::embedded::{output_schema, shape};
+use crate::estimate::Estimate;
 use crate::{BatchStream, Warehouse};
 
 pub use discover::{Discovery, discover};
@@ -62,7 +65,7 @@ pub fn server(host: &str, port: u16, database: &str, user: &str) -> tokio_postgr
 #[derive(Clone)]
 pub struct Postgres {
     pool: Arc<Pool>,
-    begin: Arc<str>,
+    timeout: Option<Duration>,
 }
 
 impl Postgres {
@@ -71,36 +74,22 @@ impl Postgres {
     /// # Errors
     /// TLS is off and the server is elsewhere.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let begin = begin(options.statement_timeout);
-        Ok(Self { pool: Arc::new(Pool::new(options)?), begin: begin.into() })
+        let timeout = options.statement_timeout;
+        Ok(Self { pool: Arc::new(Pool::new(options)?), timeout })
     }
 
     async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
         let rendering = secured.for_postgres()?;
         let mut lease = self.pool.lease().await?;
         let expected = decode::columns(secured.output())?;
-        let types: Vec<Type> = rendering
-            .parameters()
-            .iter()
-            .map(|parameter| match parameter {
-                Parameter::Text(_) => Type::TEXT,
-                Parameter::Bytes(_) => Type::BYTEA,
-            })
-            .collect();
-        let values: Vec<&(dyn ToSql + Sync)> = rendering
-            .parameters()
-            .iter()
-            .map(|parameter| -> &(dyn ToSql + Sync) {
-                match parameter {
-                    Parameter::Text(text) => text,
-                    Parameter::Bytes(bytes) => bytes,
-                }
-            })
-            .collect();
+        let bound = Bound::of(&rendering);
         let client = lease.client()?;
-        client.batch_execute(&self.begin).await.map_err(public)?;
+        // A second later than the gateway's own, whose error names the limit.
+        let limit = secured.limits().runtime().map(|limit| limit.most + Duration::from_secs(1));
+        let timeout = self.timeout.into_iter().chain(limit).min();
+        client.batch_execute(&begin(timeout)).await.map_err(public)?;
         let statement =
-            client.prepare_typed(rendering.text(), &types).await.map_err(error::planning)?;
+            client.prepare_typed(rendering.text(), &bound.types).await.map_err(error::planning)?;
         let same = statement.columns().len() == expected.len()
             && statement
                 .columns()
@@ -110,7 +99,7 @@ impl Postgres {
         if !same {
             return Err(Error::internal("the server's columns aren't those of the query"));
         }
-        let rows = client.query_raw(&statement, values).await.map_err(public)?;
+        let rows = client.query_raw(&statement, bound.values()).await.map_err(public)?;
         let schema = output_schema(secured);
         let state = Running { rows: Box::pin(rows), decoder: Rows::new(expected), lease };
         let batches = try_unfold(state, |mut state| async move {
@@ -118,6 +107,33 @@ impl Postgres {
             Ok(batch.map(|batch| (batch, state)))
         });
         Ok(batches.map(move |batch| shape(batch?, &schema)).boxed())
+    }
+}
+
+/// The values of a text, as the client library takes them.
+struct Bound<'a> {
+    types: Vec<Type>,
+    parameters: &'a [Parameter],
+}
+
+impl<'a> Bound<'a> {
+    fn of(rendering: &'a Rendering) -> Self {
+        let parameters = rendering.parameters();
+        let types = parameters.iter().map(|parameter| match parameter {
+            Parameter::Text(_) => Type::TEXT,
+            Parameter::Bytes(_) => Type::BYTEA,
+        });
+        Self { types: types.collect(), parameters }
+    }
+
+    fn values(&self) -> Vec<&'a (dyn ToSql + Sync)> {
+        let values = self.parameters.iter().map(|parameter| -> &(dyn ToSql + Sync) {
+            match parameter {
+                Parameter::Text(text) => text,
+                Parameter::Bytes(bytes) => bytes,
+            }
+        });
+        values.collect()
     }
 }
 
@@ -138,6 +154,10 @@ fn begin(timeout: Option<Duration>) -> String {
 impl Warehouse for Postgres {
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
         self.stream(query.secured()).boxed()
+    }
+
+    fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
+        self.guess(query).boxed()
     }
 }
 

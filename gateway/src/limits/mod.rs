@@ -1,0 +1,146 @@
+//! What a statement may cost: refused before it runs where that can be told, and stopped where not.
+//!
+//! Which limits and prices are the caller's, the decision says. Statements over the system catalogs, or
+//! over no table, cost nothing: of limits only the time counts there.
+//!
+//! | module | |
+//! |---|---|
+//! | `rate` | how many statements may start in a time |
+//! | `budget` | money: held before a statement runs, settled when it has ended |
+//! | `charge` | what one statement costs |
+//! | `bounds` | rows and time of one statement |
+
+pub(crate) mod bounds;
+pub mod budget;
+pub(crate) mod charge;
+mod rate;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tollgate_catalog::Error;
+use tollgate_policy::limits::Used;
+use tollgate_rewriter::Secured;
+use tollgate_warehouse::estimate::Estimate;
+use tollgate_warehouse::limits;
+
+use self::budget::{MemoryPurse, Purse};
+use self::charge::Charge;
+use self::rate::Rates;
+
+/// What counts for all statements together.
+pub(crate) struct Costs {
+    rates: Rates,
+    purse: Arc<dyn Purse>,
+    pub(crate) counts: Counts,
+}
+
+impl Default for Costs {
+    /// Money is counted in this process.
+    fn default() -> Self {
+        let purse = Arc::new(MemoryPurse::default());
+        Self { rates: Rates::default(), purse, counts: Counts::default() }
+    }
+}
+
+impl Costs {
+    /// Takes a statement's part of each rate.
+    ///
+    /// # Errors
+    /// A rate is used up.
+    pub(crate) fn start(&self, secured: &Secured) -> Result<(), Error> {
+        self.rates.take(secured.principal(), secured.limits())
+    }
+
+    /// Refuses what would scan more than a limit allows, and holds the money for the rest. `now` is in
+    /// microseconds since 1970.
+    ///
+    /// # Errors
+    /// A limit on bytes, a budget that is spent, or no price in force.
+    pub(crate) async fn hold(
+        &self,
+        secured: &Secured,
+        estimate: &Estimate,
+        now: i64,
+    ) -> Result<Option<Charge>, Error> {
+        let of = secured.limits();
+        if let Some(bytes) = of.bytes() {
+            match estimate.bytes {
+                Some(estimate) if estimate <= bytes.most => {}
+                Some(estimate) => {
+                    return Err(limits::bytes_before(&bytes.limit, bytes.most, estimate));
+                }
+                None => return Err(limits::bytes_unknown(&bytes.limit)),
+            }
+        }
+        if !of.has_budget() {
+            return Ok(None);
+        }
+        let rows = match (estimate.rows, of.rows()) {
+            (Some(rows), Some(limit)) => rows.min(limit.most.0),
+            (Some(rows), None) => rows,
+            (None, Some(limit)) => limit.most.0,
+            (None, None) => 0,
+        };
+        let used = Used { bytes: estimate.bytes.unwrap_or(0), rows, ..Used::default() };
+        Charge::hold(&self.purse, of, &used, estimate, now).await.map(Some)
+    }
+}
+
+/// How far estimates were off, for the operator.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    estimated: AtomicU64,
+    scanned: AtomicU64,
+    /// Statements that scanned more than was estimated, half of it at least, a tenth at least, less.
+    off: [AtomicU64; 4],
+}
+
+/// How far estimates of bytes were off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EstimateCounts {
+    /// Bytes that were estimated.
+    pub estimated: u64,
+    /// Bytes that the same statements scanned.
+    pub scanned: u64,
+    /// Statements that scanned more than was estimated.
+    pub over: u64,
+    /// Statements that scanned half of it at least.
+    pub close: u64,
+    /// Statements that scanned a tenth of it at least.
+    pub loose: u64,
+    /// Statements that scanned less.
+    pub far: u64,
+}
+
+impl Counts {
+    /// Notes what a statement scanned of what was estimated.
+    pub(crate) fn note(&self, estimated: u64, scanned: u64) {
+        self.estimated.fetch_add(estimated, Ordering::Relaxed);
+        self.scanned.fetch_add(scanned, Ordering::Relaxed);
+        let [over, close, loose, far] = &self.off;
+        let count = if scanned > estimated {
+            over
+        } else if scanned.saturating_mul(2) >= estimated {
+            close
+        } else if scanned.saturating_mul(10) >= estimated {
+            loose
+        } else {
+            far
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> EstimateCounts {
+        let [over, close, loose, far] = &self.off;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        EstimateCounts {
+            estimated: read(&self.estimated),
+            scanned: read(&self.scanned),
+            over: read(over),
+            close: read(close),
+            loose: read(loose),
+            far: read(far),
+        }
+    }
+}

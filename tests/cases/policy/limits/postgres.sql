@@ -1,0 +1,5 @@
+-- Limits over a PostgreSQL: rows and money for ana, time for bob, bytes for root.
+CREATE LIMIT few TO USER 'ana' MAX ROWS 3 ON EXCEED TRUNCATE MAX BYTES SCANNED '1 GB' BUDGET 100 PER MONTH;
+CREATE LIMIT quick TO USER 'bob' MAX RUNTIME '300 ms';
+CREATE LIMIT small TO USER 'root' MAX BYTES SCANNED '2 KiB';
+CREATE PRICE p TO PUBLIC PER GB SCANNED 1 CURRENCY 'EUR';

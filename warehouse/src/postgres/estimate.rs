@@ -1,0 +1,160 @@
+//! How much a forwarded query would read: where rows are hidden the sizes of whole tables, otherwise
+//! what the server's planner says of the very text that it would run.
+
+use std::collections::BTreeMap;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::scalar::ScalarValue;
+use serde_json::Value;
+use tokio_postgres::types::{FromSql, Type};
+use tollgate_catalog::{Error, RawSource, Table};
+use tollgate_policy::SecuredTable;
+use tollgate_rewriter::{Secured, SecuredSource};
+
+use super::{Bound, Postgres, begin, error};
+use crate::estimate::Estimate;
+
+/// What the server adds to each row.
+const ROW: u64 = 24;
+
+impl Postgres {
+    pub(super) async fn guess(&self, secured: &Secured) -> Result<Estimate, Error> {
+        let mut read = Read { bytes: Some(0), rows: Some(0), ..Read::default() };
+        read.plan(secured.plan()).map_err(Error::internal)?;
+        let whole = Estimate { bytes: read.bytes, rows: read.rows, restricted: read.restricted };
+        if read.restricted {
+            return Ok(whole);
+        }
+        let rendering = secured.for_postgres()?;
+        let bound = Bound::of(&rendering);
+        let mut lease = self.pool.lease().await?;
+        let client = lease.client()?;
+        client.batch_execute(&begin(self.timeout)).await.map_err(error::public)?;
+        let text = format!("EXPLAIN (FORMAT JSON) {}", rendering.text());
+        let statement = client.prepare_typed(&text, &bound.types).await.map_err(error::planning)?;
+        let row = client.query_one(&statement, &bound.values()).await.map_err(error::public)?;
+        let Json(plan) = row.try_get(0).map_err(Error::internal)?;
+        lease.finish().await?;
+        let top = plan.pointer("/0/Plan").ok_or_else(|| Error::internal("EXPLAIN has no plan"))?;
+        let explained = explained(top, &read.tables);
+        // What the planner reads in a way that isn't known here counts whole.
+        let bytes = explained
+            .map_or(read.bytes, |bytes| Some(read.bytes.map_or(bytes, |most| bytes.min(most))));
+        Ok(Estimate { bytes, rows: number(top, "Plan Rows"), restricted: false })
+    }
+}
+
+/// The tables that a plan reads.
+#[derive(Default)]
+struct Read {
+    bytes: Option<u64>,
+    /// Of the largest.
+    rows: Option<u64>,
+    restricted: bool,
+    tables: BTreeMap<String, u64>,
+}
+
+impl Read {
+    fn plan(&mut self, plan: &LogicalPlan) -> datafusion::common::Result<()> {
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                if let Some(secured) = scan.source.downcast_ref::<SecuredSource>() {
+                    self.restricted |= hides_rows(secured.secured());
+                    self.plan(secured.relation())?;
+                } else if let Some(raw) = scan.source.downcast_ref::<RawSource>() {
+                    self.table(raw.table());
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(())
+    }
+
+    fn table(&mut self, table: &Table) {
+        self.bytes = self.bytes.zip(table.bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
+        self.rows = self.rows.zip(table.row_count).map(|(most, rows)| most.max(rows));
+        if let Some(bytes) = table.bytes {
+            let most = self.tables.entry(table.name.table.clone()).or_default();
+            *most = bytes.max(*most);
+        }
+    }
+}
+
+/// Whether a row policy may leave rows out, of a table or of what a view reads.
+fn hides_rows(permit: &SecuredTable) -> bool {
+    let all =
+        |predicate: &Expr| matches!(predicate, Expr::Literal(ScalarValue::Boolean(Some(true)), _));
+    permit.row_predicate().is_some_and(|predicate| !all(predicate))
+        || permit.reads().iter().any(hides_rows)
+}
+
+/// What the nodes of the server's plan read; nothing if one reads in a way that isn't known.
+fn explained(node: &Value, tables: &BTreeMap<String, u64>) -> Option<u64> {
+    let mut sum = 0_u64;
+    // A stack of our own: a plan may be deep.
+    let mut open = vec![node];
+    while let Some(node) = open.pop() {
+        if let Some(relation) = node.get("Relation Name").and_then(Value::as_str) {
+            let bytes = match node.get("Node Type").and_then(Value::as_str)? {
+                "Seq Scan" => *tables.get(relation)?,
+                "Index Scan" | "Index Only Scan" | "Bitmap Heap Scan" | "Tid Scan" => {
+                    let width = number(node, "Plan Width")?.saturating_add(ROW);
+                    number(node, "Plan Rows")?.saturating_mul(width)
+                }
+                _ => return None,
+            };
+            sum = sum.saturating_add(bytes);
+        }
+        open.extend(node.get("Plans").and_then(Value::as_array).into_iter().flatten());
+    }
+    Some(sum)
+}
+
+fn number(node: &Value, name: &str) -> Option<u64> {
+    let number = node.get(name)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of the planner's, cut at both ends"
+    )]
+    number.as_u64().or_else(|| number.as_f64().map(|number| number as u64))
+}
+
+/// A value of the type json.
+struct Json(Value);
+
+impl<'a> FromSql<'a> for Json {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(serde_json::from_slice(raw)?))
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::JSON
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::explained;
+
+    #[test]
+    fn what_a_plan_reads() {
+        let tables = BTreeMap::from([("a".to_owned(), 8192), ("b".to_owned(), 1 << 20)]);
+        let seq =
+            json!({"Node Type": "Seq Scan", "Relation Name": "a", "Plan Rows": 1, "Plan Width": 4});
+        let index = json!({"Node Type": "Index Scan", "Relation Name": "b", "Plan Rows": 10, "Plan Width": 76});
+        let join = json!({"Node Type": "Nested Loop", "Plans": [seq, index]});
+        assert_eq!(explained(&join, &tables), Some(8192 + 1000));
+        let part = json!({"Node Type": "Append", "Plans": [{"Node Type": "Seq Scan", "Relation Name": "a_1"}]});
+        assert_eq!(explained(&part, &tables), None);
+        let foreign = json!({"Node Type": "Foreign Scan", "Relation Name": "a"});
+        assert_eq!(explained(&foreign, &tables), None);
+    }
+}
