@@ -85,10 +85,13 @@ fn code(kind: ErrorKind) -> Code {
         | ErrorKind::InvalidSavepoint
         | ErrorKind::CantChangeRuntimeParam => Code::FailedPrecondition,
         ErrorKind::QueryCanceled => Code::Cancelled,
-        ErrorKind::AdminShutdown | ErrorKind::CannotConnectNow => Code::Unavailable,
-        ErrorKind::TooManyConnections | ErrorKind::OutOfMemory | ErrorKind::ProgramLimit => {
-            Code::ResourceExhausted
+        ErrorKind::AdminShutdown | ErrorKind::CannotConnectNow | ErrorKind::IoError => {
+            Code::Unavailable
         }
+        ErrorKind::TooManyConnections
+        | ErrorKind::OutOfMemory
+        | ErrorKind::DiskFull
+        | ErrorKind::ProgramLimit => Code::ResourceExhausted,
         ErrorKind::InvalidPassword | ErrorKind::InvalidAuthorization => Code::Unauthenticated,
         ErrorKind::WarehouseFailed | ErrorKind::Internal => Code::Internal,
     }

@@ -350,15 +350,16 @@ impl Gateway {
         let (id, mut meter) = self.meter(caller);
         let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
         let nulls = nulls.collect::<Result<Vec<_>, _>>().map_err(Error::internal)?;
-        self.permitted(&id, caller, &prepared.bind(nulls)?).durable().await?;
+        let secured = prepared.bind(nulls)?;
+        meter.about(&secured);
+        self.permitted(&id, caller, &secured).durable().await?;
         meter.end(Ending::Complete);
         Ok(prepared)
     }
 
     fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
         let id = self.audit.next_id();
-        let user = caller.principal.name().to_owned();
-        let meter = Meter::start(Arc::clone(&self.audit), id.clone(), user);
+        let meter = Meter::start(Arc::clone(&self.audit), id.clone(), caller.principal);
         (id, meter)
     }
 
@@ -385,6 +386,7 @@ impl Gateway {
             }
         };
         let entry = self.open.query(&prepared, || self.state());
+        meter.about(&secured);
         let decision = self.permitted(&id, caller, &secured);
         let started = self.start(caller, secured, cancel, &entry, &mut meter).await;
         // The warehouse works while the record goes to disk.
