@@ -9,11 +9,14 @@
 //!
 //! `barrier`: what it costs that no expression of a user passes into a governed table: analytical
 //! queries, against a table that holds only the permitted rows.
+//!
+//! `ledger`: how fast decisions and receipts become durable, and how much room they take.
 
 mod barrier;
 mod client;
 mod data;
 mod latency;
+mod ledger;
 mod postgres;
 mod rewriting;
 mod rules;
@@ -37,8 +40,10 @@ fn main() -> ExitCode {
         }
         ["rules"] => rules::run(),
         ["barrier"] => in_folder(barrier::run),
+        ["ledger"] => in_folder(ledger::run),
         _ => Err(
-            "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier"
+            "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | \
+             ledger"
                 .into(),
         ),
     };

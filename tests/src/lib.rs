@@ -51,6 +51,8 @@ mod generator;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
 mod limits;
