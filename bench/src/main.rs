@@ -11,11 +11,14 @@
 //! queries, against a table that holds only the permitted rows.
 //!
 //! `tpc`: what governing the queries of TPC-H and TPC-DS costs.
+//!
+//! `ledger`: how fast decisions and receipts become durable, and how much room they take.
 
 mod barrier;
 mod client;
 mod data;
 mod latency;
+mod ledger;
 mod postgres;
 mod rewriting;
 mod rules;
@@ -41,8 +44,10 @@ fn main() -> ExitCode {
         ["rules"] => rules::run(),
         ["barrier"] => in_folder(barrier::run),
         ["tpc"] => in_folder(tpc::run),
+        ["ledger"] => in_folder(ledger::run),
         _ => Err(
-            "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | tpc"
+            "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | \
+             tpc | ledger"
                 .into(),
         ),
     };

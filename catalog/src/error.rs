@@ -132,6 +132,10 @@ kinds! {
     ProtocolViolation = "08P01", "protocol_violation";
     /// The warehouse failed.
     WarehouseFailed = "58000", "warehouse_failed";
+    /// What must be recorded doesn't fit on the disk.
+    DiskFull = "53100", "disk_full";
+    /// What must be recorded can't be written.
+    IoError = "58030", "io_error";
     /// A defect or an unexpected state in the gateway; the query is denied.
     Internal = "XX000", "internal";
 }

@@ -85,9 +85,12 @@ fn code(kind: ErrorKind) -> Code {
         | ErrorKind::InvalidSavepoint
         | ErrorKind::CantChangeRuntimeParam => Code::FailedPrecondition,
         ErrorKind::QueryCanceled => Code::Cancelled,
-        ErrorKind::AdminShutdown | ErrorKind::CannotConnectNow => Code::Unavailable,
+        ErrorKind::AdminShutdown | ErrorKind::CannotConnectNow | ErrorKind::IoError => {
+            Code::Unavailable
+        }
         ErrorKind::TooManyConnections
         | ErrorKind::OutOfMemory
+        | ErrorKind::DiskFull
         | ErrorKind::ProgramLimit
         | ErrorKind::LimitExceeded
         | ErrorKind::RateExceeded

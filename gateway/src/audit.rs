@@ -1,26 +1,33 @@
 //! The audit trail: one decision before the first row leaves, one receipt at the end.
 //!
-//! Records are JSON lines. One thread writes them; records that wait together are made durable
-//! together. A decision is acknowledged once it is durable, and no row leaves before that.
+//! Records go to the ledger, which makes those that wait together durable together; or, without a
+//! ledger, to JSON lines. A decision is acknowledged once it is durable, and no row leaves before that.
 //!
 //! A long statement is written once, in a record of its own that later decisions refer to by its
 //! SHA-256: executing a prepared statement costs its client a few bytes, and must not fill a disk.
 
+mod lines;
+mod text;
+
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use ring::digest;
-use serde::Serialize;
 use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_identity::Principal;
+use tollgate_ledger::{Entry, Ledger, Receipt, Refusal, Text};
+use tollgate_rewriter::Secured;
+
+pub use self::lines::AuditTarget;
+use self::lines::Lines;
+pub use self::text::Statements;
+pub use tollgate_ledger::Decision;
 
 /// The longest text that every decision holds itself, in bytes.
 const SHORT: usize = 8 * 1024;
@@ -28,47 +35,8 @@ const SHORT: usize = 8 * 1024;
 /// Long texts that are remembered as written.
 const TEXTS: usize = 16 * 1024;
 
-/// Where records go.
-#[derive(Debug, Clone)]
-pub enum AuditTarget {
-    /// Appended to a file, which is synchronised to its disk.
-    File(PathBuf),
-    /// Written to standard output.
-    Stdout,
-    /// Not written: for rehearsals whose operator was told so.
-    Nowhere,
-}
-
-/// The decision on one statement: made before anything ran.
-#[derive(Debug, Serialize)]
-pub struct Decision<'a> {
-    /// The query's id; its receipt has the same.
-    pub id: &'a str,
-    /// The authenticated user.
-    pub principal: &'a str,
-    /// The active roles.
-    pub roles: Vec<&'a str>,
-    /// The client's address.
-    pub address: String,
-    /// What the client calls itself; never trusted.
-    pub application: &'a str,
-    /// The client's text.
-    pub sql: &'a str,
-    /// What runs instead; absent when refused.
-    pub secured_sql: Option<&'a str>,
-    /// The policy bundle that decided.
-    pub bundle: &'a str,
-    /// The catalog version.
-    pub snapshot: u64,
-    /// The base tables.
-    pub tables: Vec<String>,
-    /// The policies that shaped them, with file and line.
-    pub policies: Vec<String>,
-    /// `permitted` or `denied`.
-    pub outcome: &'static str,
-    /// The error's label, if denied.
-    pub error: Option<&'static str>,
-}
+/// The attribute of a user that names who pays, unless the configuration names another.
+pub const TENANT: &str = "tenant_id";
 
 /// How a statement ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,53 +51,30 @@ pub enum Ending {
     Abandoned,
 }
 
-/// Exactly one per decision, at the end.
-#[derive(Debug, Serialize)]
-struct Receipt<'a> {
-    id: &'a str,
-    principal: &'a str,
-    outcome: &'static str,
-    error: Option<&'static str>,
-    rows: u64,
-    bytes: u64,
-    elapsed_us: u64,
-    /// The rows come from an earlier execution.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    cached: bool,
-    /// A limit left rows out.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    truncated: bool,
-    /// Bytes that it was expected to scan, and that it scanned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    estimated_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scanned_bytes: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Line<'a, T> {
-    time: String,
-    record: &'static str,
-    /// Nobody authenticated: an operator tried it out.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    rehearsal: bool,
-    #[serde(flatten)]
-    body: &'a T,
-}
-
-struct Entry {
-    line: Vec<u8>,
-    durable: Option<oneshot::Sender<bool>>,
-}
-
 /// The writer of the trail.
 pub struct Audit {
-    queue: Option<mpsc::Sender<Entry>>,
-    thread: Option<JoinHandle<()>>,
+    trail: Trail,
     next: AtomicU64,
     start: u64,
     rehearsal: bool,
+    tenant: String,
+    statements: Statements,
     texts: Mutex<Texts>,
+}
+
+/// Where records become durable.
+enum Trail {
+    Lines(Lines),
+    Ledger(Box<Ledger>),
+}
+
+impl Trail {
+    fn note(&self, entry: Entry) {
+        match self {
+            Trail::Lines(lines) => lines.note(entry),
+            Trail::Ledger(ledger) => ledger.note(entry),
+        }
+    }
 }
 
 /// The long texts that were written last, by hash.
@@ -155,20 +100,13 @@ impl Texts {
     }
 }
 
-/// A text that is too long for each record that names it.
-#[derive(Serialize)]
-struct Text<'a> {
-    sha256: &'a str,
-    text: &'a str,
-}
-
 impl Audit {
-    /// Opens the trail and starts its writer.
+    /// Opens a trail of lines, without a ledger, and starts its writer.
     ///
     /// # Errors
     /// The file can't be opened for appending, or the thread can't start.
     pub fn open(target: AuditTarget) -> io::Result<Audit> {
-        Self::start(target, false)
+        Ok(Self::start(Trail::Lines(Lines::open(target)?), false, TENANT, Statements::Whole))
     }
 
     /// Opens the trail of rehearsals: each record says that it is one. A gateway with this trail takes
@@ -177,7 +115,12 @@ impl Audit {
     /// # Errors
     /// As [`Audit::open`].
     pub fn rehearsal(target: AuditTarget) -> io::Result<Audit> {
-        Self::start(target, true)
+        Ok(Self::start(Trail::Lines(Lines::open(target)?), true, TENANT, Statements::Whole))
+    }
+
+    /// The trail that a ledger keeps. `tenant` is the attribute of a user that names who pays.
+    pub fn ledger(ledger: Ledger, tenant: &str, statements: Statements) -> Audit {
+        Self::start(Trail::Ledger(Box::new(ledger)), false, tenant, statements)
     }
 
     /// Whether it is that of rehearsals.
@@ -185,24 +128,10 @@ impl Audit {
         self.rehearsal
     }
 
-    fn start(target: AuditTarget, rehearsal: bool) -> io::Result<Audit> {
-        let sink = match target {
-            AuditTarget::File(path) => {
-                Sink::File(BufWriter::new(OpenOptions::new().create(true).append(true).open(path)?))
-            }
-            AuditTarget::Stdout => Sink::Stdout,
-            AuditTarget::Nowhere => Sink::Nowhere,
-        };
-        // Unbounded, but never long: a query waits for its decision before it sends another record,
-        // so there are at most a few entries per running query.
-        let (queue, entries) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || write_all(sink, &entries))?;
+    fn start(trail: Trail, rehearsal: bool, tenant: &str, statements: Statements) -> Audit {
         let start = chrono::Utc::now().timestamp_micros().unsigned_abs();
-        let next = AtomicU64::new(0);
-        let texts = Mutex::default();
-        Ok(Audit { queue: Some(queue), thread: Some(thread), next, start, rehearsal, texts })
+        let (next, texts, tenant) = (AtomicU64::new(0), Mutex::default(), tenant.to_owned());
+        Audit { trail, next, start, rehearsal, tenant, statements, texts }
     }
 
     /// A new query id, unique across restarts.
@@ -210,27 +139,36 @@ impl Audit {
         format!("{:x}-{:x}", self.start, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Who pays for a principal's queries: the value of the attribute, if it has one value.
+    pub(crate) fn tenant<'a>(&self, principal: &'a Principal) -> Option<&'a str> {
+        match principal.attributes().get(&self.tenant)?.as_slice() {
+            [tenant] => Some(tenant),
+            [] | [_, _, ..] => None,
+        }
+    }
+
     /// Sends a decision; the answer resolves once it is durable.
     pub fn decide(&self, decision: Decision<'_>) -> Pending {
-        let (durable, pending) = oneshot::channel();
-        let sql = self.shorten(decision.sql);
-        let secured_sql = decision.secured_sql.map(|text| self.shorten(text));
-        let decision = Decision {
-            sql: sql.as_deref().unwrap_or(decision.sql),
-            secured_sql: match &secured_sql {
-                Some(Some(reference)) => Some(reference),
-                Some(None) | None => decision.secured_sql,
-            },
-            ..decision
-        };
-        self.send("decision", &decision, Some(durable));
-        Pending(pending)
+        let keep = |text| self.shorten(self.statements.record(&decision, text));
+        let sql = keep(decision.sql);
+        let secured_sql = decision.secured_sql.map(keep);
+        let decision = Decision { sql: &sql, secured_sql: secured_sql.as_deref(), ..decision };
+        match Entry::decision(&decision, self.rehearsal) {
+            Ok(entry) => Pending(match &self.trail {
+                Trail::Lines(lines) => Waiting::Line(lines.decide(entry)),
+                Trail::Ledger(ledger) => Waiting::Ledger(ledger.decide(entry)),
+            }),
+            Err(error) => {
+                unwritten(&error);
+                Pending(Waiting::Never)
+            }
+        }
     }
 
     /// What stands for a long text, which is written first unless it was before.
-    fn shorten(&self, text: &str) -> Option<String> {
+    fn shorten<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         if text.len() <= SHORT {
-            return None;
+            return text;
         }
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
@@ -242,44 +180,22 @@ impl Audit {
         // Locked until it is queued, so that no decision that refers to it comes before.
         let mut texts = self.texts.lock();
         if texts.is_new(hash) {
-            self.send("text", &Text { sha256: &sha256, text }, None);
+            let text = Text { sha256: &sha256, text: &text };
+            self.note(Entry::text(&text, self.rehearsal));
         }
-        Some(format!("sha256:{sha256}"))
+        Cow::Owned(format!("sha256:{sha256}"))
     }
 
-    fn send<T: Serialize>(
-        &self,
-        record: &'static str,
-        body: &T,
-        durable: Option<oneshot::Sender<bool>>,
-    ) {
-        let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        let mut line =
-            match serde_json::to_vec(&Line { time, record, rehearsal: self.rehearsal, body }) {
-                Ok(line) => line,
-                Err(error) => {
-                    // `durable` drops, so a decision that can't be written denies.
-                    tracing::error!(%error, "an audit record could not be written");
-                    return;
-                }
-            };
-        line.push(b'\n');
-        if let Some(queue) = &self.queue
-            && queue.send(Entry { line, durable }).is_err()
-        {
-            tracing::error!("the audit writer has stopped");
+    fn note(&self, entry: Result<Entry, serde_json::Error>) {
+        match entry {
+            Ok(entry) => self.trail.note(entry),
+            Err(error) => unwritten(&error),
         }
     }
 }
 
-impl Drop for Audit {
-    /// Writes what is queued before it returns.
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+fn unwritten(error: &serde_json::Error) {
+    tracing::error!(%error, "an audit record could not be written");
 }
 
 /// Proof that a decision is durable: no stream of rows is made without one.
@@ -302,7 +218,14 @@ pub struct Recorded(());
 
 /// A decision that is on its way to the disk.
 #[must_use = "no row may leave before the decision is durable"]
-pub struct Pending(oneshot::Receiver<bool>);
+pub struct Pending(Waiting);
+
+enum Waiting {
+    Line(oneshot::Receiver<Result<(), Refusal>>),
+    Ledger(tollgate_ledger::Pending),
+    /// It is not on its way.
+    Never,
+}
 
 impl Pending {
     /// Waits until the decision is durable.
@@ -310,57 +233,31 @@ impl Pending {
     /// # Errors
     /// It could not be written: the statement must not run on.
     pub async fn durable(self) -> Result<Recorded, Error> {
-        match self.0.await {
-            Ok(true) => Ok(Recorded(())),
-            Ok(false) | Err(_) => Err(Error::internal("the audit trail can't be written")),
-        }
+        let durable = match self.0 {
+            Waiting::Line(answer) => answer.await.unwrap_or(Err(Refusal::Closed)),
+            Waiting::Ledger(pending) => pending.durable().await,
+            Waiting::Never => Err(Refusal::Failing),
+        };
+        durable.map(|()| Recorded(())).map_err(refused)
     }
 }
 
-enum Sink {
-    File(BufWriter<File>),
-    Stdout,
-    Nowhere,
-}
-
-impl Sink {
-    fn write(&mut self, lines: &[Entry]) -> io::Result<()> {
-        match self {
-            Sink::File(file) => {
-                for entry in lines {
-                    file.write_all(&entry.line)?;
-                }
-                file.flush()?;
-                if lines.iter().any(|entry| entry.durable.is_some()) {
-                    file.get_ref().sync_data()?;
-                }
-                Ok(())
-            }
-            Sink::Stdout => {
-                let mut out = io::stdout().lock();
-                for entry in lines {
-                    out.write_all(&entry.line)?;
-                }
-                out.flush()
-            }
-            Sink::Nowhere => Ok(()),
+/// What a client reads whose query can't be recorded.
+fn refused(refusal: Refusal) -> Error {
+    let (kind, message) = match refusal {
+        Refusal::Full => (ErrorKind::DiskFull, "the query can't be recorded, the ledger is full"),
+        Refusal::Failing => {
+            (ErrorKind::IoError, "the query can't be recorded, the ledger can't be written")
         }
-    }
-}
-
-/// Group commit: whatever waits is written and synchronised as one.
-fn write_all(mut sink: Sink, entries: &mpsc::Receiver<Entry>) {
-    while let Ok(first) = entries.recv() {
-        let mut group = vec![first];
-        group.extend(entries.try_iter().take(1023));
-        let written = sink.write(&group);
-        if let Err(error) = &written {
-            tracing::error!(%error, "the audit trail can't be written");
+        Refusal::Busy => {
+            (ErrorKind::IoError, "the query can't be recorded in time, too many wait for that")
         }
-        for durable in group.into_iter().filter_map(|entry| entry.durable) {
-            let _ = durable.send(written.is_ok());
+        Refusal::Closed => {
+            (ErrorKind::IoError, "the query can't be recorded, the ledger is closed")
         }
-    }
+    };
+    Error::new(kind, message)
+        .with_hint("it gave no rows, try again later; the operator finds the cause in the log")
 }
 
 /// Writes exactly one receipt: at [`Meter::end`], or when it is dropped before.
@@ -390,46 +287,58 @@ pub struct Meter {
     audit: std::sync::Arc<Audit>,
     id: String,
     principal: String,
+    tenant: Option<String>,
+    roles: Vec<String>,
+    tables: Vec<String>,
     start: Instant,
     rows: u64,
     bytes: u64,
     cached: bool,
-    truncated: bool,
     estimated: Option<u64>,
     scanned: Option<u64>,
+    truncated: bool,
     ended: bool,
 }
 
 impl Meter {
     /// Starts counting for one statement.
-    pub fn start(audit: std::sync::Arc<Audit>, id: String, principal: String) -> Self {
-        let start = Instant::now();
+    pub fn start(audit: std::sync::Arc<Audit>, id: String, principal: &Principal) -> Self {
+        let tenant = audit.tenant(principal).map(str::to_owned);
         Self {
             audit,
             id,
-            principal,
-            start,
+            principal: principal.name().to_owned(),
+            tenant,
+            roles: Vec::new(),
+            tables: Vec::new(),
+            start: Instant::now(),
             rows: 0,
             bytes: 0,
             cached: false,
-            truncated: false,
             estimated: None,
             scanned: None,
+            truncated: false,
             ended: false,
         }
     }
 
-    /// Notes how many bytes it is expected to scan.
+    /// Notes what the query is over, and under which roles: what its price depends on.
+    pub(crate) fn about(&mut self, secured: &Secured) {
+        self.roles = secured.roles().iter().cloned().collect();
+        self.tables = secured.tables().iter().map(ToString::to_string).collect();
+    }
+
+    /// Notes how many bytes the query was expected to read.
     pub fn estimated(&mut self, bytes: Option<u64>) {
         self.estimated = bytes;
     }
 
-    /// Notes how many bytes it has scanned.
+    /// Notes how many bytes the warehouse read for it.
     pub fn scanned(&mut self, bytes: Option<u64>) {
         self.scanned = bytes;
     }
 
-    /// Notes that a limit left rows out.
+    /// Notes that a limit ended the rows.
     pub fn truncated(&mut self) {
         self.truncated = true;
     }
@@ -468,17 +377,20 @@ impl Meter {
         let receipt = Receipt {
             id: &self.id,
             principal: &self.principal,
+            tenant: self.tenant.as_deref(),
+            roles: &self.roles,
+            tables: &self.tables,
             outcome,
             error,
             rows: self.rows,
             bytes: self.bytes,
-            cached: self.cached,
-            truncated: self.truncated,
-            estimated_bytes: self.estimated,
-            scanned_bytes: self.scanned,
             elapsed_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            cached: self.cached,
+            estimated: self.estimated,
+            scanned: self.scanned,
+            truncated: self.truncated,
         };
-        self.audit.send("receipt", &receipt, None);
+        self.audit.note(Entry::receipt(&receipt, self.audit.rehearsal));
     }
 }
 

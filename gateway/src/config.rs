@@ -4,6 +4,7 @@
 //! loads the files it names reports their errors with [`Config::error`], at the right line.
 
 mod file;
+mod ledger;
 mod place;
 mod read;
 mod tables;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tollgate_catalog::TableName;
 use tollgate_identity::IssuerSettings;
 
+pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
 
 /// The whole configuration, valid in itself. Paths are resolved against the file's folder.
@@ -49,7 +51,9 @@ pub struct Config {
     pub cache: Cache,
     /// What is said about tables beyond what the warehouse knows.
     pub tables: Vec<TableDeclaration>,
-    /// The audit file; none: standard output.
+    /// Where decisions and receipts are kept.
+    pub ledger: Ledger,
+    /// The file of JSON lines; none: standard output.
     pub audit: Option<PathBuf>,
     /// Where the key of hash masks is; none: a new random key at each start.
     pub mask_key: Option<MaskKey>,

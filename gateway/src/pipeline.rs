@@ -19,6 +19,7 @@ use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
 use crate::introspect::{self, SystemRelations};
 use crate::limits::bounds::Deadline;
+use crate::limits::budget::Purse;
 use crate::limits::{Costs, EstimateCounts};
 use crate::plans::{CacheCounts, Key, Plans};
 use crate::results::Results;
@@ -39,6 +40,8 @@ pub struct GatewayParts {
     pub warehouse: Arc<dyn Warehouse>,
     /// The audit trail.
     pub audit: Arc<Audit>,
+    /// Where the money of budgets is held.
+    pub purse: Arc<dyn Purse>,
     /// The rest.
     pub settings: GatewaySettings,
 }
@@ -81,7 +84,7 @@ impl Gateway {
     /// # Errors
     /// The engine of the system catalogs can't start.
     pub fn new(parts: GatewayParts) -> Result<Arc<Self>, Error> {
-        let GatewayParts { snapshot, bundle, registry, warehouse, audit, settings } = parts;
+        let GatewayParts { snapshot, bundle, registry, warehouse, audit, purse, settings } = parts;
         tell_collisions(&snapshot);
         let state = State { snapshot, bundle }.with_views();
         Ok(Arc::new(Self {
@@ -90,7 +93,7 @@ impl Gateway {
             warehouse,
             system: embedded::Context::new(&embedded::Options::default())?,
             admission: Admission::new(settings.max_concurrent),
-            costs: Arc::default(),
+            costs: Arc::new(Costs::new(purse)),
             plans: Plans::new(settings.plan_cache),
             results: Results::new(settings.result_cache),
             open: Open::default(),
@@ -358,15 +361,16 @@ impl Gateway {
         let (id, mut meter) = self.meter(caller);
         let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
         let nulls = nulls.collect::<Result<Vec<_>, _>>().map_err(Error::internal)?;
-        self.permitted(&id, caller, &prepared.bind(nulls)?).durable().await?;
+        let secured = prepared.bind(nulls)?;
+        meter.about(&secured);
+        self.permitted(&id, caller, &secured).durable().await?;
         meter.end(Ending::Complete);
         Ok(prepared)
     }
 
     fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
         let id = self.audit.next_id();
-        let user = caller.principal.name().to_owned();
-        let meter = Meter::start(Arc::clone(&self.audit), id.clone(), user);
+        let meter = Meter::start(Arc::clone(&self.audit), id.clone(), caller.principal);
         (id, meter)
     }
 
@@ -393,6 +397,7 @@ impl Gateway {
             }
         };
         let entry = self.open.query(&prepared, || self.state());
+        meter.about(&secured);
         let decision = self.permitted(&id, caller, &secured);
         let mut deadline = Deadline::of(caller.timeout, &secured);
         let begun = (&deadline, &mut meter);

@@ -16,6 +16,7 @@ impl Gateway {
         self.audit.decide(Decision {
             id,
             principal: caller.principal.name(),
+            tenant: self.audit.tenant(caller.principal),
             roles: secured.roles().iter().map(String::as_str).collect(),
             address: caller.principal.address().to_string(),
             application: caller.application,
@@ -49,6 +50,7 @@ impl Gateway {
         self.audit.decide(Decision {
             id,
             principal: caller.principal.name(),
+            tenant: self.audit.tenant(caller.principal),
             roles: roles.iter().map(String::as_str).collect(),
             address: caller.principal.address().to_string(),
             application: caller.application,

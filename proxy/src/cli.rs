@@ -1,11 +1,14 @@
 //! The command line.
 
+mod audit;
 mod compare;
 mod diff;
 mod explain;
 mod rehearse;
 mod simulate;
 mod test;
+mod time;
+mod usage;
 mod user;
 
 use std::ffi::OsString;
@@ -48,6 +51,12 @@ enum Command {
     Explain(explain::Options),
     /// Run a query under the policies in force and under others, and say how the rows differ
     Simulate(simulate::Options),
+    /// Verify, export and prune the ledger
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Rate what was used, report it, and print invoices
+    #[command(subcommand)]
+    Usage(usage::Command),
     /// Manage the file of users
     #[command(subcommand)]
     User(User),
@@ -113,6 +122,8 @@ pub fn run_to(
         },
         Command::Explain(options) => explain::run(&options, out),
         Command::Simulate(options) => simulate::run(&options, out),
+        Command::Audit(command) => audit::run(&command, out),
+        Command::Usage(command) => usage::run(&command, out),
         Command::User(User::Add(add)) => user::add(&add),
         Command::Config(Config::Schema) => {
             print!("{}", config::schema_json());

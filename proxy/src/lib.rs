@@ -6,6 +6,7 @@ pub mod cli;
 pub mod demo;
 mod files;
 pub mod flight;
+mod ledger;
 pub mod listener;
 pub mod load;
 mod lobby;

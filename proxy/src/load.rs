@@ -197,7 +197,7 @@ impl Loaded {
     }
 }
 
-fn configuration(path: &Path) -> Result<Config, Vec<String>> {
+pub(crate) fn configuration(path: &Path) -> Result<Config, Vec<String>> {
     let text = fs::read_to_string(path).map_err(|error| {
         vec![format!(
             "{}: error: could not read the configuration: {error}\n  hint: name it with --config",

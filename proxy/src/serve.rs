@@ -10,13 +10,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tollgate_flight::Flight;
 use tollgate_gateway::config::{self, Config};
-use tollgate_gateway::{Audit, AuditTarget, Gateway, GatewayParts, GatewaySettings, State};
+use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings, State};
 use tollgate_policy::MaskSecret;
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::Options;
 
 use crate::admin;
 use crate::flight::{self, Front};
+use crate::ledger;
 use crate::listener::{self, Limits, Shared, TlsMode};
 use crate::load::{self, Loaded};
 use crate::place;
@@ -47,25 +48,14 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
     let Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret } =
         loaded;
     let warehouse = place::open(&config)?;
-    let target = match &config.audit {
-        Some(file) => AuditTarget::File(file.clone()),
-        None => AuditTarget::Stdout,
-    };
-    let audit = Audit::open(target).map_err(|error| {
-        config
-            .error(
-                "audit.file",
-                format!("could not open the audit trail: {error}"),
-                "name a file that can be appended to",
-            )
-            .to_string()
-    })?;
+    let audit = ledger::audit(&config)?;
     let gateway = Gateway::new(GatewayParts {
         snapshot,
         bundle,
         registry: Arc::clone(&registry),
         warehouse,
         audit: Arc::new(audit),
+        purse: ledger::purse(&config)?,
         settings: GatewaySettings {
             database: config.database.clone(),
             max_concurrent: config.warehouse.max_concurrent,

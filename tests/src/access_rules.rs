@@ -42,6 +42,7 @@ impl World {
             registry: Arc::clone(&registry),
             warehouse: Arc::new(Embedded::open(&Options::default()).unwrap()),
             audit: Arc::new(audit),
+            purse: Arc::new(tollgate_gateway::limits::budget::MemoryPurse::default()),
             settings: GatewaySettings {
                 database: "tollgate".to_owned(),
                 max_concurrent: 2,

@@ -53,6 +53,8 @@ mod generator;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
 mod limits;

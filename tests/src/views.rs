@@ -61,6 +61,7 @@ fn gateway(folder: &Path, rules: &str) -> Result<Arc<Gateway>, Diagnostics> {
         registry,
         warehouse: Arc::new(Embedded::open(&Options::default()).unwrap()),
         audit: Arc::new(audit),
+        purse: Arc::new(tollgate_gateway::limits::budget::MemoryPurse::default()),
         settings: GatewaySettings {
             database: "tollgate".to_owned(),
             max_concurrent: 2,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::TlsMode;
+use crate::audit::Statements;
 
 /// Configuration of a Tollgate server. Relative paths start at the file's own folder.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -37,7 +38,9 @@ pub(super) struct File {
     pub(super) cache: Cache,
     /// Keys and comments of tables, beyond what the data files say.
     pub(super) tables: Vec<Table>,
-    /// Where the record of each query goes.
+    /// Where the record of each query is kept.
+    pub(super) ledger: Ledger,
+    /// Where the record of each query goes too, as JSON lines.
     pub(super) audit: Audit,
     /// Keys.
     pub(super) secrets: Secrets,
@@ -226,7 +229,46 @@ pub(super) struct Column {
     pub(super) comment: Option<String>,
 }
 
-/// Where the record of each query goes.
+/// Where decisions and receipts are kept, in a chain of hashes that is signed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Ledger {
+    /// The kind of store (default "sqlite").
+    pub(super) kind: Option<LedgerKind>,
+    /// Sqlite: the file (default "ledger.db").
+    pub(super) file: Option<String>,
+    /// Sqlite: how large the file may become, as "10 GiB"; from then on queries are refused, until
+    /// `tollgate audit prune` has made room (default: as large as the disk).
+    pub(super) max_size: Option<String>,
+    /// Postgres: a file that holds the URL to connect with.
+    pub(super) url_file: Option<String>,
+    /// Postgres: a variable of the environment that holds it.
+    pub(super) url_env: Option<String>,
+    /// Postgres: the name of this gateway among those that share it (default "main").
+    pub(super) replica: Option<String>,
+    /// The file of the key that signs, PEM; it is made if there is none, and its public key beside it
+    /// (default "ledger.key").
+    pub(super) key: Option<String>,
+    /// The attribute of users that names who pays (default "tenant_id").
+    pub(super) tenant: Option<String>,
+    /// How much of a statement's text is recorded (default "redacted").
+    pub(super) statements: Option<Statements>,
+}
+
+/// The kind of the ledger's store.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LedgerKind {
+    /// A file, with SQLite.
+    Sqlite,
+    /// A PostgreSQL, which replicas share.
+    Postgres,
+    /// No ledger: the JSON lines are the record.
+    None,
+}
+
+/// Where the record of each query goes too, as JSON lines. Without a ledger they are the record, and
+/// a file of them is synchronised to its disk.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Audit {

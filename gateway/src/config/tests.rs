@@ -164,7 +164,8 @@ name = "crm.gone"
 #[test]
 fn the_schema_names_every_section() {
     let schema: serde_json::Value = serde_json::from_str(&schema_json()).unwrap();
-    for section in ["pg", "flight", "users", "policies", "warehouse", "tables", "audit", "secrets"]
+    for section in
+        ["pg", "flight", "users", "policies", "warehouse", "tables", "ledger", "audit", "secrets"]
     {
         assert!(!schema["properties"][section].is_null(), "{section}");
     }
@@ -184,4 +185,35 @@ fn flight_is_served_where_it_is_named() {
     assert_eq!(errors, [expected]);
     let errors = parse(&format!("{SMALL}[flight]\nlisten = \"127.0.0.1:6432\"\n")).unwrap_err();
     assert_eq!(errors, ["11: \"flight.listen\" is the same as another front end's"]);
+}
+
+#[test]
+fn there_is_a_ledger_unless_it_is_turned_off() {
+    let ledger = |text: &str| parse(&format!("{SMALL}[ledger]\n{text}")).map(|c| c.ledger);
+    let default = parse(SMALL).unwrap().ledger;
+    assert!(matches!(default.store,
+        Some(super::LedgerStore::Sqlite { ref file, max_size: None })
+            if *file == Path::new("/etc/tollgate/ledger.db")));
+    assert_eq!(default.key, PathBuf::from("/etc/tollgate/ledger.key"));
+    assert_eq!(default.statements, crate::audit::Statements::Redacted);
+    assert!(ledger("kind = \"none\"\n").unwrap().store.is_none());
+    let shared = ledger("kind = \"postgres\"\nurl_env = \"U\"\nreplica = \"a-1\"\n").unwrap();
+    assert_eq!(shared.replica, "a-1");
+    assert!(matches!(shared.store, Some(super::LedgerStore::Postgres(_))));
+
+    for (text, expected) in [
+        ("max_size = \"much\"\n", "11: \"much\" is not a size"),
+        ("url_env = \"U\"\n", "11: \"ledger.url_env\" is nothing to a ledger of this kind"),
+        (
+            "kind = \"none\"\nfile = \"l\"\n",
+            "12: \"ledger.file\" is nothing to a ledger of this kind",
+        ),
+        ("kind = \"postgres\"\n", "10: one of \"url_file\" and \"url_env\" must be given"),
+        (
+            "kind = \"postgres\"\nurl_env = \"U\"\nreplica = \"a b\"\n",
+            "13: \"a b\" is not a replica's name",
+        ),
+    ] {
+        assert_eq!(ledger(text).unwrap_err(), [expected], "{text}");
+    }
 }

@@ -80,6 +80,7 @@ impl<'a> Checker<'a> {
             results: self.size("cache.results", raw.cache.results.as_deref(), 256 << 20),
         };
         let tables = self.tables(raw.tables);
+        let ledger = self.ledger(raw.ledger);
         let audit = raw.audit.file.filter(|file| file != "stdout").map(|file| self.base.join(file));
         let mask_key = self.mask_key(raw.secrets);
         Some(Config {
@@ -104,6 +105,7 @@ impl<'a> Checker<'a> {
             warehouse: warehouse?,
             cache,
             tables,
+            ledger: ledger?,
             audit,
             mask_key,
             file,

@@ -60,8 +60,8 @@ pub struct Hold {
     pub span: Span,
     /// How much.
     pub amount: Decimal,
-    /// What the purse knows it by.
-    pub id: u64,
+    /// What the ledger knows it by, if it is held there.
+    pub entry: Option<tollgate_ledger::purse::Hold>,
 }
 
 /// Why money isn't held.
@@ -131,7 +131,7 @@ impl Purse for MemoryPurse {
             Ok(())
         });
         let account = account.to_owned();
-        let held = held.map(|()| Hold { account, span, amount, id: 0 });
+        let held = held.map(|()| Hold { account, span, amount, entry: None });
         futures::future::ready(held).boxed()
     }
 

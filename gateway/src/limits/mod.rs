@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `rate` | how many statements may start in a time |
 //! | `budget` | money: held before a statement runs, settled when it has ended |
+//! | `purses` | money that the ledger counts |
 //! | `charge` | what one statement costs |
 //! | `bounds` | rows and time of one statement |
 
 pub(crate) mod bounds;
 pub mod budget;
 pub(crate) mod charge;
+pub mod purses;
 mod rate;
 
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use tollgate_rewriter::Secured;
 use tollgate_warehouse::estimate::Estimate;
 use tollgate_warehouse::limits;
 
-use self::budget::{MemoryPurse, Purse};
+use self::budget::Purse;
 use self::charge::Charge;
 use self::rate::Rates;
 
@@ -35,15 +37,12 @@ pub(crate) struct Costs {
     pub(crate) counts: Counts,
 }
 
-impl Default for Costs {
-    /// Money is counted in this process.
-    fn default() -> Self {
-        let purse = Arc::new(MemoryPurse::default());
+impl Costs {
+    /// Money is held in a purse.
+    pub(crate) fn new(purse: Arc<dyn Purse>) -> Self {
         Self { rates: Rates::default(), purse, counts: Counts::default() }
     }
-}
 
-impl Costs {
     /// Takes a statement's part of each rate.
     ///
     /// # Errors

@@ -77,6 +77,7 @@ impl Stage {
             registry: Arc::clone(&loaded.registry),
             warehouse: place::open(config)?,
             audit: Arc::new(audit),
+            purse: Arc::new(tollgate_gateway::limits::budget::MemoryPurse::default()),
             settings: GatewaySettings {
                 database: config.database.clone(),
                 max_concurrent: config.warehouse.max_concurrent,

@@ -173,7 +173,9 @@ impl Instructions {
         if let Some(flight) = server.flight() {
             lines.extend(self.python(flight));
         }
-        lines.push(format!("Every decision is recorded in {folder}/audit.jsonl"));
+        lines
+            .push(format!("Every decision is recorded in {folder}/audit.jsonl and in the ledger:"));
+        lines.push(format!("tollgate audit verify --config {folder}/tollgate.toml"));
         if let Some(admin) = server.admin() {
             lines.push(format!("Health and metrics: http://{admin}/metrics"));
         }

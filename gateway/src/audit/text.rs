@@ -1,0 +1,126 @@
+//! How much of a statement's text is recorded.
+
+use std::borrow::Cow;
+
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use ring::digest;
+use tollgate_ledger::Decision;
+
+/// How much of a statement's text is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Statements {
+    /// All of it.
+    Whole,
+    /// All of it; without literals and comments where a masking policy shaped the decision, or where the
+    /// statement was refused: a literal may be the hidden value that somebody looked for.
+    Redacted,
+    /// Without literals and comments.
+    Normalised,
+    /// Its SHA-256.
+    Hashed,
+}
+
+impl Statements {
+    /// What is recorded of a text of a decision.
+    pub(super) fn record<'a>(self, decision: &Decision<'_>, text: &'a str) -> Cow<'a, str> {
+        match self {
+            Statements::Whole => Cow::Borrowed(text),
+            Statements::Redacted => {
+                let masked = decision.policies.iter().any(|policy| policy.starts_with(MASK));
+                let refused = decision.outcome != "permitted";
+                if masked || refused { Cow::Owned(normalised(text)) } else { Cow::Borrowed(text) }
+            }
+            Statements::Normalised => Cow::Owned(normalised(text)),
+            Statements::Hashed => Cow::Owned(hashed(text)),
+        }
+    }
+}
+
+/// How a decision names masking policies.
+const MASK: &str = "masking policy";
+
+/// A text's SHA-256, as records write it.
+fn hashed(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = "sha256:".to_owned();
+    for byte in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {
+        // Writing to a String can't fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// A text with `?` for each literal and a space for each comment. What has no tokens is hashed.
+fn normalised(text: &str) -> String {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else {
+        return hashed(text);
+    };
+    let mut out = String::with_capacity(text.len());
+    for token in tokens {
+        match &token {
+            Token::Word(word) if word.quote_style.is_none() => {
+                let is = |value: &str| word.value.eq_ignore_ascii_case(value);
+                out.push_str(if is("true") || is("false") { "?" } else { &word.value });
+            }
+            Token::Whitespace(
+                Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_),
+            ) => out.push(' '),
+            Token::Word(_)
+            | Token::Whitespace(_)
+            | Token::Comma
+            | Token::Period
+            | Token::SemiColon
+            | Token::LParen
+            | Token::RParen
+            | Token::LBracket
+            | Token::RBracket
+            | Token::Colon
+            | Token::DoubleColon
+            | Token::Eq
+            | Token::Neq
+            | Token::Lt
+            | Token::Gt
+            | Token::LtEq
+            | Token::GtEq
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::Mod
+            | Token::StringConcat
+            | Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::Placeholder(_) => out.push_str(&token.to_string()),
+            // Literals, and whatever else: what isn't known to hold no value isn't kept.
+            _ => out.push('?'),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalised;
+
+    #[test]
+    fn no_literal_and_no_comment_is_left() {
+        for (text, expected) in [
+            ("SELECT a FROM t WHERE b = 'secret'", "SELECT a FROM t WHERE b = ?"),
+            ("SELECT 1.5, -3, X'0f', true", "SELECT ?, -?, ?, ?"),
+            ("SELECT e'sec\\'ret', U&'s', $$secret$$, $x$s$x$", "SELECT ?, ?, ?, ?"),
+            ("SELECT \"My Col\" /* secret */ FROM t -- secret\n", "SELECT \"My Col\"   FROM t  "),
+            (
+                "SELECT * FROM t WHERE a ~ 'x' AND b = $1::int",
+                "SELECT * FROM t WHERE a ~ ? AND b = $1::int",
+            ),
+            ("SELECT date '2020-01-01' || N'x'", "SELECT date ? || ?"),
+        ] {
+            assert_eq!(normalised(text), expected, "{text}");
+        }
+        assert!(normalised("SELECT 'never ends").starts_with("sha256:"));
+    }
+}

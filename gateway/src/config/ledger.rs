@@ -1,0 +1,104 @@
+//! Where the ledger is, and who is billed.
+
+use std::path::PathBuf;
+
+use super::validate::Checker;
+use super::{Secret, file, values};
+use crate::audit::{Statements, TENANT};
+
+/// Where decisions and receipts are kept.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    /// The store; none: records are JSON lines only.
+    pub store: Option<LedgerStore>,
+    /// The name of this gateway among those that share a PostgreSQL.
+    pub replica: String,
+    /// The file of the key that signs; made if it isn't there.
+    pub key: PathBuf,
+    /// The attribute of users that names who pays.
+    pub tenant: String,
+    /// How much of a statement's text is recorded.
+    pub statements: Statements,
+}
+
+/// The stores that a ledger may be in.
+#[derive(Debug, Clone)]
+pub enum LedgerStore {
+    /// A file, with SQLite.
+    Sqlite {
+        /// The file.
+        file: PathBuf,
+        /// How many bytes it may have.
+        max_size: Option<u64>,
+    },
+    /// A PostgreSQL: where the URL to connect with is.
+    Postgres(Secret),
+}
+
+impl Checker<'_> {
+    pub(super) fn ledger(&mut self, raw: file::Ledger) -> Option<Ledger> {
+        let kind = raw.kind.unwrap_or(file::LedgerKind::Sqlite);
+        let (sqlite, postgres) = match kind {
+            file::LedgerKind::Sqlite => (true, false),
+            file::LedgerKind::Postgres => (false, true),
+            file::LedgerKind::None => (false, false),
+        };
+        let foreign = [
+            ("ledger.file", raw.file.is_some() && !sqlite),
+            ("ledger.max_size", raw.max_size.is_some() && !sqlite),
+            ("ledger.url_file", raw.url_file.is_some() && !postgres),
+            ("ledger.url_env", raw.url_env.is_some() && !postgres),
+            ("ledger.replica", raw.replica.is_some() && !postgres),
+        ];
+        for (key, _) in foreign.into_iter().filter(|(_, foreign)| *foreign) {
+            let message = format!("\"{key}\" is nothing to a ledger of this kind");
+            self.note(key, message, "leave it out, or correct \"ledger.kind\"");
+        }
+        let store = match kind {
+            file::LedgerKind::None => None,
+            file::LedgerKind::Sqlite => {
+                let file = self.base.join(raw.file.as_deref().unwrap_or("ledger.db"));
+                Some(LedgerStore::Sqlite { file, max_size: self.max_size(raw.max_size) })
+            }
+            file::LedgerKind::Postgres => {
+                Some(LedgerStore::Postgres(match (raw.url_file, raw.url_env) {
+                    (Some(file), None) => Secret::File(self.base.join(file)),
+                    (None, Some(variable)) => Secret::Environment(variable),
+                    (Some(_), Some(_)) | (None, None) => {
+                        let hint = "name a file or a variable that holds \
+                                \"postgres://user:password@host/database?sslmode=verify-full\"";
+                        self.note(
+                            "ledger",
+                            "one of \"url_file\" and \"url_env\" must be given",
+                            hint,
+                        );
+                        return None;
+                    }
+                }))
+            }
+        };
+        let replica = raw.replica.unwrap_or_else(|| "main".to_owned());
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if replica.is_empty() || !replica.chars().all(plain) {
+            let hint = "write letters, digits, \"-\", \"_\" and \".\"";
+            self.note("ledger.replica", format!("\"{replica}\" is not a replica's name"), hint);
+        }
+        Some(Ledger {
+            store,
+            replica,
+            key: self.base.join(raw.key.as_deref().unwrap_or("ledger.key")),
+            tenant: raw.tenant.unwrap_or_else(|| TENANT.to_owned()),
+            statements: raw.statements.unwrap_or(Statements::Redacted),
+        })
+    }
+
+    fn max_size(&mut self, text: Option<String>) -> Option<u64> {
+        let text = text?;
+        let size = values::size(&text).filter(|size| *size > 0);
+        if size.is_none() {
+            let hint = "write a number and a unit: \"512 MiB\", \"4 GB\"";
+            self.note("ledger.max_size", format!("\"{text}\" is not a size"), hint);
+        }
+        size
+    }
+}

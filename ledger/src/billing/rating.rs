@@ -1,0 +1,209 @@
+//! From receipts to money.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, Row};
+
+use super::book::{Book, Price};
+use crate::error::LedgerError;
+use crate::read::PAGE;
+use crate::record::{Body, Kind};
+use crate::store::{ChainRow, Place, Store, begin};
+
+/// A receipt with what it costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rated {
+    /// The receipt's chain.
+    pub chain: String,
+    /// The receipt's number.
+    pub seq: i64,
+    /// The query's id.
+    pub id: String,
+    /// When it ended, in microseconds since 1970.
+    pub at: i64,
+    /// Who pays; empty if nobody was named.
+    pub tenant: String,
+    /// The user.
+    pub principal: String,
+    /// The base tables.
+    pub tables: Vec<String>,
+    /// The price; none: it costs nothing.
+    pub price: Option<String>,
+    /// The price's currency.
+    pub currency: String,
+    /// Rows that went to the client.
+    pub rows: u64,
+    /// Bytes that went to the client.
+    pub bytes: u64,
+    /// Bytes that the warehouse read, as far as is known.
+    pub scanned: u64,
+    /// What it costs, exactly.
+    pub amount: Decimal,
+}
+
+/// What a receipt costs. A query that was denied, or that ended with its gateway, costs nothing.
+fn rated(chain: &str, receipt: &Body, book: &Book) -> Result<Rated, LedgerError> {
+    let broken = |what: &str| LedgerError::Damaged(format!("receipt {} has {what}", receipt.seq));
+    let at = receipt.at().ok_or_else(|| broken("no time"))?;
+    let price = match receipt.outcome.as_str() {
+        "denied" | "interrupted" => None,
+        _ => book.price(receipt, at),
+    };
+    let amount = match price {
+        Some(price) => amount(price, receipt).ok_or_else(|| broken("a price beyond all bounds"))?,
+        None => Decimal::ZERO,
+    };
+    Ok(Rated {
+        chain: chain.to_owned(),
+        seq: receipt.seq,
+        id: receipt.id.clone(),
+        at,
+        tenant: receipt.tenant.clone().unwrap_or_default(),
+        principal: receipt.principal.clone(),
+        tables: receipt.tables.clone(),
+        price: price.map(|price| price.name.clone()),
+        currency: price.map(|price| price.currency.clone()).unwrap_or_default(),
+        rows: receipt.rows,
+        bytes: receipt.bytes,
+        scanned: receipt.scanned.unwrap_or_default(),
+        amount: amount.normalize(),
+    })
+}
+
+/// Exact: a quantity is a whole number, its unit a power of ten.
+fn amount(price: &Price, receipt: &Body) -> Option<Decimal> {
+    let scaled = |quantity: u64, scale: u32| {
+        Decimal::try_from_i128_with_scale(i128::from(quantity), scale).ok()
+    };
+    let scanned = scaled(receipt.scanned.unwrap_or_default(), 9)?;
+    let rows = scaled(receipt.rows, 6)?;
+    let scanned = price.per_gb_scanned.checked_mul(scanned)?;
+    let rows = price.per_million_rows.checked_mul(rows)?;
+    price.per_query.checked_add(scanned)?.checked_add(rows)
+}
+
+/// Rates the receipts that aren't rated yet; says how many they were. Two at once do no harm.
+///
+/// # Errors
+/// The store can't be read or written.
+pub async fn rate(place: &Place) -> Result<usize, LedgerError> {
+    let mut store = Store::open(place, None).await?;
+    let book = Book::of(&mut store).await?;
+    let mut count = 0;
+    for chain in store.chains().await? {
+        let query = "SELECT coalesce(max(seq), 0) FROM rated WHERE chain = $1";
+        let row = sqlx::query(query).bind(chain.id).fetch_one(&mut store.connection).await?;
+        let mut after: i64 = row.try_get(0)?;
+        while let Some((lines, last)) = page(&mut store, &chain, after, &book).await? {
+            after = last;
+            let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
+            for line in &lines {
+                let body = serde_json::to_string(line)
+                    .map_err(|error| LedgerError::System(error.to_string()))?;
+                let insert = "INSERT INTO rated (chain, seq, at, tenant, principal, body) \
+                              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+                sqlx::query(insert)
+                    .bind(chain.id)
+                    .bind(line.seq)
+                    .bind(line.at)
+                    .bind(line.tenant.as_str())
+                    .bind(line.principal.as_str())
+                    .bind(body)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await?;
+            count += lines.len();
+        }
+    }
+    store.connection.close().await?;
+    Ok(count)
+}
+
+/// The rated receipts of the next page of records, and the last record of it.
+async fn page(
+    store: &mut Store,
+    chain: &ChainRow,
+    after: i64,
+    book: &Book,
+) -> Result<Option<(Vec<Rated>, i64)>, LedgerError> {
+    let rows = store.records(chain.id, after, PAGE).await?;
+    let Some(last) = rows.last().map(|row| row.seq) else { return Ok(None) };
+    let mut lines = Vec::new();
+    for row in rows.iter().filter(|row| row.kind == Kind::Receipt.number()) {
+        let receipt: Body = serde_json::from_str(&row.body)
+            .map_err(|_| LedgerError::Damaged(format!("receipt {} can't be read", row.seq)))?;
+        lines.push(rated(&chain.name, &receipt, book)?);
+    }
+    Ok(Some((lines, last)))
+}
+
+/// What rating everything anew gives, against what was rated before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Receipts that were rated the same.
+    pub same: usize,
+    /// Receipts that are rated otherwise now: before, now. The first hundred.
+    pub differ: Vec<(Rated, Rated)>,
+    /// How many they are.
+    pub differing: usize,
+    /// Receipts that weren't rated before.
+    pub new: usize,
+    /// Rated before, but retention has deleted the receipts.
+    pub gone: usize,
+}
+
+/// Rates all receipts anew, and compares with what was rated. Nothing is written.
+///
+/// # Errors
+/// The store can't be read.
+pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
+    let mut store = Store::open_to_read(place).await?;
+    let book = Book::of(&mut store).await?;
+    let mut replay = Replay::default();
+    for chain in store.chains().await? {
+        let cut = store.cut(chain.id).await?.map_or(0, |cut| cut.seq);
+        let query = "SELECT count(*) FROM rated WHERE chain = $1 AND seq <= $2";
+        let row =
+            sqlx::query(query).bind(chain.id).bind(cut).fetch_one(&mut store.connection).await?;
+        replay.gone += usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
+        let mut after = cut;
+        while let Some((lines, last)) = page(&mut store, &chain, after, &book).await? {
+            let query =
+                "SELECT body FROM rated WHERE chain = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
+            let rows = sqlx::query(query)
+                .bind(chain.id)
+                .bind(after)
+                .bind(last)
+                .fetch_all(&mut store.connection)
+                .await?;
+            let mut before = std::collections::HashMap::new();
+            for row in rows {
+                let line = read(&row.try_get::<String, _>(0)?)?;
+                before.insert(line.seq, line);
+            }
+            for now in lines {
+                match before.remove(&now.seq) {
+                    None => replay.new += 1,
+                    Some(before) if before == now => replay.same += 1,
+                    Some(before) => {
+                        replay.differing += 1;
+                        if replay.differ.len() < 100 {
+                            replay.differ.push((before, now));
+                        }
+                    }
+                }
+            }
+            // What was rated there without a receipt.
+            replay.differing += before.len();
+            after = last;
+        }
+    }
+    Ok(replay)
+}
+
+/// A rated line as it was stored.
+pub(super) fn read(text: &str) -> Result<Rated, LedgerError> {
+    serde_json::from_str(text)
+        .map_err(|_| LedgerError::Damaged("a rated line can't be read".to_owned()))
+}

@@ -1,0 +1,96 @@
+//! Retention: deletes what is old, and signs where the chain begins from then on.
+
+use sqlx::{Connection, Row};
+
+use crate::chain::{Hash, Purpose, sign};
+use crate::error::LedgerError;
+use crate::keys::SigningKey;
+use crate::record::now;
+use crate::store::{Place, Store, begin};
+
+/// Records that are deleted at once: a gateway that writes waits that long.
+const SLICE: i64 = 5000;
+
+/// What was deleted of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The chain's name.
+    pub chain: String,
+    /// How many records were deleted.
+    pub records: i64,
+    /// The last one of them.
+    pub seq: i64,
+}
+
+/// Deletes the records before a time (microseconds since 1970), up to the first one that is younger or
+/// belongs to a query that runs. A gateway may write at the same time.
+///
+/// # Errors
+/// The store can't be written, or a chain was signed with another key.
+pub async fn prune(place: &Place, key: &SigningKey, before: i64) -> Result<Vec<Cut>, LedgerError> {
+    let mut store = Store::reopen(place, None).await?;
+    let mut cuts = Vec::new();
+    for chain in store.chains().await? {
+        if chain.public_key != key.public() {
+            return Err(LedgerError::OtherKey(chain.name));
+        }
+        let query = "SELECT min(seq) FROM records WHERE chain = $1 AND at >= $2";
+        let row =
+            sqlx::query(query).bind(chain.id).bind(before).fetch_one(&mut store.connection).await?;
+        let young: Option<i64> = row.try_get(0)?;
+        let last = young.map_or(chain.seq, |young| young - 1).min(chain.open_from - 1);
+        let mut cut = Cut { chain: chain.name.clone(), records: 0, seq: 0 };
+        loop {
+            let query = "SELECT max(seq) FROM (SELECT seq FROM records \
+                         WHERE chain = $1 AND seq <= $2 ORDER BY seq LIMIT $3) AS slice";
+            let row = sqlx::query(query)
+                .bind(chain.id)
+                .bind(last)
+                .bind(SLICE)
+                .fetch_one(&mut store.connection)
+                .await?;
+            let Some(end) = row.try_get::<Option<i64>, _>(0)? else { break };
+            cut.records += slice(&mut store, key, (chain.id, &chain.name), end).await?;
+            cut.seq = end;
+        }
+        cuts.push(cut);
+    }
+    store.connection.close().await?;
+    Ok(cuts)
+}
+
+/// Deletes up to a record, in one transaction with the signature of what is left.
+async fn slice(
+    store: &mut Store,
+    key: &SigningKey,
+    (chain, name): (i64, &str),
+    end: i64,
+) -> Result<i64, LedgerError> {
+    let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
+    let query = "SELECT hash FROM records WHERE chain = $1 AND seq = $2";
+    let row = sqlx::query(query).bind(chain).bind(end).fetch_one(&mut *transaction).await?;
+    let hash = Hash::read(&row.try_get::<Vec<u8>, _>(0)?)
+        .ok_or_else(|| LedgerError::Damaged(format!("record {end} has no hash")))?;
+    let at = now();
+    let signature = sign(key, Purpose::Cut, name, end, &hash, at);
+    let insert = "INSERT INTO cuts (chain, seq, hash, at, signature) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(insert)
+        .bind(chain)
+        .bind(end)
+        .bind(hash.bytes())
+        .bind(at)
+        .bind(signature.as_slice())
+        .execute(&mut *transaction)
+        .await?;
+    let mut records = 0;
+    for delete in [
+        "DELETE FROM cuts WHERE chain = $1 AND seq < $2",
+        "DELETE FROM checkpoints WHERE chain = $1 AND seq <= $2",
+        "DELETE FROM records WHERE chain = $1 AND seq <= $2",
+    ] {
+        let done = sqlx::query(delete).bind(chain).bind(end).execute(&mut *transaction).await?;
+        records = done.rows_affected();
+    }
+    transaction.commit().await?;
+    Ok(i64::try_from(records).unwrap_or(i64::MAX))
+}

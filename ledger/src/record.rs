@@ -1,0 +1,201 @@
+//! The records: what is known when a query is decided, and what when it has ended.
+
+use serde::{Deserialize, Serialize};
+
+/// The kinds of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A query was permitted or denied.
+    Decision,
+    /// A query has ended.
+    Receipt,
+    /// A text that is too long for each record that names it.
+    Text,
+}
+
+impl Kind {
+    /// Its word in the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Decision => "decision",
+            Kind::Receipt => "receipt",
+            Kind::Text => "text",
+        }
+    }
+
+    /// Its number in the store.
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Kind::Decision => 1,
+            Kind::Receipt => 2,
+            Kind::Text => 3,
+        }
+    }
+}
+
+/// The decision on one statement: made before anything ran.
+#[derive(Debug, Serialize)]
+pub struct Decision<'a> {
+    /// The query's id; its receipt has the same.
+    pub id: &'a str,
+    /// The authenticated user.
+    pub principal: &'a str,
+    /// Who pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<&'a str>,
+    /// The active roles.
+    pub roles: Vec<&'a str>,
+    /// The client's address.
+    pub address: String,
+    /// What the client calls itself; never trusted.
+    pub application: &'a str,
+    /// The client's text.
+    pub sql: &'a str,
+    /// What runs instead; absent when refused.
+    pub secured_sql: Option<&'a str>,
+    /// The policy bundle that decided.
+    pub bundle: &'a str,
+    /// The catalog version.
+    pub snapshot: u64,
+    /// The base tables.
+    pub tables: Vec<String>,
+    /// The policies that shaped them, with file and line.
+    pub policies: Vec<String>,
+    /// `permitted` or `denied`.
+    pub outcome: &'static str,
+    /// The error's label, if denied.
+    pub error: Option<&'static str>,
+}
+
+/// How a query ended and what it used: exactly one per decision.
+#[derive(Debug, Default, Serialize)]
+pub struct Receipt<'a> {
+    /// The query's id.
+    pub id: &'a str,
+    /// The authenticated user.
+    pub principal: &'a str,
+    /// Who pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<&'a str>,
+    /// The roles that were active. With tenant and tables, a receipt can be rated by itself.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub roles: &'a [String],
+    /// The base tables.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub tables: &'a [String],
+    /// `complete`, `denied`, `canceled`, `failed`, `abandoned`, or `interrupted` if the gateway died.
+    pub outcome: &'static str,
+    /// The error's label, if it failed.
+    pub error: Option<&'static str>,
+    /// Rows that went to the client.
+    pub rows: u64,
+    /// Bytes that went to the client.
+    pub bytes: u64,
+    /// From the statement's arrival to its end, in microseconds.
+    pub elapsed_us: u64,
+    /// The rows come from an earlier execution.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
+    /// Bytes that it was expected to read, if that could be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<u64>,
+    /// Bytes that the warehouse read for it, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scanned: Option<u64>,
+    /// A limit ended the rows before the result did.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// A text that is too long for each record that names it.
+#[derive(Debug, Serialize)]
+pub struct Text<'a> {
+    /// Its SHA-256, in hexadecimal; records refer to it as `sha256:…`.
+    pub sha256: &'a str,
+    /// The text.
+    pub text: &'a str,
+}
+
+/// A record with what all of them have.
+#[derive(Debug, Serialize)]
+pub struct Line<'a, T> {
+    /// When, as RFC 3339 with microseconds, in UTC.
+    pub time: &'a str,
+    /// The kind's word.
+    pub record: &'static str,
+    /// Nobody authenticated: an operator tried it out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
+    /// The rest.
+    #[serde(flatten)]
+    pub body: &'a T,
+}
+
+/// A record as it is read back: what verification, rating and export need of any kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Body {
+    /// Its number in the chain.
+    pub seq: i64,
+    /// When.
+    pub time: String,
+    /// The kind's word.
+    pub record: String,
+    /// The query's id.
+    pub id: String,
+    /// The user.
+    pub principal: String,
+    /// Who pays.
+    pub tenant: Option<String>,
+    /// The active roles.
+    pub roles: Vec<String>,
+    /// The client's address.
+    pub address: String,
+    /// What the client calls itself.
+    pub application: String,
+    /// The client's text, or a reference to it.
+    pub sql: String,
+    /// The policy bundle.
+    pub bundle: String,
+    /// The base tables.
+    pub tables: Vec<String>,
+    /// The policies.
+    pub policies: Vec<String>,
+    /// What was decided, or how it ended.
+    pub outcome: String,
+    /// The error's label.
+    pub error: Option<String>,
+    /// Rows that went to the client.
+    pub rows: u64,
+    /// Bytes that went to the client.
+    pub bytes: u64,
+    /// Microseconds.
+    pub elapsed_us: u64,
+    /// The rows come from an earlier execution.
+    pub cached: bool,
+    /// Bytes that it was expected to read.
+    pub estimated: Option<u64>,
+    /// Bytes that the warehouse read for it.
+    pub scanned: Option<u64>,
+    /// A limit ended the rows.
+    pub truncated: bool,
+}
+
+impl Body {
+    /// When, in microseconds since 1970; nothing if it isn't a time.
+    pub fn at(&self) -> Option<i64> {
+        let time = chrono::DateTime::parse_from_rfc3339(&self.time).ok()?;
+        Some(time.timestamp_micros())
+    }
+}
+
+/// A time in microseconds since 1970 as records spell it.
+pub(crate) fn spelled(at: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(at).unwrap_or_default();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+/// Now, in microseconds since 1970.
+pub(crate) fn now() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}

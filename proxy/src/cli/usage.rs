@@ -1,0 +1,346 @@
+//! `tollgate usage`: prices, what queries cost, reports and invoices.
+
+mod focus;
+mod table;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use chrono::{Datelike, NaiveDate};
+use clap::{Args, Subcommand, ValueEnum};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use tollgate_ledger::LedgerError;
+use tollgate_ledger::billing::{
+    Book, Invoice, Key, Payer, Price, Usage, invoices, rate, replay, report,
+};
+
+use super::audit::{Found, Source, unwritable};
+use super::{runtime, time};
+
+/// The commands.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Set prices from a file, valid from a time on; without a file, print those that there are
+    Prices(Prices),
+    /// Rate what was used since the last time; with --replay, compare with rating everything anew
+    Rate(Rate),
+    /// Sum up what was used and what it costs
+    Report(Report),
+    /// Print the invoices of a month, one per tenant and currency
+    Invoice(InvoiceOptions),
+}
+
+/// What `prices` is told.
+#[derive(Args)]
+pub(super) struct Prices {
+    #[command(flatten)]
+    source: Source,
+    /// A TOML file of [[prices]] with name, role or tenant, currency, per_query, per_gb_scanned and
+    /// per_million_rows; amounts are texts
+    file: Option<PathBuf>,
+    /// From when they are valid, as "2026-01-31" or RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    from: Option<i64>,
+}
+
+/// What `rate` is told.
+#[derive(Args)]
+pub(super) struct Rate {
+    #[command(flatten)]
+    source: Source,
+    /// Rate all receipts anew and compare; nothing is written
+    #[arg(long)]
+    replay: bool,
+}
+
+/// What `report` is told.
+#[derive(Args)]
+pub(super) struct Report {
+    #[command(flatten)]
+    source: Source,
+    /// What to sum up by
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "tenant")]
+    by: Vec<By>,
+    /// Only queries that ended at this time or later, as "2026-01-31" or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse, default_value = "1970-01-01")]
+    from: i64,
+    /// Only queries that ended before this time [default: all]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    to: Option<i64>,
+    /// How to print it; "focus" is CSV with the columns of FOCUS 1.2, a line per day, tenant, user and
+    /// price
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    Tenant,
+    User,
+    Table,
+    Price,
+    Day,
+    Month,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+    Focus,
+}
+
+/// What `invoice` is told.
+#[derive(Args)]
+pub(super) struct InvoiceOptions {
+    #[command(flatten)]
+    source: Source,
+    /// The month, as "2026-01"
+    #[arg(long, value_parser = month)]
+    month: (i64, i64),
+    /// Only this tenant's
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+/// Runs one of the commands.
+pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), String> {
+    match command {
+        Command::Prices(options) => prices(options, out),
+        Command::Rate(options) if options.replay => replay_all(options, out),
+        Command::Rate(options) => {
+            let found = options.source.find()?;
+            let count = block(&found, rate(&found.place))?;
+            writeln!(out, "{count} receipts rated").map_err(unwritable)
+        }
+        Command::Report(options) => report_usage(options, out),
+        Command::Invoice(options) => invoice(options, out),
+    }
+}
+
+fn block<T>(
+    found: &Found,
+    work: impl Future<Output = Result<T, LedgerError>>,
+) -> Result<T, String> {
+    runtime()?.block_on(work).map_err(|error| found.said(&error))
+}
+
+/// The file of prices.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceFile {
+    prices: Vec<PriceEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceEntry {
+    name: String,
+    role: Option<String>,
+    tenant: Option<String>,
+    currency: String,
+    #[serde(default)]
+    per_query: Decimal,
+    #[serde(default)]
+    per_gb_scanned: Decimal,
+    #[serde(default)]
+    per_million_rows: Decimal,
+}
+
+impl PriceEntry {
+    fn price(self) -> Result<Price, String> {
+        let to = match (self.role, self.tenant) {
+            (None, None) => Payer::Everyone,
+            (Some(role), None) => Payer::Role(role),
+            (None, Some(tenant)) => Payer::Tenant(tenant),
+            (Some(_), Some(_)) => {
+                return Err(format!("price \"{}\" is for a role and for a tenant", self.name));
+            }
+        };
+        let Self { name, currency, per_query, per_gb_scanned, per_million_rows, .. } = self;
+        Ok(Price { name, to, currency, per_query, per_gb_scanned, per_million_rows })
+    }
+}
+
+fn prices(options: &Prices, out: &mut dyn Write) -> Result<(), String> {
+    let found = options.source.find()?;
+    if let Some(path) = &options.file {
+        let said = |error: String| format!("error: \"{}\": {error}", path.display());
+        let text = fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
+        let file: PriceFile = toml::from_str(&text).map_err(|error| said(error.to_string()))?;
+        let prices = file.prices.into_iter().map(PriceEntry::price);
+        let prices = prices.collect::<Result<Vec<_>, _>>().map_err(said)?;
+        let from = options.from.unwrap_or_else(|| chrono::Utc::now().timestamp_micros());
+        let added = runtime()?.block_on(Book::add(&found.place, &prices, from));
+        added.map_err(|error| said(error.to_string()))?;
+    }
+    let book = block(&found, Book::read(&found.place))?;
+    let mut rows = vec![
+        [
+            "name",
+            "for",
+            "currency",
+            "per query",
+            "per GB scanned",
+            "per million rows",
+            "from",
+            "until",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for valid in book.prices() {
+        let price = &valid.price;
+        rows.push(vec![
+            price.name.clone(),
+            match &price.to {
+                Payer::Everyone => "everyone".to_owned(),
+                Payer::Role(role) => format!("role {role}"),
+                Payer::Tenant(tenant) => format!("tenant {tenant}"),
+            },
+            price.currency.clone(),
+            price.per_query.to_string(),
+            price.per_gb_scanned.to_string(),
+            price.per_million_rows.to_string(),
+            day(valid.from),
+            valid.until.map(day).unwrap_or_default(),
+        ]);
+    }
+    table::print(&rows, out).map_err(unwritable)
+}
+
+/// A time in short.
+fn day(at: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(at).unwrap_or_default();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+fn replay_all(options: &Rate, out: &mut dyn Write) -> Result<(), String> {
+    let found = options.source.find()?;
+    let replay = block(&found, replay(&found.place))?;
+    writeln!(
+        out,
+        "{} receipts are rated as before, {} otherwise, {} were not rated yet, of {} the receipt is \
+         deleted",
+        replay.same, replay.differing, replay.new, replay.gone
+    )
+    .map_err(unwritable)?;
+    for (before, now) in &replay.differ {
+        let line = format!(
+            "chain \"{}\", record {}: {} {} before, {} {} now",
+            now.chain, now.seq, before.amount, before.currency, now.amount, now.currency
+        );
+        writeln!(out, "{line}").map_err(unwritable)?;
+    }
+    match replay.differing {
+        0 => Ok(()),
+        _ => Err("error: what was rated is not what the receipts and prices give\n  \
+                  hint: verify the ledger with `tollgate audit verify`, and look at the prices"
+            .to_owned()),
+    }
+}
+
+fn report_usage(options: &Report, out: &mut dyn Write) -> Result<(), String> {
+    let found = options.source.find()?;
+    let keys: Vec<Key> = match options.format {
+        Format::Focus => focus::KEYS.to_vec(),
+        Format::Table | Format::Csv | Format::Json | Format::Parquet => {
+            options.by.iter().map(|by| by.key()).collect()
+        }
+    };
+    let until = options.to.unwrap_or(i64::MAX);
+    let sums = block(&found, async {
+        rate(&found.place).await?;
+        report(&found.place, &keys, options.from, until).await
+    })?;
+    match options.format {
+        Format::Table => table::print(&rows(&keys, &sums), out),
+        Format::Csv => table::csv(&rows(&keys, &sums), out),
+        Format::Json => table::json(&keys, &sums, out),
+        Format::Parquet => return table::parquet(&keys, &sums, out),
+        Format::Focus => focus::csv(&sums, out),
+    }
+    .map_err(unwritable)
+}
+
+/// Head and rows.
+fn rows(keys: &[Key], sums: &[Usage]) -> Vec<Vec<String>> {
+    let names = keys.iter().map(|key| key.name());
+    let head = names.chain(["currency", "queries", "rows", "bytes", "scanned", "amount"]);
+    let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
+    for sum in sums {
+        let mut row = sum.keys.clone();
+        row.push(sum.currency.clone());
+        row.extend([sum.queries, sum.rows, sum.bytes, sum.scanned].map(|n| n.to_string()));
+        row.push(sum.amount.to_string());
+        rows.push(row);
+    }
+    rows
+}
+
+impl By {
+    fn key(self) -> Key {
+        match self {
+            By::Tenant => Key::Tenant,
+            By::User => Key::User,
+            By::Table => Key::Table,
+            By::Price => Key::Price,
+            By::Day => Key::Day,
+            By::Month => Key::Month,
+        }
+    }
+}
+
+/// The first moment of a month and of the next one.
+fn month(text: &str) -> Result<(i64, i64), String> {
+    let wrong = || "write year and month, as 2026-01".to_owned();
+    let first: NaiveDate = format!("{text}-01").parse().map_err(|_| wrong())?;
+    let next = match first.month() {
+        12 => NaiveDate::from_ymd_opt(first.year() + 1, 1, 1),
+        month => NaiveDate::from_ymd_opt(first.year(), month + 1, 1),
+    };
+    let at = |day: NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros();
+    Ok((at(first), at(next.ok_or_else(wrong)?)))
+}
+
+fn invoice(options: &InvoiceOptions, out: &mut dyn Write) -> Result<(), String> {
+    let found = options.source.find()?;
+    let (from, until) = options.month;
+    let all = block(&found, async {
+        rate(&found.place).await?;
+        invoices(&found.place, from, until).await
+    })?;
+    let wanted =
+        |invoice: &&Invoice| options.tenant.as_ref().is_none_or(|tenant| *tenant == invoice.tenant);
+    for invoice in all.iter().filter(wanted) {
+        let tenant = if invoice.tenant.is_empty() { "nobody" } else { &invoice.tenant };
+        writeln!(out, "invoice for {tenant}, {}", day(from).get(..7).unwrap_or_default())
+            .map_err(unwritable)?;
+        let head = ["price", "queries", "rows", "bytes scanned", "amount", "currency"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        for line in &invoice.lines {
+            let usage = &line.usage;
+            rows.push(vec![
+                line.price.clone(),
+                usage.queries.to_string(),
+                usage.rows.to_string(),
+                usage.scanned.to_string(),
+                usage.amount.to_string(),
+                invoice.currency.clone(),
+            ]);
+        }
+        let mut total = vec![String::new(); 6];
+        if let [first, .., amount, currency] = total.as_mut_slice() {
+            *first = "total".to_owned();
+            *amount = format!("{:.2}", invoice.total);
+            currency.clone_from(&invoice.currency);
+        }
+        rows.push(total);
+        table::print(&rows, out).map_err(unwritable)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! The ledger of a gateway that serves, the commands over it, and a PostgreSQL that replicas share.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+use tollgate_ledger::purse::{Budget, HoldError, Purses};
+use tollgate_ledger::verify::verify;
+use tollgate_ledger::{Decision, Entry, Ledger, LedgerError, Options, Place, PublicKey, Receipt};
+
+use crate::harness::postgres::Postgres;
+use crate::harness::served::{Site, rows, write};
+use crate::harness::{run, runtime};
+
+/// What a command prints, and how it ends. On a thread of its own: it has a runtime of its own.
+async fn tollgate(arguments: Vec<String>) -> (ExitCode, String) {
+    let command = move || {
+        let mut out = Vec::new();
+        let arguments = ["tollgate".to_owned()].into_iter().chain(arguments);
+        let code = tollgate_proxy::cli::run_to(arguments, &mut out);
+        (code, String::from_utf8_lossy(&out).into_owned())
+    };
+    tokio::task::spawn_blocking(command).await.unwrap()
+}
+
+async fn of(site: &Site, words: &[&str]) -> (ExitCode, String) {
+    let config = ["--config".to_owned(), site.config().display().to_string()];
+    tollgate(words.iter().map(|word| (*word).to_owned()).chain(config).collect()).await
+}
+
+/// What a command prints that must work.
+async fn works(site: &Site, words: &[&str]) -> String {
+    let (code, text) = of(site, words).await;
+    assert_eq!(code, ExitCode::SUCCESS, "{words:?}: {text}");
+    text
+}
+
+async fn site(name: &str, keys: &[&str]) -> Site {
+    let folder = Postgres::shared().await.scratch(name);
+    let site = Site::new(folder, keys);
+    write(&site.data().join("items.parquet"), &rows(0..30), 30);
+    site
+}
+
+/// Waits until so many queries have ended in the ledger.
+async fn ended(site: &Site, count: usize) -> Vec<Value> {
+    loop {
+        let text = works(site, &["audit", "export", "--format", "records"]).await;
+        let records: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        if records.iter().filter(|record| record["record"] == "receipt").count() >= count {
+            return records;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn a_served_query_is_in_the_ledger_and_on_the_invoice() {
+    run(async {
+        let site = site("ledger-served", &[]).await;
+        let server = site.serve().await;
+        let prices = site.folder.join("prices.toml");
+        std::fs::write(
+            &prices,
+            "[[prices]]\nname = \"standard\"\ncurrency = \"EUR\"\nper_query = \"0.004\"\n\
+             per_million_rows = \"1000\"\n[[prices]]\nname = \"owners\"\nrole = \"owner\"\n\
+             currency = \"EUR\"\nper_query = \"2\"\n",
+        )
+        .unwrap();
+        let file = prices.display().to_string();
+        let text = works(&site, &["usage", "prices", &file, "--from", "2020-01-01"]).await;
+        assert!(text.contains("role owner"), "{text}");
+
+        let (ana, root) = (site.connect("ana").await, site.connect("root").await);
+        let query = "SELECT id, name FROM shop.items WHERE amount >= 0";
+        assert_eq!(ana.simple(query).await.rows().len(), 20);
+        assert_eq!(root.simple(query).await.rows().len(), 30);
+        assert!(ana.simple("SELECT * FROM shop.secret").await.error().is_some());
+        let records = ended(&site, 3).await;
+        let receipt = records.iter().find(|r| r["record"] == "receipt" && r["rows"] == 20).unwrap();
+        assert_eq!(receipt["tenant"], "acme");
+        assert_eq!(receipt["roles"], serde_json::json!(["analyst"]));
+        assert_eq!(receipt["tables"], serde_json::json!(["shop.items"]));
+
+        // While the gateway runs:
+        let text = works(&site, &["audit", "verify"]).await;
+        assert!(text.contains("chain \"main\": 6 records, signed up to 6"), "{text}");
+        let kept = works(&site, &["audit", "checkpoint"]).await;
+        std::fs::write(site.folder.join("kept"), &kept).unwrap();
+        let kept = site.folder.join("kept").display().to_string();
+        let text = works(&site, &["audit", "verify", "--checkpoint", &kept]).await;
+        assert!(!text.contains("note:"), "{text}");
+
+        let events = works(&site, &["audit", "export"]).await;
+        let events: Vec<Value> =
+            events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.len(), 3);
+        for event in &events {
+            assert_eq!((&event["class_uid"], &event["type_uid"]), (&6005.into(), &600_504.into()));
+            assert!(event["src_endpoint"]["ip"] == "127.0.0.1", "{event}");
+        }
+        assert_eq!(events[0]["actor"]["user"]["name"], "ana");
+        assert_eq!(events[0]["table"]["name"], "shop.items");
+        assert_eq!(events[0]["query_info"]["query_string"], query);
+        assert_eq!(events[0]["status_id"], 1);
+        assert_eq!(events[2]["status_id"], 2);
+        assert_eq!(events[2]["status_code"], "undefined_table");
+
+        assert_eq!(works(&site, &["usage", "rate"]).await, "3 receipts rated\n");
+        let by = ["usage", "report", "--by", "tenant,user,table,price", "--format", "csv"];
+        let text = works(&site, &by).await;
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with(",root,shop.items,owners,EUR,1,30,"), "{text}");
+        assert!(lines[1].ends_with(",2"), "{text}");
+        let own =
+            lines.iter().find(|line| line.starts_with("acme,ana,shop.items,standard,EUR,1,20,"));
+        assert!(own.is_some_and(|line| line.ends_with(",0.024")), "{text}");
+        let month = chrono_month(&records[0]);
+        let text = works(&site, &["usage", "invoice", "--month", &month, "--tenant", "acme"]).await;
+        assert!(text.lines().last().unwrap().contains("0.02"), "{text}");
+        let text = works(&site, &["usage", "rate", "--replay"]).await;
+        assert!(text.starts_with("3 receipts are rated as before, 0 otherwise"), "{text}");
+        let text = works(&site, &["usage", "report", "--format", "focus"]).await;
+        assert!(text.lines().nth(1).unwrap().contains(",EUR,"), "{text}");
+        assert_eq!(text.lines().count(), 3);
+        let json = works(&site, &["usage", "report", "--by", "user", "--format", "json"]).await;
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert!(json.as_array().unwrap().iter().any(|row| row["amount"] == "0.024"), "{json}");
+        server.stop().await;
+        // The lines beside the ledger are the same records.
+        assert_eq!(site.records()[..records.len()], records);
+
+        // And offline, after somebody has changed it.
+        let ledger = site.folder.join("ledger.db");
+        edit(&ledger).await;
+        let (code, text) = of(&site, &["audit", "verify"]).await;
+        assert_eq!(code, ExitCode::FAILURE);
+        assert!(text.contains("chain \"main\", record 1: it does not fit its hash"), "{text}");
+        let (code, _) = of(&site, &["audit", "prune", "--before", "2100-01-01"]).await;
+        assert_eq!(code, ExitCode::FAILURE, "what was changed is not deleted");
+    });
+}
+
+/// The month of a record.
+fn chrono_month(record: &Value) -> String {
+    record["time"].as_str().unwrap()[..7].to_owned()
+}
+
+/// Changes a record in the file: the first letter of a name, wherever it stands.
+async fn edit(ledger: &Path) {
+    let mut bytes = std::fs::read(ledger).unwrap();
+    let needle = b"\"principal\":\"ana\",\"tenant\"";
+    let mut changed = false;
+    for start in 0..bytes.len() - needle.len() {
+        if bytes[start..].starts_with(b"{\"seq\":1,")
+            && let Some(at) = (start..start + 300).find(|at| bytes[*at..].starts_with(needle))
+        {
+            bytes[at + 13] = b'A';
+            changed = true;
+        }
+    }
+    assert!(changed, "the record is not in the file");
+    std::fs::write(ledger, bytes).unwrap();
+}
+
+#[test]
+fn a_full_ledger_refuses_queries_until_there_is_room() {
+    run(async {
+        let site = site("ledger-full", &["ledger.max_size = \"300 KB\""]).await;
+        let server = site.serve().await;
+        let ana = site.connect("ana").await;
+        let long = format!("SELECT id FROM shop.items -- {}", "x".repeat(7000));
+        let mut ran = 0;
+        let refused = loop {
+            let answer = ana.simple(&long).await;
+            match answer.error() {
+                None => ran += 1,
+                Some((code, message)) => break (code.to_owned(), message.to_owned()),
+            }
+            assert!(ran < 200, "it never fills");
+        };
+        assert_eq!(refused.0, "53100", "{refused:?}");
+        assert_eq!(refused.1, "the query can't be recorded, the ledger is full");
+        assert_eq!(ana.simple("SELECT id FROM shop.items").await.rows().len(), 0);
+        works(&site, &["audit", "prune", "--before", "2100-01-01"]).await;
+        // Receipts that were owed come first; then it goes on by itself.
+        let mut tries = 0;
+        while ana.simple("SELECT id FROM shop.items").await.error().is_some() {
+            tries += 1;
+            assert!(tries < 50, "it doesn't recover");
+        }
+        works(&site, &["audit", "verify"]).await;
+        server.stop().await;
+        works(&site, &["audit", "verify"]).await;
+    });
+}
+
+fn decision(id: &str) -> Entry {
+    let decision = Decision {
+        id,
+        principal: "ana",
+        tenant: Some("acme"),
+        roles: vec!["analyst"],
+        address: "127.0.0.1".to_owned(),
+        application: "psql",
+        sql: "SELECT 'ü'",
+        secured_sql: None,
+        bundle: "b",
+        snapshot: 1,
+        tables: Vec::new(),
+        policies: Vec::new(),
+        outcome: "permitted",
+        error: None,
+    };
+    Entry::decision(&decision, false).unwrap()
+}
+
+fn receipt(id: &str) -> Entry {
+    let receipt = Receipt { id, principal: "ana", outcome: "complete", ..Receipt::default() };
+    Entry::receipt(&receipt, false).unwrap()
+}
+
+/// A database of a PostgreSQL, and a key that replicas share.
+async fn shared(name: &str) -> (Place, std::path::PathBuf) {
+    let postgres = Postgres::shared().await;
+    postgres.create(name, &[]).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/{name}?sslmode=disable", postgres.port);
+    (Place::Postgres(url), postgres.scratch(name).join("ledger.key"))
+}
+
+/// A replica, opened where it may block.
+async fn replica(place: &Place, key: &Path, name: &str) -> Result<Ledger, LedgerError> {
+    let options = Options { chain: name.to_owned(), ..Options::at(place.clone(), key.to_owned()) };
+    runtime().spawn_blocking(|| Ledger::open(options)).await.unwrap()
+}
+
+#[test]
+fn replicas_share_a_postgres_and_end_what_dead_ones_left_open() {
+    run(async {
+        let (place, key) = shared("ledger-shared").await;
+        let a = replica(&place, &key, "a").await.unwrap();
+        let b = replica(&place, &key, "b").await.unwrap();
+        for number in 0..50 {
+            let id = format!("{number}");
+            let (one, other) =
+                tokio::join!(a.decide(decision(&id)).durable(), b.decide(decision(&id)).durable());
+            one.unwrap();
+            other.unwrap();
+            a.note(receipt(&id));
+            b.note(receipt(&id));
+        }
+        a.decide(decision("dying")).durable().await.unwrap();
+        // Nobody but one writes to a chain.
+        assert!(matches!(replica(&place, &key, "a").await, Err(LedgerError::InUse(_))));
+        runtime().spawn_blocking(|| drop(a)).await.unwrap();
+        let c = replica(&place, &key, "c").await.unwrap();
+        assert_eq!(c.interrupted(), 1);
+        let again = replica(&place, &key, "a").await.unwrap();
+        assert_eq!(again.interrupted(), 0);
+        runtime().spawn_blocking(|| drop((again, b, c))).await.unwrap();
+        let public = PublicKey::open(&tollgate_ledger::public_path(&key)).unwrap();
+        let report = verify(&place, &[public], &[]).await.unwrap();
+        assert_eq!(report.problems, []);
+        let chains: Vec<_> =
+            report.chains.iter().map(|c| (c.name.as_str(), c.records, c.open)).collect();
+        assert_eq!(chains, [("a", 102, 0), ("b", 100, 0), ("c", 0, 0)]);
+    });
+}
+
+/// A change in PostgreSQL is found as in SQLite.
+#[test]
+fn a_change_in_a_postgres_is_found() {
+    run(async {
+        let (place, key) = shared("ledger-changed").await;
+        let ledger = replica(&place, &key, "a").await.unwrap();
+        for number in 0..5 {
+            let id = format!("{number}");
+            ledger.decide(decision(&id)).durable().await.unwrap();
+            ledger.note(receipt(&id));
+        }
+        runtime().spawn_blocking(|| drop(ledger)).await.unwrap();
+        let client = Postgres::shared().await.connect("ledger-changed").await;
+        let public = PublicKey::open(&tollgate_ledger::public_path(&key)).unwrap();
+        for change in [
+            "UPDATE records SET body = replace(body, 'ana', 'eve') WHERE seq = 3",
+            "DELETE FROM records WHERE seq = 4",
+            "UPDATE chains SET open_from = 1, at = at + 1",
+            "INSERT INTO records SELECT chain, 11, kind, at, principal, body, hash FROM records \
+             WHERE seq = 1",
+        ] {
+            client.inner.batch_execute("CREATE TABLE kept AS SELECT * FROM records").await.unwrap();
+            client.inner.batch_execute("CREATE TABLE heads AS SELECT * FROM chains").await.unwrap();
+            client.inner.batch_execute(change).await.unwrap();
+            let report = verify(&place, &[public], &[]).await.unwrap();
+            assert!(report.count > 0, "{change}");
+            let back =
+                "DELETE FROM records; INSERT INTO records SELECT * FROM kept; DROP TABLE kept;
+                 DELETE FROM chains; INSERT INTO chains SELECT * FROM heads; DROP TABLE heads";
+            client.inner.batch_execute(back).await.unwrap();
+            assert_eq!(verify(&place, &[public], &[]).await.unwrap().problems, []);
+        }
+    });
+}
+
+#[test]
+fn replicas_can_not_spend_the_same_money_of_a_postgres() {
+    run(async {
+        let (place, _) = shared("ledger-purses").await;
+        let open = |name: &'static str| {
+            let place = place.clone();
+            async move {
+                let open = move || Purses::open(place, name).unwrap();
+                runtime().spawn_blocking(open).await.unwrap()
+            }
+        };
+        let replicas = [open("a").await, open("b").await];
+        let budgets = ["month", "day"].map(|period| Budget {
+            period: period.to_owned(),
+            limit: Decimal::from(if period == "day" { 5 } else { 7 }),
+        });
+        let amount = Decimal::new(7, 2);
+        let spend = async |purses: &Purses| {
+            let mut held = 0;
+            for _ in 0..60 {
+                match purses.hold("acme", &budgets, amount).await {
+                    Ok(hold) => {
+                        purses.settle(hold, amount).await.unwrap();
+                        held += 1;
+                    }
+                    Err(HoldError::Exhausted { period }) => assert_eq!(period, "day"),
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            held
+        };
+        let (a, b) = tokio::join!(spend(&replicas[0]), spend(&replicas[1]));
+        // 5.00 holds 0.07 seventy-one times.
+        assert_eq!(a + b, 71);
+        runtime().spawn_blocking(|| drop(replicas)).await.unwrap();
+    });
+}
