@@ -425,6 +425,46 @@ fn money_is_held_settled_and_released() {
     });
 }
 
+/// Replicas that share a ledger share its money, and a restart doesn't give it back.
+#[test]
+fn money_is_counted_in_the_ledger() {
+    run(async {
+        let postgres = Postgres::shared().await;
+        postgres.create("purses of replicas", &[]).await;
+        let url = format!(
+            "postgres://postgres@127.0.0.1:{}/purses%20of%20replicas?sslmode=disable",
+            postgres.port
+        );
+        let limits = format!("{PRICE} CREATE LIMIT poor TO ROLE analyst BUDGET 4 PER DAY;");
+        let replica = |name| {
+            let name = format!("ledger.replica = \"{name}\"");
+            let store = "ledger.kind = \"postgres\"\nledger.url_file = \"ledger.url\"";
+            let site = Site::new(postgres.scratch(&name), &[store, &name]);
+            write(&site.data().join("events.parquet"), &rows(0..60), 50);
+            std::fs::write(site.folder.join("policies/limits.sql"), &limits).unwrap();
+            std::fs::write(site.folder.join("ledger.url"), &url).unwrap();
+            site
+        };
+        let (one, two) = (replica("one"), replica("two"));
+        let there_is_for = async |site: &Site, queries: usize| {
+            let server = site.serve().await;
+            let ana = site.connect("ana").await;
+            for _ in 0..queries {
+                assert_eq!(count(&ana.simple("SELECT count(*) FROM shop.events").await), 1);
+            }
+            if queries == 0 {
+                let refused = told(&ana.simple("SELECT count(*) FROM shop.events").await);
+                assert!(refused.starts_with("53400 "), "{refused}");
+            }
+            drop(ana);
+            server.stop().await;
+        };
+        for (site, queries) in [(&one, 2), (&two, 1), (&one, 1), (&one, 0), (&two, 0)] {
+            there_is_for(site, queries).await;
+        }
+    });
+}
+
 /// Whoever executes is limited, not whoever planned.
 #[test]
 fn a_shared_plan_has_the_limits_of_its_caller() {
