@@ -154,7 +154,7 @@ impl RowStream {
             () = self.revoked.cancelled() => Some(Err(revoked())),
             () = self.cancel.cancelled() => Some(Err(canceled())),
             item = tokio::time::timeout(left, pull(&mut self.admitted, &mut self.batches)) => match item {
-                Ok(item) => item,
+                Ok(item) => item.map(|batch| batch.map_err(|error| self.named(error))),
                 Err(_) => Some(Err(self.deadline.as_ref().map_or_else(timed_out, Deadline::passed))),
             },
         };
@@ -173,6 +173,14 @@ impl RowStream {
                     Some(Err(error))
                 }
             },
+        }
+    }
+
+    /// A timeout of the warehouse's own is that of the limit, which it was told.
+    fn named(&self, error: Error) -> Error {
+        match &self.deadline {
+            Some(deadline) if error.kind() == ErrorKind::QueryCanceled => deadline.named(error),
+            Some(_) | None => error,
         }
     }
 

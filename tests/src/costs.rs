@@ -360,6 +360,49 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
     });
 }
 
+/// What is estimated is no less than what is scanned: with masks, look-ups, views, files of both kinds.
+#[test]
+fn estimates_hold_what_is_scanned() {
+    run(async {
+        let limits = "CREATE LIMIT all_ TO PUBLIC MAX BYTES SCANNED '1 GB';
+            CREATE MASKING POLICY m ON shop.kept (name) USING (mask_partial(value, 3)) EXCEPT ROLE owner;
+            CREATE ROW POLICY looked ON shop.kept AS RESTRICTIVE TO ROLE analyst
+              USING (id IN (SELECT id FROM shop.events WHERE amount > 5));
+            CREATE VIEW shop.sums AS SELECT tenant_id, sum(amount) AS total FROM shop.events GROUP BY tenant_id;";
+        let site = site("estimates", limits).await;
+        std::fs::write(site.data().join("plain.csv"), "id,word\n1,one\n2,two\n3,three\n").unwrap();
+        let server = site.serve().await;
+        let statements = [
+            "SELECT * FROM shop.events",
+            "SELECT name FROM shop.kept WHERE id BETWEEN 10 AND 20",
+            "SELECT sum(amount) FROM shop.events WHERE id > 5500 OR name LIKE '%7'",
+            "SELECT * FROM shop.sums",
+            "SELECT total FROM shop.sums WHERE tenant_id = 'acme'",
+            "SELECT e.id FROM shop.events e JOIN shop.kept k ON k.id = e.id WHERE k.amount > 100",
+            "WITH c AS (SELECT id, amount FROM shop.events) SELECT count(*) FROM c a JOIN c b USING (id)",
+            "SELECT (SELECT max(amount) FROM shop.kept), id FROM shop.events WHERE id IN (SELECT id FROM shop.kept)",
+            "SELECT id FROM shop.events WHERE EXISTS (SELECT 1 FROM shop.kept k WHERE k.id = events.id)",
+            "SELECT word FROM shop.plain WHERE id = 2",
+            "SELECT p.word, e.name FROM shop.plain p LEFT JOIN shop.events e ON e.id = p.id",
+            "SELECT id FROM shop.kept UNION SELECT amount FROM shop.events ORDER BY 1 LIMIT 3",
+        ];
+        for (number, user) in ["ana", "root"].into_iter().enumerate() {
+            let client = site.connect(user).await;
+            for sql in statements {
+                let answer = client.simple(sql).await;
+                assert!(answer.error().is_none(), "{sql}: {answer:?}");
+                let receipt = &receipts(&site, sql, number + 1).await[number];
+                let number = |name: &str| {
+                    receipt[name].as_u64().unwrap_or_else(|| panic!("{sql}: {receipt}"))
+                };
+                let (estimate, scanned) = (number("estimated_bytes"), number("scanned_bytes"));
+                assert!(0 < scanned && scanned <= estimate, "{sql}: {scanned} of {estimate}");
+            }
+        }
+        server.stop().await;
+    });
+}
+
 #[test]
 fn money_is_held_settled_and_released() {
     run(async {

@@ -95,6 +95,11 @@ impl Deadline {
         self.left = self.left.map(|left| left.saturating_sub(time));
     }
 
+    /// The error of a warehouse that canceled: the limit's, if that is what counts.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        if self.by.is_some() { self.passed() } else { error }
+    }
+
     /// The error when it is over.
     pub(crate) fn passed(&self) -> Error {
         match &self.by {
