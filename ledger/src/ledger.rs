@@ -18,6 +18,9 @@ use crate::writer::Writer;
 /// How long a decision waits for its turn while the writer is behind.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it waits until it is durable: longer than the writer tries.
+const DURABLE: Duration = Duration::from_secs(45);
+
 /// What a ledger is opened with.
 pub struct Options {
     /// Where the records are kept.
@@ -147,10 +150,14 @@ impl Ledger {
         // written, and a text goes with its decision.
         let (queue, items) = mpsc::unbounded_channel();
         let (opened, answer) = std::sync::mpsc::sync_channel(1);
-        let system = |error: io::Error| LedgerError::System(error.to_string());
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let run = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = opened.send(Err(LedgerError::System(error.to_string())));
+                    return;
+                }
+            };
             runtime.block_on(async {
                 match Writer::open(options, key).await {
                     Err(error) => {
@@ -164,6 +171,7 @@ impl Ledger {
                 }
             });
         };
+        let system = |error: io::Error| LedgerError::System(error.to_string());
         let thread =
             std::thread::Builder::new().name("ledger".to_owned()).spawn(run).map_err(system)?;
         let stopped = || LedgerError::System("the ledger's writer did not start".to_owned());
@@ -246,6 +254,10 @@ impl Pending {
             let place = place.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Closed)?;
             let _ = queue.send(Item { entry, answer: Some(Answer { to, _place: place }) });
         }
-        self.answer.await.unwrap_or(Err(Refusal::Closed))
+        // If it becomes durable after all, the receipt of the refused query ends it.
+        match tokio::time::timeout(DURABLE, self.answer).await {
+            Ok(answer) => answer.unwrap_or(Err(Refusal::Closed)),
+            Err(_) => Err(Refusal::Busy),
+        }
     }
 }

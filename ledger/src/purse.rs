@@ -79,11 +79,15 @@ impl Purses {
     pub fn open(place: Place, replica: &str) -> Result<Purses, LedgerError> {
         let (queue, mut commands) = mpsc::channel(QUEUE);
         let (opened, answer) = std::sync::mpsc::sync_channel(1);
-        let system = |error: std::io::Error| LedgerError::System(error.to_string());
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
         let owner = replica.to_owned();
         let run = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = opened.send(Err(LedgerError::System(error.to_string())));
+                    return;
+                }
+            };
             runtime.block_on(async {
                 let mut purses = Writer { place, owner, store: None, next: 0 };
                 let started = purses.recover().await;
@@ -96,6 +100,7 @@ impl Purses {
                 }
             });
         };
+        let system = |error: std::io::Error| LedgerError::System(error.to_string());
         let thread =
             std::thread::Builder::new().name("purses".to_owned()).spawn(run).map_err(system)?;
         let stopped = || LedgerError::System("the purses did not open".to_owned());

@@ -22,6 +22,9 @@ const GROUP: usize = 2048;
 /// How long to wait before a failed commit is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// How long the database may take for one commit, or to be reached again.
+const ANSWER: Duration = Duration::from_secs(15);
+
 /// How many records one statement inserts, largest first.
 const SIZES: [usize; 4] = [256, 32, 4, 1];
 
@@ -149,7 +152,11 @@ impl Writer {
         if self.closed {
             return Err(LedgerError::InUse(self.chain.name.clone()));
         }
-        if let Err(error) = self.settle_doubt().await {
+        let limit = match self.place {
+            Place::Sqlite(_) => Duration::MAX,
+            Place::Postgres(_) => ANSWER,
+        };
+        if let Err(error) = in_time(limit, self.settle_doubt()).await {
             self.keep(entries);
             return Err(error);
         }
@@ -158,7 +165,7 @@ impl Writer {
         if batch.rows.is_empty() {
             return Ok(());
         }
-        match self.attempt(&batch).await {
+        match in_time(limit, self.attempt(&batch)).await {
             Ok(head) => {
                 self.written(&batch, head);
                 Ok(())
@@ -171,7 +178,7 @@ impl Writer {
                     return Err(error);
                 }
                 // Perhaps only the answer to the commit was lost.
-                match self.settle_doubt().await {
+                match in_time(limit, self.settle_doubt()).await {
                     Ok(true) => Ok(()),
                     Ok(false) | Err(_) => Err(error),
                 }
@@ -364,6 +371,16 @@ impl Writer {
         }
         Ok(ended)
     }
+}
+
+/// A server that doesn't answer is one that can't be written. A file is waited for: a commit that was
+/// given up could still be done, where no lock of a session tells that it ended.
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, LedgerError>>,
+) -> Result<T, LedgerError> {
+    let late = || LedgerError::System("the ledger's database does not answer".to_owned());
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Waits for a chain of a PostgreSQL to be free.

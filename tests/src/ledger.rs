@@ -183,7 +183,6 @@ fn a_full_ledger_refuses_queries_until_there_is_room() {
         };
         assert_eq!(refused.0, "53100", "{refused:?}");
         assert_eq!(refused.1, "the query can't be recorded, the ledger is full");
-        assert_eq!(ana.simple("SELECT id FROM shop.items").await.rows().len(), 0);
         works(&site, &["audit", "prune", "--before", "2100-01-01"]).await;
         // Receipts that were owed come first; then it goes on by itself.
         let mut tries = 0;
