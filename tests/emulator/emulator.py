@@ -6,9 +6,9 @@ replies that say that a query is still running, real cancellation, statement tim
 and decimals as scaled integers whose width differs from chunk to chunk, and faults on demand. What
 it answers is held to what the official connector reads (check_connector.py).
 
-    emulator.py '{"user": "TOLLGATE", "password": "…", "public_key": "PEM"}'
+    emulator.py '{"user": "TOLLGATE", "password": "…", "token": "…", "key_file": "…"}'
 
-The first line on its output is the port. POST /control takes the faults and options below; GET
+A new private key is written to key_file. The first line on its output is the port. POST /control takes the faults and options below; GET
 /control says what was asked.
 """
 
@@ -19,12 +19,12 @@ import datetime
 import gzip
 import hashlib
 import json
+import os
 import re
 import secrets
 import socket
 import sys
 import threading
-import time
 import uuid
 from decimal import Decimal
 
@@ -35,6 +35,7 @@ import pyarrow.compute as pc
 import snowflake.connector.errors
 import uvicorn
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from fakesnow.instance import FakeSnow
 from sqlglot import exp, parse_one
 from starlette.applications import Starlette
@@ -124,7 +125,8 @@ def faulty(at):
 
     def wrap(handler):
         async def handle(request):
-            state.log.append({"at": at, "query": dict(request.query_params)})
+            request.state.entry = {"at": at, "query": dict(request.query_params)}
+            state.log.append(request.state.entry)
             kind = state.fault(at)
             if kind in ("503", "429", "500", "404", "403"):
                 return Response("busy", status_code=int(kind))
@@ -195,7 +197,7 @@ def check(data):
 
 def check_jwt(token, account):
     invalid = Refused("390144", "JWT token is invalid.", "08001")
-    key = serialization.load_pem_public_key(state.account["public_key"].encode())
+    key = state.account["key"].public_key()
     der = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -299,7 +301,7 @@ async def query(request):
         known = state.queries[request_id] = Query(session, body)
         if state.fault("statement") == "expire":
             session.expired = True
-        state.log[-1].update(
+        request.state.entry.update(
             sql=body["sqlText"],
             parameters=body.get("parameters") or {},
             bindings=body.get("bindings") or {},
@@ -412,6 +414,17 @@ def bound(sql, bindings):
     return PIECE.sub(value, sql) if bindings else sql
 
 
+# Arguments that DuckDB wants as integers, where Snowflake takes any number.
+COUNTS = {
+    exp.Left: ["expression"],
+    exp.Right: ["expression"],
+    exp.Substring: ["start", "length"],
+    exp.Pad: ["expression"],
+    exp.SplitPart: ["part_index"],
+    exp.Round: ["decimals"],
+}
+
+
 def corrected(tree):
     """Where DuckDB would answer something else than Snowflake."""
     if isinstance(tree, exp.Div):
@@ -419,6 +432,11 @@ def corrected(tree):
         test = exp.EQ(this=exp.paren(tree.expression.copy()), expression=exp.Literal.number(0))
         safe = exp.Case(ifs=[exp.If(this=test, true=zero)], default=tree.expression.copy())
         tree.set("expression", exp.paren(safe))
+    for kind, names in COUNTS.items():
+        if isinstance(tree, kind):
+            for name in names:
+                if tree.args.get(name) is not None:
+                    tree.set(name, exp.cast(tree.args[name], "INT"))
     return tree
 
 
@@ -632,6 +650,8 @@ async def control(request):
         base = state.base
         state.reset()
         state.base = base
+    if asked.get("clear"):
+        state.faults.clear()
     state.faults.extend(asked.get("faults", []))
     state.options.update(asked.get("options", {}))
     for session in state.sessions.values():
@@ -676,6 +696,10 @@ ROUTES = [
 def main():
     global state
     state = State(json.loads(sys.argv[1]))
+    key = state.account["key"] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    with open(state.account["key_file"], "wb") as file:
+        file.write(key.private_bytes(*form, serialization.NoEncryption()))
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     state.base = f"http://127.0.0.1:{sock.getsockname()[1]}"
@@ -685,9 +709,6 @@ def main():
     def parent():
         # Whoever started this holds the other end of the input: when it ends, so does this.
         sys.stdin.read()
-        time.sleep(0.1)
-        import os
-
         os._exit(0)
 
     threading.Thread(target=parent, daemon=True).start()

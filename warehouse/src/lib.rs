@@ -90,6 +90,7 @@ pub mod admission;
 pub mod embedded;
 pub mod error;
 pub mod postgres;
+pub mod snowflake;
 
 use std::pin::Pin;
 
