@@ -31,8 +31,23 @@ pub enum Storage {
     Csv(Vec<PathBuf>),
     /// In the PostgreSQL that is the warehouse, under the same name.
     Postgres,
+    /// In the Snowflake that is the warehouse.
+    Snowflake(RealNames),
     /// Nowhere: a query that the policies declare.
     View(View),
+}
+
+/// What a table is called in a warehouse that folds names to upper case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealNames {
+    /// The database.
+    pub database: String,
+    /// The schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// Its columns, in the catalog's order.
+    pub columns: Vec<String>,
 }
 
 /// A query that stands for a table, with the rights of whoever declared it.
@@ -83,7 +98,9 @@ impl Table {
     pub fn view(&self) -> Option<&View> {
         match &self.storage {
             Storage::View(view) => Some(view),
-            Storage::Parquet(_) | Storage::Csv(_) | Storage::Postgres => None,
+            Storage::Parquet(_) | Storage::Csv(_) | Storage::Postgres | Storage::Snowflake(_) => {
+                None
+            }
         }
     }
 

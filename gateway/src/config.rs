@@ -156,6 +156,46 @@ pub enum Place {
     Folder(PathBuf),
     /// In a PostgreSQL.
     Postgres(Server),
+    /// In a Snowflake account.
+    Snowflake(Account),
+}
+
+/// How to reach a Snowflake account, and what it has for us.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The address of the service.
+    pub address: String,
+    /// The account's name.
+    pub name: String,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: String,
+    /// What runs queries; none: the user's own.
+    pub virtual_warehouse: Option<String>,
+    /// The role to take on; none: the user's own.
+    pub role: Option<String>,
+    /// What the secret is.
+    pub authenticator: Authenticator,
+    /// Where the secret is.
+    pub secret: Secret,
+    /// The schemas whose tables are governed.
+    pub schemas: Vec<String>,
+    /// The certificates to trust; none: those of the system.
+    pub tls_ca: Option<PathBuf>,
+}
+
+/// What a secret proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authenticator {
+    /// It is the user's password.
+    Password,
+    /// It is the private key of a pair.
+    KeyPair,
+    /// It is an access token of OAuth.
+    OAuth,
+    /// It is a programmatic access token.
+    AccessToken,
 }
 
 /// How to reach a PostgreSQL, and what it has for us.
@@ -184,6 +224,8 @@ pub enum Secret {
     File(PathBuf),
     /// In a variable of the environment.
     Environment(String),
+    /// A command prints it.
+    Command(Vec<String>),
 }
 
 /// What is said about one table beyond what the warehouse knows.

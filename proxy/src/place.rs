@@ -1,13 +1,28 @@
 //! The warehouse that a configuration names, and the tables that are in it.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tollgate_catalog::{Error, Table};
-use tollgate_gateway::config::{Config, Place, Secret, Server};
+use tollgate_gateway::config::{Account, Authenticator, Config, Place, Secret, Server};
 use tollgate_warehouse::Warehouse;
 use tollgate_warehouse::embedded::{self, Embedded};
 use tollgate_warehouse::postgres::{self, Postgres};
+use tollgate_warehouse::snowflake::{self, Credential, CredentialKind, Snowflake};
+use zeroize::Zeroizing;
+
+/// Where systems keep the certificates of public authorities.
+const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+/// The pause before a call to Snowflake is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The warehouse.
 pub(crate) fn open(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
@@ -17,6 +32,7 @@ pub(crate) fn open(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
             Ok(Arc::new(engine.map_err(|error| format!("error: {}", said(&error)))?))
         }
         Place::Postgres(server) => Ok(Arc::new(connect(config, server)?)),
+        Place::Snowflake(account) => Ok(Arc::new(log_in(config, account)?)),
     }
 }
 
@@ -41,30 +57,51 @@ pub(crate) fn tables(config: &Config) -> Result<Vec<Table>, Vec<String>> {
         }
         Place::Postgres(server) => {
             let warehouse = connect(config, server).map_err(|error| vec![error])?;
-            let found = found(&warehouse, &server.schemas).map_err(|error| {
-                let message = said(&error);
-                let hint = error.hint().unwrap_or("correct what stands under [warehouse]");
-                vec![config.error("warehouse.host", message, hint).to_string()]
-            })?;
-            for reason in &found.left_out {
-                tracing::warn!("left out: {reason}");
-            }
-            if found.tables.is_empty() {
-                let message = "there are no tables that the gateway's user may read";
-                let hint = "grant it SELECT on tables, and USAGE on their schemas";
-                return Err(vec![config.error("warehouse.schemas", message, hint).to_string()]);
-            }
-            Ok(found.tables)
+            let found = waited(postgres::discover(&warehouse, &server.schemas));
+            let found = found.map(|found| (found.tables, found.left_out));
+            told(config, "warehouse.host", found)
+        }
+        Place::Snowflake(account) => {
+            let found = waited(async {
+                let warehouse = log_in(config, account).map_err(Error::internal)?;
+                let found = snowflake::discover(&warehouse, &account.schemas).await;
+                warehouse.close().await;
+                found
+            });
+            let found = found.map(|found| (found.tables, found.left_out));
+            told(config, "warehouse.account", found)
         }
     }
 }
 
-/// Asks on a thread of its own, since whoever loads may stand in a runtime already.
-fn found(warehouse: &Postgres, schemas: &[String]) -> Result<postgres::Discovery, Error> {
+/// Tables and what was left out, or what went wrong.
+fn told(
+    config: &Config,
+    key: &str,
+    found: Result<(Vec<Table>, Vec<String>), Error>,
+) -> Result<Vec<Table>, Vec<String>> {
+    let (tables, left_out) = found.map_err(|error| {
+        let message = said(&error);
+        let hint = error.hint().unwrap_or("correct what stands under [warehouse]");
+        vec![config.error(key, message, hint).to_string()]
+    })?;
+    for reason in &left_out {
+        tracing::warn!("left out: {reason}");
+    }
+    if tables.is_empty() {
+        let message = "there are no tables that the gateway's user may read";
+        let hint = "grant it SELECT on tables, and USAGE on their schemas";
+        return Err(vec![config.error("warehouse.schemas", message, hint).to_string()]);
+    }
+    Ok(tables)
+}
+
+/// Waits on a thread of its own, since whoever loads may stand in a runtime already.
+fn waited<T: Send>(asking: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let ask = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(Error::internal)?.block_on(postgres::discover(warehouse, schemas))
+            runtime.map_err(Error::internal)?.block_on(asking)
         };
         let asked = scope.spawn(ask).join();
         asked.unwrap_or_else(|_| Err(Error::internal("looking for tables failed")))
@@ -90,6 +127,8 @@ fn connect(config: &Config, server: &Server) -> Result<Postgres, String> {
             let password = std::env::var(name).map_err(|error| error.to_string());
             to.password(read("warehouse.password_env", password.map(String::into_bytes))?);
         }
+        // The configuration has no key for it.
+        Some(Secret::Command(_)) => return Err("error: a password of another warehouse".to_owned()),
     }
     let tls = match &server.tls_ca {
         None => None,
@@ -108,6 +147,69 @@ fn connect(config: &Config, server: &Server) -> Result<Postgres, String> {
         let hint = error.hint().unwrap_or_default();
         config.error("warehouse.host", error.to_string(), hint).to_string()
     })
+}
+
+fn log_in(config: &Config, account: &Account) -> Result<Snowflake, String> {
+    let tls = if account.address.starts_with("https:") {
+        let hint = "name a PEM file with the certificates of authorities";
+        let error = |message: String| config.error("warehouse.tls_ca", message, hint).to_string();
+        let system = AUTHORITIES.into_iter().map(Path::new).find(|path| path.exists());
+        let Some(path) = account.tls_ca.as_deref().or(system) else {
+            return Err(error("this system has no certificates of authorities".to_owned()));
+        };
+        let pem = fs::read(path).map_err(|cause| error(format!("could not read it: {cause}")))?;
+        Some(postgres::trusting(&pem).map_err(|cause| error(cause.to_string()))?)
+    } else {
+        None
+    };
+    let kind = match account.authenticator {
+        Authenticator::Password => CredentialKind::Password,
+        Authenticator::KeyPair => CredentialKind::KeyPair,
+        Authenticator::OAuth => CredentialKind::OAuth,
+        Authenticator::AccessToken => CredentialKind::ProgrammaticAccessToken,
+    };
+    let secret = account.secret.clone();
+    let options = snowflake::Options {
+        address: account.address.clone(),
+        account: account.name.clone(),
+        user: account.user.clone(),
+        credential: Credential::new(kind, move || secret_of(&secret)),
+        database: account.database.clone(),
+        warehouse: account.virtual_warehouse.clone(),
+        role: account.role.clone(),
+        tls,
+        statement_timeout: config.pg.statement_timeout,
+        pause: PAUSE,
+    };
+    Snowflake::new(options).map_err(|error| {
+        let hint = error.hint().unwrap_or_default();
+        config.error("warehouse.address", error.to_string(), hint).to_string()
+    })
+}
+
+/// Reads a secret from where it is kept.
+fn secret_of(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, String> {
+    match secret {
+        Secret::File(path) => {
+            fs::read(path).map(Zeroizing::new).map_err(|error| format!("its file: {error}"))
+        }
+        Secret::Environment(name) => std::env::var(name)
+            .map(|text| Zeroizing::new(text.into_bytes()))
+            .map_err(|error| format!("its variable: {error}")),
+        Secret::Command(words) => {
+            let Some((program, arguments)) = words.split_first() else {
+                return Err("there is no command".to_owned());
+            };
+            let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+            let output = ran.map_err(|error| format!("its command: {error}"))?;
+            let secret = Zeroizing::new(output.stdout);
+            if output.status.success() {
+                Ok(secret)
+            } else {
+                Err(format!("its command ended with {}", output.status))
+            }
+        }
+    }
 }
 
 /// The operator reads the cause too.

@@ -71,6 +71,10 @@ mod predicates;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod snowflake_live;
+#[cfg(test)]
+mod snowflake_warehouse;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tokens;

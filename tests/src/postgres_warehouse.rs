@@ -13,7 +13,7 @@ use tollgate_identity::Principal;
 use tollgate_policy::{Bundle, Circumstances, MaskSecret, SourceFile, Standing, decide};
 use tollgate_proxy::load;
 use tollgate_rewriter::{
-    Parameter as Bound, Registry, Rendering, SessionFacts, VisibleTable, VisibleTables,
+    Parameter as Bound, Registry, Rendering, Secured, SessionFacts, VisibleTable, VisibleTables,
 };
 use tollgate_warehouse::embedded::Embedded;
 use tollgate_warehouse::postgres::{Options, Postgres, discover};
@@ -135,8 +135,18 @@ async fn renderings(world: &World, files: &[SourceFile], statements: &[String]) 
     let warehouse = warehouse(&world.postgres.dsn("full"));
     let schemas = ["crm", "health", "hr"].map(str::to_owned);
     let snapshot = Snapshot::new(1, discover(&warehouse, &schemas).await.unwrap().tables);
+    let secured = secured(&snapshot, files, statements);
+    secured.iter().map(|secured| secured.for_postgres().unwrap()).collect()
+}
+
+/// What ana's statements become over the tables of a snapshot.
+pub(crate) fn secured(
+    snapshot: &Snapshot,
+    files: &[SourceFile],
+    statements: &[String],
+) -> Vec<Secured> {
     let registry = Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source()));
-    let bundle = Bundle::load(files, &snapshot, &registry, &MaskSecret::new([7; 32])).unwrap();
+    let bundle = Bundle::load(files, snapshot, &registry, &MaskSecret::new([7; 32])).unwrap();
     let bundle = Arc::new(bundle);
     let ana = users().verify_password("ana", PASSWORD, [127, 0, 0, 1].into()).unwrap();
     let ana = Arc::new(ana);
@@ -150,16 +160,16 @@ async fn renderings(world: &World, files: &[SourceFile], statements: &[String]) 
         backend_pid: 1,
         settings: Arc::new(BTreeMap::new()),
     };
-    let visible = Visible(&snapshot, &bundle, &ana, &standing);
-    let render = |sql: &String| {
+    let visible = Visible(snapshot, &bundle, &ana, &standing);
+    let secure = |sql: &String| {
         let parsed = tollgate_rewriter::parse(sql).unwrap().pop().unwrap();
         let resolved =
             tollgate_rewriter::resolve(&parsed, &registry, &facts, &visible, &SystemRelations);
         let permit = decide(&bundle, &ana, &now, resolved.unwrap()).unwrap();
         let prepared = tollgate_rewriter::secure(permit, &registry, 1, &[]).unwrap();
-        prepared.bind(Vec::new()).unwrap().for_postgres().unwrap()
+        prepared.bind(Vec::new()).unwrap()
     };
-    statements.iter().map(render).collect()
+    statements.iter().map(secure).collect()
 }
 
 /// Runs a text as it stands.

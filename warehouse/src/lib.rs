@@ -92,6 +92,7 @@ pub mod error;
 pub mod estimate;
 pub mod limits;
 pub mod postgres;
+pub mod snowflake;
 
 use std::pin::Pin;
 

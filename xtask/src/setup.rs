@@ -20,11 +20,14 @@ const CLIENTS: [&str; 9] = [
     "duckdb-extension-tpcds==1.5.5",
 ];
 
+const EMULATOR: &str = include_str!("../../tests/emulator/requirements.txt");
+
 /// Installs what is missing.
 pub(crate) fn all() -> Outcome {
     postgres()?;
     java()?;
-    python()
+    python()?;
+    emulator()
 }
 
 /// The JDK, which runs a program from its source, and the driver.
@@ -74,15 +77,25 @@ fn apt(arguments: &[&str]) -> Outcome {
     command(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-/// A virtual environment with the clients, made anew when their versions change.
 fn python() -> Outcome {
-    let Some(venv) = cache().map(|cache| cache.join("venv")) else {
+    environment("venv", &CLIENTS, "the Python clients are here")
+}
+
+/// The emulator of Snowflake, apart from the clients: it pins other versions.
+fn emulator() -> Outcome {
+    let pinned: Vec<&str> = EMULATOR.lines().collect();
+    environment("emulator", &pinned, "the emulator of Snowflake is here")
+}
+
+/// A virtual environment with packages, made anew when their versions change.
+fn environment(name: &str, packages: &[&str], here: &str) -> Outcome {
+    let Some(venv) = cache().map(|cache| cache.join(name)) else {
         return Err("HOME is not set".to_owned());
     };
     let stamp = venv.join("clients.txt");
-    let wanted = CLIENTS.join("\n");
+    let wanted = packages.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        println!("the Python clients are here");
+        println!("{here}");
         return Ok(());
     }
     let made = command(Command::new("python3").args(["-m", "venv"]).arg(&venv));
@@ -94,6 +107,6 @@ fn python() -> Outcome {
         made?;
     }
     let mut pip = Command::new(venv.join("bin/pip"));
-    command(pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(CLIENTS))?;
+    command(pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))?;
     fs::write(&stamp, wanted).map_err(|error| format!("could not write the stamp: {error}"))
 }

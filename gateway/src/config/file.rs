@@ -146,19 +146,36 @@ pub(super) struct Warehouse {
     pub(super) host: Option<String>,
     /// Postgres: the server's port (default 5432).
     pub(super) port: Option<u16>,
-    /// Postgres: the database.
+    /// Postgres, Snowflake: the database.
     pub(super) database: Option<String>,
-    /// Postgres: the user that the gateway connects as; it needs to read the tables, and no more.
+    /// Postgres, Snowflake: the user that the gateway connects as; it needs to read the tables, and no
+    /// more.
     pub(super) user: Option<String>,
     /// Postgres: a file that holds the user's password.
     pub(super) password_file: Option<String>,
     /// Postgres: a variable of the environment that holds it.
     pub(super) password_env: Option<String>,
-    /// Postgres: the schemas whose tables are governed.
+    /// Postgres, Snowflake: the schemas whose tables are governed.
     pub(super) schemas: Vec<String>,
-    /// Postgres: the certificates of the authorities to trust, PEM. Without, only a server on this
-    /// machine is connected to.
+    /// Postgres, Snowflake: the certificates of the authorities to trust, PEM. Without, only a server on
+    /// this machine is connected to.
     pub(super) tls_ca: Option<String>,
+    /// Snowflake: the account, as "xy12345".
+    pub(super) account: Option<String>,
+    /// Snowflake: the address of the service (default "https://<account>.snowflakecomputing.com").
+    pub(super) address: Option<String>,
+    /// Snowflake: the virtual warehouse that runs queries (default: the user's own).
+    pub(super) virtual_warehouse: Option<String>,
+    /// Snowflake: the role that the gateway takes on (default: the user's own).
+    pub(super) role: Option<String>,
+    /// Snowflake: what the secret is (default "password").
+    pub(super) authenticator: Option<Authenticator>,
+    /// Snowflake: a file that holds the secret; read again at each login.
+    pub(super) secret_file: Option<String>,
+    /// Snowflake: a variable of the environment that holds it.
+    pub(super) secret_env: Option<String>,
+    /// Snowflake: a command, with its arguments, that prints it; run at each login.
+    pub(super) secret_command: Option<Vec<String>>,
     /// Embedded: how much memory queries may hold together, as "4 GiB" (default "1 GiB").
     pub(super) memory_limit: Option<String>,
     /// Embedded: into how many parts one query is split (default: the number of processors).
@@ -189,6 +206,22 @@ pub(super) enum Kind {
     Embedded,
     /// A PostgreSQL server.
     Postgres,
+    /// A Snowflake account.
+    Snowflake,
+}
+
+/// What a secret proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Authenticator {
+    /// The user's password.
+    Password,
+    /// The private key of a pair, PEM (PKCS 8, not encrypted).
+    KeyPair,
+    /// An access token of OAuth.
+    Oauth,
+    /// A programmatic access token.
+    AccessToken,
 }
 
 /// Keys and comments of one table.

@@ -10,7 +10,7 @@ use datafusion_expr::{
 use tollgate_catalog::Error;
 
 use super::expr::type_of;
-use super::{Printer, Row, unsupported};
+use super::{Dialect, Printer, Row};
 use crate::functions;
 
 /// Aggregates whose call is spelled as a call: the engine's name, PostgreSQL's, the arguments' types
@@ -69,10 +69,20 @@ impl Printer {
             Expr::AggregateFunction(AggregateFunction { func, params }) => {
                 let AggregateFunctionParams { args, distinct, filter, order_by, null_treatment } =
                     params;
-                respects_nulls(*null_treatment)?;
-                let text = self.aggregated(func.name(), args, *distinct, order_by, row)?;
-                let text = text + &self.filtered(filter.as_deref(), row)?;
-                self.typed(text, &type_of(expr, row)?)
+                self.respects_nulls(*null_treatment)?;
+                let result = type_of(expr, row)?;
+                let filter = filter.as_deref();
+                let text = match self.dialect {
+                    Dialect::Postgres => {
+                        let text = self.aggregated(func.name(), args, *distinct, order_by, row)?;
+                        text + &self.filtered(filter, row)?
+                    }
+                    Dialect::Snowflake => {
+                        let of = Aggregated { args, distinct: *distinct, order_by, filter };
+                        self.snowflake_aggregated(func.name(), &of, &result, row)?
+                    }
+                };
+                self.typed(text, &result)
             }
             _ => Err(Error::internal("an aggregation computes something else")),
         }
@@ -100,7 +110,11 @@ impl Printer {
                 let descending = match order_by {
                     [] => false,
                     [key] if key.expr == *value => !key.asc,
-                    _ => return Err(unsupported("this use of the function \"percentile_cont\"")),
+                    _ => {
+                        return Err(self
+                            .dialect
+                            .unsupported("this use of the function \"percentile_cont\""));
+                    }
                 };
                 let value = self.arguments(std::slice::from_ref(value), "f", row)?;
                 let share = self.arguments(std::slice::from_ref(share), "f", row)?;
@@ -115,7 +129,9 @@ impl Printer {
             }
             (name, args) => {
                 let known = AGGREGATES.iter().find(|(engine, ..)| *engine == name);
-                let Some((_, function, types, narrow)) = known else { return Err(unknown(name)) };
+                let Some((_, function, types, narrow)) = known else {
+                    return Err(self.unknown_aggregate(name));
+                };
                 let args = match args {
                     [value] if *narrow => self.operand(value, row)?,
                     args => self.arguments(args, types, row)?,
@@ -166,9 +182,12 @@ impl Printer {
             null_treatment,
             distinct,
         } = params;
-        respects_nulls(*null_treatment)?;
+        self.respects_nulls(*null_treatment)?;
         if *distinct {
-            return Err(unsupported("DISTINCT in a window function"));
+            return Err(self.dialect.unsupported("DISTINCT in a window function"));
+        }
+        if self.dialect == Dialect::Snowflake {
+            return self.snowflake_window(params, fun, &type_of(expr, row)?, row);
         }
         let text = match fun {
             WindowFunctionDefinition::AggregateUDF(function) => {
@@ -176,7 +195,9 @@ impl Printer {
             }
             WindowFunctionDefinition::WindowUDF(function) => {
                 let known = WINDOWS.iter().find(|(name, _)| *name == function.name());
-                let Some((name, types)) = known else { return Err(unknown(function.name())) };
+                let Some((name, types)) = known else {
+                    return Err(self.unknown_aggregate(function.name()));
+                };
                 let args = self.arguments(args, types, row)?;
                 self.invoke(name, &args)
             }
@@ -226,16 +247,25 @@ impl Printer {
         };
         Ok(format!("{text} {side}"))
     }
-}
 
-fn respects_nulls(treatment: Option<NullTreatment>) -> Result<(), Error> {
-    match treatment {
-        None | Some(NullTreatment::RespectNulls) => Ok(()),
-        Some(NullTreatment::IgnoreNulls) => Err(unsupported("IGNORE NULLS")),
+    fn respects_nulls(&self, treatment: Option<NullTreatment>) -> Result<(), Error> {
+        match treatment {
+            None | Some(NullTreatment::RespectNulls) => Ok(()),
+            Some(NullTreatment::IgnoreNulls) => Err(self.dialect.unsupported("IGNORE NULLS")),
+        }
+    }
+
+    /// The refusal of an aggregate or window function, by the name that users know.
+    pub(super) fn unknown_aggregate(&self, engine: &str) -> Error {
+        let name = functions::user_name(engine).unwrap_or("?");
+        self.dialect.unsupported(&format!("the function \"{name}\""))
     }
 }
 
-fn unknown(engine: &str) -> Error {
-    let name = functions::user_name(engine).unwrap_or("?");
-    unsupported(&format!("the function \"{name}\""))
+/// What an aggregate is called with.
+pub(super) struct Aggregated<'a> {
+    pub(super) args: &'a [Expr],
+    pub(super) distinct: bool,
+    pub(super) order_by: &'a [SortExpr],
+    pub(super) filter: Option<&'a Expr>,
 }

@@ -7,6 +7,9 @@
 //! relation of the statement gets a barrier. A policy that is a subquery becomes a join: then even
 //! an item of a select list may be computed below it, and what can fail anywhere raises the barrier.
 //!
+//! Of Snowflake less is known, so there anything that isn't total, wherever it stands, raises the barrier,
+//! which is another one (`snowflake::guard`).
+//!
 //! Conditions are `WHERE`, `HAVING` and `ON`. Aggregates, window functions and sort keys are
 //! evaluated on rows that passed.
 
@@ -18,7 +21,7 @@ use datafusion_expr::logical_plan::Distinct;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use tollgate_catalog::Error;
 
-use super::types;
+use super::{Dialect, types};
 use crate::plan::subquery;
 use crate::relation::SecuredSource;
 
@@ -57,19 +60,31 @@ pub(super) struct Needed {
 }
 
 impl Needed {
+    /// Whether Snowflake's guards are needed: it may compute anything before it filters.
+    pub(super) fn guards(self) -> bool {
+        self.anywhere || self.condition
+    }
+
     /// Whether a table's relation gets one.
-    pub(super) fn closes(self, source: &SecuredSource) -> bool {
+    pub(super) fn closes(self, source: &SecuredSource, dialect: Dialect) -> bool {
         let secured = source.secured();
         if secured.is_unrestricted() {
             return false;
         }
-        let joins = secured.row_predicate().is_some_and(has_subquery);
-        self.condition || (joins && self.anywhere)
+        match dialect {
+            Dialect::Postgres => {
+                let joins = secured.row_predicate().is_some_and(has_subquery);
+                self.condition || (joins && self.anywhere)
+            }
+            Dialect::Snowflake => self.guards(),
+        }
     }
 
     /// Whether views get one.
-    pub(super) fn closes_views(self) -> bool {
-        self.condition || self.anywhere
+    pub(super) fn closes_views(self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::Postgres | Dialect::Snowflake => self.guards(),
+        }
     }
 }
 
@@ -330,7 +345,7 @@ impl Row<'_> {
     }
 }
 
-fn is_total_cast(from: &DataType, to: &DataType) -> bool {
+pub(super) fn is_total_cast(from: &DataType, to: &DataType) -> bool {
     let text =
         |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     if let (DataType::Decimal128(..), DataType::Decimal128(..)) = (from, to) {

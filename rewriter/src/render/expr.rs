@@ -5,8 +5,8 @@ use datafusion_expr::expr::{Cast, InList, Like};
 use datafusion_expr::{BinaryExpr, Case, Expr, ExprSchemable, Operator};
 use tollgate_catalog::{Error, ErrorKind};
 
-use super::types::{self, Kind, kind};
-use super::{Printer, Row, unsupported};
+use super::types::{self, Kind};
+use super::{Dialect, Printer, Row};
 
 /// What an operator is in the text.
 enum Meaning {
@@ -81,8 +81,8 @@ impl Printer {
                 Ok(format!("({value} {not}IN ({query}))"))
             }
             Expr::SetComparison(comparison) => {
-                let Meaning::Comparison(op) = meaning(comparison.op)? else {
-                    return Err(unsupported("this comparison with a subquery"));
+                let Meaning::Comparison(op) = meaning(self.dialect, comparison.op)? else {
+                    return Err(self.dialect.unsupported("this comparison with a subquery"));
                 };
                 let quantifier = match comparison.quantifier {
                     datafusion_expr::expr::SetQuantifier::Any => "ANY",
@@ -101,20 +101,26 @@ impl Printer {
             }
             Expr::GroupingSet(_) => Err(Error::internal("a grouping set outside of GROUP BY")),
             Expr::Placeholder(_) => Err(Error::internal("a parameter without a value")),
-            Expr::Unnest(_) => Err(unsupported("this use of UNNEST")),
+            Expr::Unnest(_) => Err(self.dialect.unsupported("this use of UNNEST")),
             #[expect(deprecated, reason = "the variant exists until upstream removes it")]
             Expr::Wildcard { .. } => Err(Error::internal("a star outside of count")),
-            Expr::SimilarTo(_) => Err(unsupported("SIMILAR TO")),
-            Expr::TryCast(_) => Err(unsupported("a cast that is NULL where it fails")),
-            Expr::ScalarVariable(..) => Err(unsupported("a variable")),
+            Expr::SimilarTo(_) => Err(self.dialect.unsupported("SIMILAR TO")),
+            Expr::TryCast(_) => Err(self.dialect.unsupported("a cast that is NULL where it fails")),
+            Expr::ScalarVariable(..) => Err(self.dialect.unsupported("a variable")),
             Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => {
-                Err(unsupported("a lambda"))
+                Err(self.dialect.unsupported("a lambda"))
             }
         }
     }
 
     fn test(&mut self, inner: &Expr, test: &str, row: Row<'_>) -> Result<String, Error> {
-        Ok(format!("({} {test})", self.expr(inner, row)?))
+        let text = self.expr(inner, row)?;
+        match (self.dialect, test) {
+            (Dialect::Postgres, _) | (Dialect::Snowflake, "IS NULL" | "IS NOT NULL") => {
+                Ok(format!("({text} {test})"))
+            }
+            (Dialect::Snowflake, test) => self.snowflake_test(&text, test),
+        }
     }
 
     /// An operand of a comparison: without a cast that only widens it.
@@ -130,17 +136,21 @@ impl Printer {
 
     fn binary(&mut self, binary: &BinaryExpr, row: Row<'_>) -> Result<String, Error> {
         let BinaryExpr { left, op, right } = binary;
-        let (op, left_text, right_text) = match meaning(*op)? {
+        let (op, left_text, right_text) = match meaning(self.dialect, *op)? {
             Meaning::Comparison(op) => (op, self.operand(left, row)?, self.operand(right, row)?),
             Meaning::Logic(op) => (op, self.expr(left, row)?, self.expr(right, row)?),
+            Meaning::Arithmetic(symbol) if self.dialect == Dialect::Snowflake => {
+                let result = type_of(&Expr::BinaryExpr(binary.clone()), row)?;
+                return self.snowflake_arithmetic(left, symbol, right, &result, row);
+            }
             Meaning::Arithmetic(symbol) => {
                 let (left_type, right_type) = (type_of(left, row)?, type_of(right, row)?);
-                let kinds = (kind(&left_type)?, kind(&right_type)?);
+                let kinds = (self.dialect.kind(&left_type)?, self.dialect.kind(&right_type)?);
                 if !computes(symbol, kinds) {
-                    return Err(unsupported(&format!(
+                    return Err(self.dialect.unsupported(&format!(
                         "the operator {symbol} on {} and {}",
-                        types::name(&left_type, false)?,
-                        types::name(&right_type, false)?
+                        self.dialect.name(&left_type, false)?,
+                        self.dialect.name(&right_type, false)?
                     )));
                 }
                 let (left, mut right) = (self.expr(left, row)?, self.expr(right, row)?);
@@ -152,21 +162,45 @@ impl Printer {
                 return self.typed(text, &result);
             }
             Meaning::Whole(symbol) => {
-                let kinds = (kind(&type_of(left, row)?)?, kind(&type_of(right, row)?)?);
+                let kinds = (
+                    self.dialect.kind(&type_of(left, row)?)?,
+                    self.dialect.kind(&type_of(right, row)?)?,
+                );
                 if kinds != (Kind::Whole, Kind::Whole) {
-                    return Err(unsupported(&format!("the operator {symbol} on these types")));
+                    return Err(self
+                        .dialect
+                        .unsupported(&format!("the operator {symbol} on these types")));
                 }
                 let (left, mut right) = (self.expr(left, row)?, self.expr(right, row)?);
+                if self.dialect == Dialect::Snowflake {
+                    let function = match symbol {
+                        "&" => "BITAND",
+                        "|" => "BITOR",
+                        _ => {
+                            let what = format!("the operator {symbol}");
+                            return Err(self.dialect.unsupported(&what));
+                        }
+                    };
+                    let text = self.invoke(function, &format!("{left}, {right}"));
+                    let result = type_of(&Expr::BinaryExpr(binary.clone()), row)?;
+                    return self.typed(text, &result);
+                }
                 if matches!(symbol, "<<" | ">>") {
                     right = format!("CAST({right} AS integer)");
                 }
                 (symbol, left, right)
             }
+            Meaning::Pattern(op) if self.dialect == Dialect::Snowflake => {
+                return self.snowflake_like(left, op, right, row);
+            }
             Meaning::Pattern(op) => (op, self.expr(left, row)?, self.pattern(right, op, row)?),
             Meaning::Concat => {
-                let kinds = (kind(&type_of(left, row)?)?, kind(&type_of(right, row)?)?);
+                let kinds = (
+                    self.dialect.kind(&type_of(left, row)?)?,
+                    self.dialect.kind(&type_of(right, row)?)?,
+                );
                 if kinds != (Kind::Text, Kind::Text) {
-                    return Err(unsupported("the operator || on these types"));
+                    return Err(self.dialect.unsupported("the operator || on these types"));
                 }
                 ("||", self.expr(left, row)?, self.expr(right, row)?)
             }
@@ -177,7 +211,7 @@ impl Printer {
     fn like(&mut self, like: &Like, row: Row<'_>) -> Result<String, Error> {
         let Like { negated, expr, pattern, escape_char, case_insensitive } = like;
         if escape_char.is_some_and(|escape| escape != '\\') {
-            return Err(unsupported("this ESCAPE"));
+            return Err(self.dialect.unsupported("this ESCAPE"));
         }
         let op = match (negated, case_insensitive) {
             (false, false) => "LIKE",
@@ -185,6 +219,9 @@ impl Printer {
             (true, false) => "NOT LIKE",
             (true, true) => "NOT ILIKE",
         };
+        if self.dialect == Dialect::Snowflake {
+            return self.snowflake_like(expr, op, pattern, row);
+        }
         let value = self.expr(expr, row)?;
         Ok(format!("({value} {op} {})", self.pattern(pattern, op, row)?))
     }
@@ -208,7 +245,11 @@ impl Printer {
         ) = inner
         {
             if let Some(text) = text {
-                if op.ends_with("LIKE") { check_like(text)? } else { check_regex(text)? }
+                if op.ends_with("LIKE") {
+                    check_like(text)?;
+                } else {
+                    check_regex(self.dialect, text)?;
+                }
             }
             return self.expr(inner, row);
         }
@@ -233,10 +274,16 @@ impl Printer {
 
     fn cast(&mut self, cast: &Cast, row: Row<'_>) -> Result<String, Error> {
         let (from, to) = (type_of(&cast.expr, row)?, cast.field.data_type());
-        let name = types::name(to, true)?;
-        if !types::casts(&from, to)? {
-            let from = types::name(&from, false)?;
-            return Err(unsupported(&format!("a cast from {from} to {name}")));
+        if self.dialect == Dialect::Snowflake
+            && plain_text(cast).is_some()
+            && let Some(text) = self.snowflake_text_literal(cast)?
+        {
+            return Ok(text);
+        }
+        let name = self.dialect.name(to, true)?;
+        if !self.dialect.casts(&from, to)? {
+            let from = self.dialect.name(&from, false)?;
+            return Err(self.dialect.unsupported(&format!("a cast from {from} to {name}")));
         }
         if let Some(text) = plain_text(cast) {
             return self.written(text, &name);
@@ -252,7 +299,7 @@ impl Printer {
     fn in_list(&mut self, list: &InList, row: Row<'_>) -> Result<String, Error> {
         if list.list.is_empty() {
             // Nothing is in it, NULL neither.
-            return self.written(if list.negated { "true" } else { "false" }, "boolean");
+            return self.boolean(list.negated);
         }
         let not = if list.negated { "NOT " } else { "" };
         let value = self.operand(&list.expr, row)?;
@@ -267,9 +314,9 @@ impl Printer {
         text: String,
         data_type: &arrow::datatypes::DataType,
     ) -> Result<String, Error> {
-        Ok(match kind(data_type)? {
+        Ok(match self.dialect.kind(data_type)? {
             Kind::Null => text,
-            _ => format!("CAST({text} AS {})", types::name(data_type, false)?),
+            _ => format!("CAST({text} AS {})", self.dialect.name(data_type, false)?),
         })
     }
 }
@@ -286,7 +333,8 @@ pub(super) fn plain_text(cast: &Cast) -> Option<&str> {
     else {
         return None;
     };
-    let scalar = !matches!(kind(cast.field.data_type()), Ok(Kind::Text | Kind::List) | Err(_));
+    let kind = Dialect::Postgres.kind(cast.field.data_type());
+    let scalar = !matches!(kind, Ok(Kind::Text | Kind::List) | Err(_));
     (scalar && super::literal::is_safe(text)).then_some(text)
 }
 
@@ -304,7 +352,7 @@ fn of_column(column: &Column, row: Row<'_>) -> Result<Option<String>, Error> {
 }
 
 /// `LIKE` fails on a pattern whose last character escapes nothing, but only on values that match so far.
-fn check_like(text: &str) -> Result<(), Error> {
+pub(super) fn check_like(text: &str) -> Result<(), Error> {
     let trailing = text.bytes().rev().take_while(|byte| *byte == b'\\').count();
     if trailing % 2 == 1 {
         return Err(Error::new(
@@ -316,18 +364,18 @@ fn check_like(text: &str) -> Result<(), Error> {
 }
 
 /// With a back reference a search can take any time.
-fn check_regex(text: &str) -> Result<(), Error> {
+fn check_regex(dialect: Dialect, text: &str) -> Result<(), Error> {
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         if character == '\\' && characters.next().is_some_and(|next| ('1'..='9').contains(&next)) {
-            return Err(unsupported("a back reference in a regular expression"));
+            return Err(dialect.unsupported("a back reference in a regular expression"));
         }
     }
     Ok(())
 }
 
-/// Whether PostgreSQL computes with these kinds as the plan does.
-fn computes(symbol: &str, kinds: (Kind, Kind)) -> bool {
+/// Whether the warehouses compute with these kinds as the plan does.
+pub(super) fn computes(symbol: &str, kinds: (Kind, Kind)) -> bool {
     match kinds {
         (Kind::Null, _) | (_, Kind::Null) => false,
         (Kind::Whole | Kind::Decimal, Kind::Whole | Kind::Decimal) => true,
@@ -344,7 +392,7 @@ fn computes(symbol: &str, kinds: (Kind, Kind)) -> bool {
     }
 }
 
-fn meaning(op: Operator) -> Result<Meaning, Error> {
+fn meaning(dialect: Dialect, op: Operator) -> Result<Meaning, Error> {
     Ok(match op {
         Operator::Eq => Meaning::Comparison("="),
         Operator::NotEq => Meaning::Comparison("<>"),
@@ -388,6 +436,6 @@ fn meaning(op: Operator) -> Result<Meaning, Error> {
         | Operator::Question
         | Operator::QuestionAnd
         | Operator::QuestionPipe
-        | Operator::Colon => return Err(unsupported(&format!("the operator {op}"))),
+        | Operator::Colon => return Err(dialect.unsupported(&format!("the operator {op}"))),
     })
 }

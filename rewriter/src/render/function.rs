@@ -6,8 +6,8 @@ use datafusion_expr::expr::ScalarFunction;
 use tollgate_catalog::Error;
 
 use super::expr::type_of;
-use super::types::{Kind, kind};
-use super::{Printer, Row, unsupported};
+use super::types::Kind;
+use super::{Dialect, Printer, Row};
 use crate::functions;
 
 /// The functions whose calls are spelled as calls. A letter for each argument: `t` text, `i`
@@ -104,13 +104,16 @@ impl Printer {
         if let Some(mask) = tollgate_policy::Masking::of(&call.func) {
             return self.mask(&mask, &call.args, row);
         }
+        if self.dialect == Dialect::Snowflake {
+            return self.snowflake_call(call, whole, row);
+        }
         let name = call.func.name();
         let args = call.args.as_slice();
         let result = type_of(whole, row)?;
         let known = CALLS.iter().find(|(engine, ..)| *engine == name);
         let text = match (name, args) {
             (_, args) if known.is_some() => {
-                let Some((_, function, types)) = known else { return Err(unknown(name)) };
+                let Some((_, function, types)) = known else { return Err(self.unknown(name)) };
                 let args = self.arguments(args, types, row)?;
                 self.invoke(function, &args)
             }
@@ -158,7 +161,9 @@ impl Printer {
                 self.invoke("log", &args)
             }
             ("power", [base, exponent]) => {
-                let decimals = [base, exponent].into_iter().map(|part| kind(&type_of(part, row)?));
+                let dialect = self.dialect;
+                let decimals =
+                    [base, exponent].into_iter().map(|part| dialect.kind(&type_of(part, row)?));
                 let decimals = decimals.collect::<Result<Vec<_>, _>>()?;
                 let exact = decimals.iter().all(|kind| *kind == Kind::Decimal);
                 let args = self.arguments(args, if exact { "n" } else { "f" }, row)?;
@@ -219,7 +224,7 @@ impl Printer {
                 self.printed.aliases.insert(alias);
                 text
             }
-            _ => return Err(unknown(name)),
+            _ => return Err(self.unknown(name)),
         };
         self.typed(text, &result)
     }
@@ -253,10 +258,14 @@ impl Printer {
         Ok(format!("({left} / {right})"))
     }
 
-    /// A call of one of PostgreSQL's own functions, whatever stands in other schemas.
+    /// A call of one of the warehouse's own functions, whatever stands in schemas. (Snowflake's come
+    /// before all others of their name.)
     pub(super) fn invoke(&mut self, function: &str, args: &str) -> String {
         self.printed.functions.insert(function.to_owned());
-        format!("\"pg_catalog\".\"{function}\"({args})")
+        match self.dialect {
+            Dialect::Postgres => format!("\"pg_catalog\".\"{function}\"({args})"),
+            Dialect::Snowflake => format!("{function}({args})"),
+        }
     }
 
     /// Arguments with the types that the letters say.
@@ -281,32 +290,41 @@ impl Printer {
             };
             let is = type_of(arg, row)?;
             let text = self.expr(arg, row)?;
-            if kind(&is)? == Kind::Text && wanted != DataType::Utf8 {
-                return Err(unsupported("a text as a number of a function"));
+            if self.dialect.kind(&is)? == Kind::Text && wanted != DataType::Utf8 {
+                return Err(self.dialect.unsupported("a text as a number of a function"));
             }
-            texts.push(if kind(&is)? == Kind::Text { text } else { self.typed(text, &wanted)? });
+            texts.push(if self.dialect.kind(&is)? == Kind::Text {
+                text
+            } else {
+                self.typed(text, &wanted)?
+            });
         }
         Ok(texts.join(", "))
     }
 
     /// A text as its bytes in UTF-8, or bytes.
     pub(super) fn utf8(&mut self, value: &Expr, row: Row<'_>) -> Result<String, Error> {
-        let is = kind(&type_of(value, row)?)?;
+        let is = self.dialect.kind(&type_of(value, row)?)?;
         let text = self.expr(value, row)?;
         match is {
             Kind::Bytes => Ok(text),
+            Kind::Text if self.dialect == Dialect::Snowflake => {
+                let encoding = self.quoted("UTF-8")?;
+                Ok(self.invoke("TO_BINARY", &format!("{text}, {encoding}")))
+            }
             Kind::Text => {
                 let encoding = self.text("UTF8")?;
                 Ok(self.invoke("convert_to", &format!("{text}, CAST({encoding} AS name)")))
             }
-            _ => Err(unsupported("a hash of what is neither text nor bytes")),
+            _ => Err(self.dialect.unsupported("a hash of what is neither text nor bytes")),
         }
     }
-}
 
-fn unknown(engine: &str) -> Error {
-    match functions::user_name(engine) {
-        Some(name) => unsupported(&format!("this use of the function \"{name}\"")),
-        None => unsupported("a function of the gateway's own"),
+    /// The refusal of a function, by the name that users know.
+    pub(super) fn unknown(&self, engine: &str) -> Error {
+        self.dialect.unsupported(&match functions::user_name(engine) {
+            Some(name) => format!("this use of the function \"{name}\""),
+            None => "a function of the gateway's own".to_owned(),
+        })
     }
 }

@@ -7,7 +7,7 @@ use tollgate_catalog::Error;
 
 use super::block::Block;
 use super::node::Outer;
-use super::{Printer, Row, types};
+use super::{Dialect, Printer, Row};
 
 impl Printer {
     /// A join as one item of a `FROM`.
@@ -30,6 +30,9 @@ impl Printer {
         let left = self.block(&node.left, outer)?;
         let left = self.item(left)?;
         let right = if is_lateral(&node.right) {
+            if self.dialect == Dialect::Snowflake {
+                return Err(self.dialect.unsupported("LATERAL"));
+            }
             let around = Row { schema: node.left.schema(), columns: &left.columns, outer };
             let right = self.block(&node.right, Some(&around))?;
             let mut right = self.wrap(&right)?;
@@ -58,7 +61,7 @@ impl Printer {
             format!("({} CROSS JOIN {})", left.from, right.from)
         } else {
             if conditions.is_empty() {
-                conditions.push(self.written("true", "boolean")?);
+                conditions.push(self.boolean(true)?);
             }
             format!("({} {word} {} ON {})", left.from, right.from, conditions.join(" AND "))
         };
@@ -101,7 +104,7 @@ impl Printer {
         // The types of the left side, if the two had to meet in other ones.
         let fields = node.left.schema().fields().iter();
         let columns = block.columns.iter().zip(fields).map(|(column, field)| {
-            Ok(format!("CAST({column} AS {})", types::name(field.data_type(), false)?))
+            Ok(format!("CAST({column} AS {})", self.dialect.name(field.data_type(), false)?))
         });
         let columns = columns.collect::<Result<Vec<_>, Error>>()?;
         Ok(Block { columns, computed: true, ..block })

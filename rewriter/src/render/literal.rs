@@ -5,11 +5,12 @@
 //! policy or an attribute brings can end a literal, whatever the server's settings.
 
 use arrow::array::{Array, ListArray};
+use arrow::datatypes::DataType;
 use arrow::temporal_conversions::{date32_to_datetime, timestamp_us_to_datetime};
 use datafusion_common::ScalarValue;
 use tollgate_catalog::{Error, ErrorKind};
 
-use super::{Parameter, Printer, types, unsupported};
+use super::{Dialect, Parameter, Printer};
 
 /// Whether a text may stand between the quotes of a literal.
 pub(super) fn is_safe(text: &str) -> bool {
@@ -35,19 +36,40 @@ impl Printer {
         if value.contains('\0') {
             return Err(Error::new(ErrorKind::InvalidEncoding, "a text holds a zero byte"));
         }
-        self.parameter(Parameter::Text(value.to_owned()))
-            .map(|name| format!("CAST({name} AS text)"))
+        self.parameter(Parameter::Text(value.to_owned())).and_then(|name| {
+            Ok(format!("CAST({name} AS {})", self.dialect.name(&DataType::Utf8, false)?))
+        })
     }
 
     /// Bytes as a parameter.
     pub(super) fn bytes(&mut self, value: &[u8]) -> Result<String, Error> {
-        self.parameter(Parameter::Bytes(value.to_owned()))
-            .map(|name| format!("CAST({name} AS bytea)"))
+        match self.dialect {
+            Dialect::Postgres => self
+                .parameter(Parameter::Bytes(value.to_owned()))
+                .map(|name| format!("CAST({name} AS bytea)")),
+            Dialect::Snowflake => {
+                let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+                let digits = self.parameter(Parameter::Text(digits))?;
+                let format = self.quoted("HEX")?;
+                let digits = format!("CAST({digits} AS VARCHAR)");
+                Ok(self.invoke("TO_BINARY", &format!("{digits}, {format}")))
+            }
+        }
     }
 
-    /// A number or an enumerated word, of ours.
+    /// A number of ours.
     pub(super) fn integer(&mut self, value: i64) -> Result<String, Error> {
-        self.written(&value.to_string(), "integer")
+        let name = self.dialect.name(&DataType::Int32, false)?;
+        self.written(&value.to_string(), &name)
+    }
+
+    /// A word of ours between quotes, as the names of units.
+    pub(super) fn quoted(&mut self, word: &str) -> Result<String, Error> {
+        if !is_safe(word) {
+            return Err(Error::internal("a literal holds a character that it can't"));
+        }
+        self.printed.literals.insert(word.to_owned());
+        Ok(format!("'{word}'"))
     }
 
     /// A value of the plan.
@@ -56,7 +78,7 @@ impl Printer {
         if matches!(value, ScalarValue::Null) {
             return Ok("NULL".to_owned());
         }
-        let name = types::name(&data_type, false)?;
+        let name = self.dialect.name(&data_type, false)?;
         if value.is_null() {
             return Ok(format!("CAST(NULL AS {name})"));
         }
@@ -70,11 +92,11 @@ impl Printer {
             ScalarValue::UInt32(Some(value)) => self.written(&value.to_string(), &name),
             ScalarValue::UInt64(Some(value)) => self.written(&value.to_string(), &name),
             ScalarValue::Float32(Some(value)) => {
-                let text = float(f64::from(*value), || format!("{value:e}"));
+                let text = self.float(f64::from(*value), || format!("{value:e}"));
                 self.written(&text, &name)
             }
             ScalarValue::Float64(Some(value)) => {
-                let text = float(*value, || format!("{value:e}"));
+                let text = self.float(*value, || format!("{value:e}"));
                 self.written(&text, &name)
             }
             ScalarValue::Decimal128(Some(value), _, scale) => {
@@ -108,7 +130,7 @@ impl Printer {
             ScalarValue::Time64Nanosecond(Some(at)) => self.clock(at.div_euclid(1_000), &name),
             ScalarValue::IntervalMonthDayNano(Some(value)) => {
                 if value.nanoseconds % 1_000 != 0 {
-                    return Err(unsupported("an interval finer than a microsecond"));
+                    return Err(self.dialect.unsupported("an interval finer than a microsecond"));
                 }
                 let micros = value.nanoseconds / 1_000;
                 let sign = if micros < 0 { "-" } else { "" };
@@ -170,9 +192,9 @@ impl Printer {
             | ScalarValue::DurationNanosecond(_)
             | ScalarValue::Union(..)
             | ScalarValue::Dictionary(..)
-            | ScalarValue::RunEndEncoded(..) => {
-                Err(unsupported(&format!("a literal of the engine's type {data_type}")))
-            }
+            | ScalarValue::RunEndEncoded(..) => Err(self
+                .dialect
+                .unsupported(&format!("a literal of the engine's type {data_type}"))),
         }
     }
 
@@ -180,15 +202,23 @@ impl Printer {
         match text {
             // Four digits of a year: others are written in other ways.
             Some(text) if !text.starts_with(['+', '-']) => self.written(&text, name),
-            _ => Err(unsupported("a literal date outside of the years 0000 to 9999")),
+            _ => Err(self.dialect.unsupported("a literal date outside of the years 0000 to 9999")),
         }
     }
 
     fn instant(&mut self, micros: Option<i64>, zoned: bool, name: &str) -> Result<String, Error> {
         let at = micros.and_then(timestamp_us_to_datetime);
-        let zone = if zoned { "+00" } else { "" };
+        let zone = if zoned { self.utc() } else { "" };
         let text = at.map(|at| format!("{}{zone}", at.format("%Y-%m-%d %H:%M:%S%.6f")));
         self.moment(text, name)
+    }
+
+    /// The offset of UTC.
+    pub(super) fn utc(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres => "+00",
+            Dialect::Snowflake => "+00:00",
+        }
     }
 
     fn clock(&mut self, micros: i64, name: &str) -> Result<String, Error> {
@@ -196,6 +226,20 @@ impl Printer {
         let (minutes, second) = (seconds / 60, seconds % 60);
         let text = format!("{:02}:{:02}:{second:02}.{rest:06}", minutes / 60, minutes % 60);
         self.written(&text, name)
+    }
+
+    fn float(&self, value: f64, finite: impl FnOnce() -> String) -> String {
+        let infinite = match self.dialect {
+            Dialect::Postgres => "Infinity",
+            Dialect::Snowflake => "inf",
+        };
+        if value.is_nan() {
+            "NaN".to_owned()
+        } else if value.is_infinite() {
+            format!("{}{infinite}", if value > 0.0 { "" } else { "-" })
+        } else {
+            finite()
+        }
     }
 
     fn list(&mut self, list: &ListArray, name: &str) -> Result<String, Error> {
@@ -209,16 +253,6 @@ impl Printer {
             texts.push(self.literal(&item)?);
         }
         Ok(format!("CAST(ARRAY[{}] AS {name})", texts.join(", ")))
-    }
-}
-
-fn float(value: f64, finite: impl FnOnce() -> String) -> String {
-    if value.is_nan() {
-        "NaN".to_owned()
-    } else if value.is_infinite() {
-        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
-    } else {
-        finite()
     }
 }
 

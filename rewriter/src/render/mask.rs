@@ -1,4 +1,4 @@
-//! The masks of the policy language in PostgreSQL's words, with the same values byte for byte.
+//! The masks of the policy language in the warehouse's words, with the same values byte for byte.
 //!
 //! None can fail on a value. Where one can't be said so, as for floats, the query is refused.
 
@@ -9,8 +9,8 @@ use tollgate_catalog::Error;
 use tollgate_policy::Masking;
 
 use super::expr::type_of;
-use super::types::{self, Kind, kind};
-use super::{Printer, Row, unsupported};
+use super::types::Kind;
+use super::{Dialect, Printer, Row};
 
 impl Printer {
     /// A call of a mask function.
@@ -24,7 +24,7 @@ impl Printer {
             return Err(Error::internal("a mask of nothing"));
         };
         let data_type = type_of(value, row)?;
-        let is = kind(&data_type)?;
+        let is = self.dialect.kind(&data_type)?;
         match mask {
             Masking::Partial { prefix, suffix } if is == Kind::Text => {
                 let text = self.expr(value, row)?;
@@ -38,6 +38,14 @@ impl Printer {
                 // HMAC: a hash of a hash, each over the key in its own disguise.
                 let bytes = self.utf8(value, row)?;
                 let (inner, outer) = (self.bytes(inner.as_ref())?, self.bytes(outer.as_ref())?);
+                if self.dialect == Dialect::Snowflake {
+                    let size = self.number(256);
+                    let hash = format!("({inner} || {bytes}), {size}");
+                    let hash = self.invoke("SHA2_BINARY", &hash);
+                    let hash = self.invoke("SHA2", &format!("({outer} || {hash}), {size}"));
+                    let half = self.number(32);
+                    return Ok(self.invoke("LEFT", &format!("{hash}, {half}")));
+                }
                 let hash = self.invoke("sha256", &format!("({inner} || {bytes})"));
                 let hash = self.invoke("sha256", &format!("({outer} || {hash})"));
                 let (first, length) = (self.integer(1)?, self.integer(16)?);
@@ -54,6 +62,35 @@ impl Printer {
         }
     }
 
+    /// A call of a function that both warehouses have under one name.
+    fn common(&mut self, function: &str, args: &str) -> String {
+        match self.dialect {
+            Dialect::Postgres => self.invoke(function, args),
+            Dialect::Snowflake => self.invoke(&function.to_ascii_uppercase(), args),
+        }
+    }
+
+    /// A type that holds every value of `of`, with the digits of a step, and a step more.
+    fn roomy(&self, of: &DataType, step: &ScalarValue) -> Result<String, Error> {
+        let digits = |of: &DataType| match of {
+            DataType::Int16 => Some((5, 0)),
+            DataType::Int32 => Some((10, 0)),
+            DataType::Int64 => Some((19, 0)),
+            DataType::Decimal128(precision, scale) => {
+                Some((i16::from(*precision) - i16::from(*scale), i16::from(*scale)))
+            }
+            _ => None,
+        };
+        if let (Some((whole, scale)), Some((more, finer))) = (digits(of), digits(&step.data_type()))
+        {
+            let scale = scale.max(finer).max(0);
+            if whole.max(more) + 1 + scale <= 38 {
+                return Ok(format!("NUMBER(38,{scale})"));
+            }
+        }
+        Err(self.dialect.unsupported("a mask of this type"))
+    }
+
     fn partial(&mut self, text: &str, prefix: usize, suffix: usize) -> Result<String, Error> {
         let stars = self.text("***")?;
         let shown = i32::try_from(prefix).ok().zip(i32::try_from(suffix).ok());
@@ -62,11 +99,11 @@ impl Printer {
             // No text is that long.
             return Ok(format!("(CASE WHEN ({text} IS NULL) THEN NULL ELSE {stars} END)"));
         };
-        let length = self.invoke("length", text);
+        let length = self.common("length", text);
         let (prefix, suffix) = (self.integer(prefix.into())?, self.integer(suffix.into())?);
         let both = self.integer(both.into())?;
-        let first = self.invoke("left", &format!("{text}, {prefix}"));
-        let last = self.invoke("right", &format!("{text}, {suffix}"));
+        let first = self.common("left", &format!("{text}, {prefix}"));
+        let last = self.common("right", &format!("{text}, {suffix}"));
         Ok(format!(
             "(CASE WHEN ({text} IS NULL) THEN NULL WHEN ({length} > {both}) \
              THEN (({first} || {stars}) || {last}) ELSE {stars} END)"
@@ -78,13 +115,22 @@ impl Printer {
         let stars_at = self.text("***@")?;
         let (zero, one) = (self.integer(0)?, self.integer(1)?);
         // From the end, the last `@`.
-        let backwards = self.invoke("reverse", text);
-        let place = self.invoke("strpos", &format!("{backwards}, {at}"));
-        let length = self.invoke("length", text);
-        self.printed.words.insert("LEAST");
-        let first = format!("LEAST({one}, ({length} - {place}))");
-        let first = self.invoke("left", &format!("{text}, {first}"));
-        let domain = self.invoke("right", &format!("{text}, ({place} - {one})"));
+        let backwards = self.common("reverse", text);
+        let place = match self.dialect {
+            Dialect::Postgres => self.invoke("strpos", &format!("{backwards}, {at}")),
+            Dialect::Snowflake => self.invoke("CHARINDEX", &format!("{at}, {backwards}")),
+        };
+        let length = self.common("length", text);
+        let first = format!("{one}, ({length} - {place})");
+        let first = match self.dialect {
+            Dialect::Postgres => {
+                self.printed.words.insert("LEAST");
+                format!("LEAST({first})")
+            }
+            Dialect::Snowflake => self.invoke("LEAST", &first),
+        };
+        let first = self.common("left", &format!("{text}, {first}"));
+        let domain = self.common("right", &format!("{text}, ({place} - {one})"));
         Ok(format!(
             "(CASE WHEN ({text} IS NULL) THEN NULL WHEN ({place} = {zero}) THEN {stars} \
              ELSE (({first} || {stars_at}) || {domain}) END)"
@@ -106,29 +152,35 @@ impl Printer {
             DataType::Int64 => (i64::MIN.to_string(), i64::MAX.to_string()),
             DataType::Decimal128(precision, scale) => {
                 let digits = 10_i128.checked_pow(u32::from(*precision)).map(|limit| limit - 1);
-                let Some(digits) = digits else { return Err(unsupported("a mask of this type")) };
+                let Some(digits) = digits else {
+                    return Err(self.dialect.unsupported("a mask of this type"));
+                };
                 let text = super::literal::decimal(digits, *scale);
                 (format!("-{text}"), text)
             }
             other => {
-                let name = types::name(other, false)?;
-                return Err(unsupported(&format!("a mask that rounds a {name}")));
+                let name = self.dialect.name(other, false)?;
+                return Err(self.dialect.unsupported(&format!("a mask that rounds a {name}")));
             }
         };
-        let value = format!("CAST({} AS numeric)", self.expr(value, row)?);
-        let step = format!("CAST({} AS numeric)", self.literal(step)?);
-        let (least, most) = (self.written(&least, "numeric")?, self.written(&most, "numeric")?);
+        let numeric = match self.dialect {
+            Dialect::Postgres => "numeric".to_owned(),
+            Dialect::Snowflake => self.roomy(data_type, step)?,
+        };
+        let value = format!("CAST({} AS {numeric})", self.expr(value, row)?);
+        let step = format!("CAST({} AS {numeric})", self.literal(step)?);
+        let (least, most) = (self.written(&least, &numeric)?, self.written(&most, &numeric)?);
         // Not below zero, whatever the sign of the value.
-        let rest = self.invoke("mod", &format!("{value}, {step}"));
-        let rest = self.invoke("mod", &format!("({rest} + {step}), {step}"));
+        let rest = self.common("mod", &format!("{value}, {step}"));
+        let rest = self.common("mod", &format!("({rest} + {step}), {step}"));
         let mut stepped = format!("({value} - {rest})");
         if nearest {
-            let zero = self.written("0", "numeric")?;
+            let zero = self.written("0", &numeric)?;
             stepped = format!(
                 "({stepped} + (CASE WHEN ({rest} >= ({step} - {rest})) THEN {step} ELSE {zero} END))"
             );
         }
-        let name = types::name(data_type, true)?;
+        let name = self.dialect.name(data_type, true)?;
         Ok(format!(
             "(CASE WHEN ({stepped} BETWEEN {least} AND {most}) \
              THEN CAST({stepped} AS {name}) ELSE NULL END)"
@@ -143,21 +195,27 @@ impl Printer {
         data_type: &DataType,
         row: Row<'_>,
     ) -> Result<String, Error> {
-        let name = types::name(data_type, false)?;
-        let zone = match kind(data_type)? {
+        let name = self.dialect.name(data_type, false)?;
+        let kind = self.dialect.kind(data_type)?;
+        let zone = match kind {
             Kind::Date | Kind::Timestamp => "",
-            Kind::Zoned => "+00",
+            Kind::Zoned => self.utc(),
             _ => return Err(Error::internal("a mask of a value of another type")),
         };
         let text = self.expr(value, row)?;
         // What PostgreSQL can't do with dates far away, or infinite ones, it isn't asked.
-        let time = if name == "date" { String::new() } else { format!(" 00:00:00{zone}") };
+        let time = if kind == Kind::Date { String::new() } else { format!(" 00:00:00{zone}") };
         let first = self.written(&format!("0001-01-01{time}"), &name)?;
         let last = self.written(&format!("9999-12-31{time}"), &name)?;
-        let unit = self.text(unit)?;
-        let value =
-            if name == "date" { format!("CAST({text} AS timestamp)") } else { text.clone() };
-        let begun = self.invoke("date_trunc", &format!("{unit}, {value}"));
+        let unit = match self.dialect {
+            Dialect::Postgres => self.text(unit)?,
+            Dialect::Snowflake => self.unit(unit)?,
+        };
+        let value = match (self.dialect, kind) {
+            (Dialect::Postgres, Kind::Date) => format!("CAST({text} AS timestamp)"),
+            _ => text.clone(),
+        };
+        let begun = self.common("date_trunc", &format!("{unit}, {value}"));
         Ok(format!(
             "(CASE WHEN ({text} BETWEEN {first} AND {last}) THEN CAST({begun} AS {name}) ELSE NULL END)"
         ))

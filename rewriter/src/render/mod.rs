@@ -1,11 +1,12 @@
-//! A secured plan as one statement for PostgreSQL.
+//! A secured plan as one statement for PostgreSQL or Snowflake.
 //!
 //! What is printed is the plan that was checked: the lineage of masked columns was proven on it, and
 //! every name in it is already a position. Each node becomes a block `SELECT … FROM …`; a block that
 //! can't take the next node's clause is wrapped into a derived table whose columns are `c0`, `c1`, ….
 //! Every relation, column and function has a name that this printer gave; what the client wrote
 //! occurs nowhere. A node, an expression, a function, an operator, a type or a cast that isn't in a
-//! table here is refused by its name.
+//! table here is refused by its name. The two warehouses share this road; where their words differ, a
+//! [`Dialect`] says which are meant, and every place names both.
 //!
 //! | module | |
 //! |---|---|
@@ -15,6 +16,7 @@
 //! | `barrier` | whether that relation must be closed to the user's conditions |
 //! | `expr`, `function`, `aggregate`, `mask` | expressions |
 //! | `literal`, `types` | values |
+//! | `snowflake` | what Snowflake spells in its own way, and its barrier |
 //! | `verify` | parses the finished text and proves what is in it |
 //!
 //! [`Rendering`] can't be made in another way:
@@ -46,6 +48,7 @@ mod join;
 mod literal;
 mod mask;
 mod node;
+mod snowflake;
 mod source;
 mod types;
 mod verify;
@@ -53,9 +56,10 @@ mod verify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use arrow::datatypes::DataType;
 use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
-use tollgate_catalog::{Error, ErrorKind, TableName};
+use tollgate_catalog::{Error, ErrorKind};
 
 use crate::secured::OutputColumn;
 
@@ -83,7 +87,7 @@ impl fmt::Debug for Parameter {
     }
 }
 
-/// A secured statement as text for PostgreSQL: printed and verified here.
+/// A secured statement as text for a warehouse: printed and verified here.
 #[derive(Debug)]
 pub struct Rendering {
     text: String,
@@ -96,27 +100,47 @@ impl Rendering {
         &self.text
     }
 
-    /// The values of `$1`, `$2`, …
+    /// The values of `$1`, `$2`, …, or `:1`, `:2`, …
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 }
 
-/// Prints and verifies. Its columns are cast to the types of `output`, by position.
-pub(crate) fn postgres(plan: &LogicalPlan, output: &[OutputColumn]) -> Result<Rendering, Error> {
-    let mut printer = Printer { barrier: barrier::needed(plan)?, ..Printer::default() };
-    let text = printer.statement(plan, output)?;
-    verify::verify(&text, &printer.printed, printer.parameters.len())?;
-    Ok(Rendering { text, parameters: printer.parameters })
+/// Whose words are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Postgres,
+    Snowflake,
 }
 
-/// The refusal of what PostgreSQL isn't asked for.
-fn unsupported(what: &str) -> Error {
-    Error::new(
-        ErrorKind::NotSupported,
-        format!("{what} is not supported on a warehouse of kind \"postgres\""),
-    )
-    .with_hint("write the statement in another way")
+impl Dialect {
+    /// The refusal of what the warehouse isn't asked for.
+    fn unsupported(self, what: &str) -> Error {
+        let kind = match self {
+            Self::Postgres => "postgres",
+            Self::Snowflake => "snowflake",
+        };
+        Error::new(
+            ErrorKind::NotSupported,
+            format!("{what} is not supported on a warehouse of kind \"{kind}\""),
+        )
+        .with_hint("write the statement in another way")
+    }
+}
+
+/// Prints and verifies. Its columns are cast to the types of `output`, by position.
+pub(crate) fn render(
+    dialect: Dialect,
+    plan: &LogicalPlan,
+    output: &[OutputColumn],
+) -> Result<Rendering, Error> {
+    let mut printer = Printer::new(dialect, barrier::needed(plan)?);
+    if dialect == Dialect::Snowflake && printer.barrier.guards() {
+        snowflake::guard(plan)?;
+    }
+    let text = printer.statement(plan, output)?;
+    verify::verify(dialect, &text, &printer.printed, printer.parameters.len())?;
+    Ok(Rendering { text, parameters: printer.parameters })
 }
 
 /// What was printed, for `verify`.
@@ -133,6 +157,8 @@ struct Printed {
     words: BTreeSet<&'static str>,
     table_functions: BTreeSet<String>,
     literals: BTreeSet<String>,
+    /// Numbers without quotes, where a warehouse wants them so.
+    numbers: BTreeSet<String>,
 }
 
 /// A generated derived table.
@@ -140,7 +166,7 @@ struct Printed {
 struct Secured {
     text: String,
     /// The base tables that it names, its own and those of lookups, with repetitions.
-    tables: Vec<TableName>,
+    tables: Vec<Vec<String>>,
 }
 
 /// The columns that an expression may name: those of the rows it is evaluated on, and around.
@@ -153,8 +179,8 @@ struct Row<'a> {
 }
 
 /// The state of printing one statement.
-#[derive(Default)]
 struct Printer {
+    dialect: Dialect,
     parameters: Vec<Parameter>,
     texts: BTreeMap<String, usize>,
     names: usize,
@@ -162,11 +188,38 @@ struct Printer {
     /// Recursive queries around: the plan's name and ours.
     recursive: Vec<(String, String)>,
     /// Base tables named since the secured relation that is being printed began.
-    base: Option<Vec<TableName>>,
+    base: Option<Vec<Vec<String>>>,
     printed: Printed,
 }
 
 impl Printer {
+    fn new(dialect: Dialect, barrier: barrier::Needed) -> Self {
+        Self {
+            dialect,
+            parameters: Vec::new(),
+            texts: BTreeMap::new(),
+            names: 0,
+            barrier,
+            recursive: Vec::new(),
+            base: None,
+            printed: Printed::default(),
+        }
+    }
+
+    /// A truth value.
+    fn boolean(&mut self, value: bool) -> Result<String, Error> {
+        let name = self.dialect.name(&DataType::Boolean, false)?;
+        self.written(if value { "true" } else { "false" }, &name)
+    }
+
+    /// How a parameter is named.
+    fn placeholder(&self, number: usize) -> String {
+        match self.dialect {
+            Dialect::Postgres => format!("${number}"),
+            Dialect::Snowflake => format!(":{number}"),
+        }
+    }
+
     /// A new name of a relation.
     fn name(&mut self) -> String {
         self.names += 1;
@@ -177,7 +230,7 @@ impl Printer {
         if let Parameter::Text(text) = &value
             && let Some(known) = self.texts.get(text)
         {
-            return Ok(format!("${known}"));
+            return Ok(self.placeholder(*known));
         }
         if self.parameters.len() >= MAX_PARAMETERS {
             return Err(Error::new(
@@ -190,7 +243,7 @@ impl Printer {
             self.texts.insert(text.clone(), number);
         }
         self.parameters.push(value);
-        Ok(format!("${number}"))
+        Ok(self.placeholder(number))
     }
 }
 

@@ -12,8 +12,7 @@ use tollgate_catalog::Error;
 
 use super::barrier::has_subquery;
 use super::block::Block;
-use super::types;
-use super::{Printer, Row, quote, unsupported};
+use super::{Dialect, Printer, Row, quote};
 use crate::relation::SecuredSource;
 use crate::secured::OutputColumn;
 use crate::system::WorkTableSource;
@@ -39,7 +38,7 @@ impl Printer {
             if column.is_empty() {
                 return Err(Error::internal("a column of the result can't be named"));
             }
-            *column = format!("CAST({column} AS {})", types::name(&told.data_type, true)?);
+            *column = format!("CAST({column} AS {})", self.dialect.name(&told.data_type, true)?);
         }
         block.computed = true;
         block.text()
@@ -92,7 +91,10 @@ impl Printer {
                 let row = Row { schema: node.input.schema(), columns: &block.columns, outer };
                 block.order = self.order(&node.expr, row)?;
                 if let Some(fetch) = node.fetch {
-                    let fetch = self.written(&fetch.to_string(), "bigint")?;
+                    let fetch = match self.dialect {
+                        Dialect::Postgres => self.written(&fetch.to_string(), "bigint")?,
+                        Dialect::Snowflake => self.number(i64::try_from(fetch).unwrap_or(i64::MAX)),
+                    };
                     block.limit = format!(" LIMIT {fetch}");
                 }
                 Ok(block)
@@ -101,14 +103,14 @@ impl Printer {
             LogicalPlan::Union(node) => self.union(node, outer),
             LogicalPlan::EmptyRelation(node) => {
                 let nothing = |field: &arrow::datatypes::FieldRef| {
-                    Ok(format!("CAST(NULL AS {})", types::name(field.data_type(), false)?))
+                    Ok(format!("CAST(NULL AS {})", self.dialect.name(field.data_type(), false)?))
                 };
                 let columns = node.schema.fields().iter().map(nothing);
                 let columns = columns.collect::<Result<Vec<_>, Error>>()?;
                 let computed = !columns.is_empty();
                 let mut block = Block { columns, computed, ..Block::default() };
                 if !node.produce_one_row {
-                    block.filter.push(self.written("false", "boolean")?);
+                    block.filter.push(self.boolean(false)?);
                 }
                 Ok(block)
             }
@@ -186,7 +188,7 @@ impl Printer {
         if node.group_expr.iter().any(has_subquery) {
             // A key stands twice in the text; a relation may not.
             if matches!(node.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
-                return Err(unsupported("a subquery in grouping sets"));
+                return Err(self.dialect.unsupported("a subquery in grouping sets"));
             }
             let row = Row { schema: node.input.schema(), columns: &block.columns, outer };
             let keys = node.group_expr.iter().map(|key| self.expr(key, row));
@@ -217,7 +219,9 @@ impl Printer {
             keys => {
                 for key in keys {
                     if matches!(key, Expr::GroupingSet(_)) {
-                        return Err(unsupported("several grouping sets beside each other"));
+                        return Err(self
+                            .dialect
+                            .unsupported("several grouping sets beside each other"));
                     }
                     columns.push(self.expr(key, row)?);
                 }
@@ -249,6 +253,10 @@ impl Printer {
         let mut block = self.block(&node.input, outer)?;
         if !block.limit.is_empty() {
             block = self.wrap(&block)?;
+        }
+        if self.dialect == Dialect::Snowflake {
+            block.limit = self.constant_limit(node)?;
+            return Ok(block);
         }
         // No column may be named here.
         let nothing = DFSchema::empty();
@@ -283,6 +291,7 @@ impl Printer {
         Ok(Block { from, columns, ..Block::default() })
     }
 
+    /// Rows as they stand. Snowflake takes constants only in `VALUES`, so there it is a union.
     fn values(&mut self, node: &Values, outer: Outer<'_>) -> Result<Block, Error> {
         let width = node.schema.fields().len();
         let nothing = DFSchema::empty();
@@ -294,7 +303,15 @@ impl Printer {
                 let text = self.expr(value, row)?;
                 texts.push(self.typed(text, field.data_type())?);
             }
-            rows.push(format!("({})", texts.join(", ")));
+            rows.push(match self.dialect {
+                Dialect::Postgres => format!("({})", texts.join(", ")),
+                Dialect::Snowflake => {
+                    Block { columns: texts, computed: true, ..Block::default() }.text()?
+                }
+            });
+        }
+        if self.dialect == Dialect::Snowflake {
+            return self.combined(&rows.join(") UNION ALL ("), width);
         }
         let alias = self.name();
         let columns = self.columns_of(&alias, width)?;
@@ -306,6 +323,9 @@ impl Printer {
     }
 
     fn distinct_on(&mut self, node: &DistinctOn, outer: Outer<'_>) -> Result<Block, Error> {
+        if self.dialect == Dialect::Snowflake {
+            return self.first_of_each(node, outer);
+        }
         let block = self.block(&node.input, outer)?;
         let block = self.open(block)?;
         let row = Row { schema: node.input.schema(), columns: &block.columns, outer };
@@ -318,12 +338,15 @@ impl Printer {
     }
 
     fn unnest(&mut self, node: &Unnest, outer: Outer<'_>) -> Result<Block, Error> {
+        if self.dialect == Dialect::Snowflake {
+            return Err(self.dialect.unsupported("UNNEST"));
+        }
         if !node.struct_type_columns.is_empty()
             || node.list_type_columns.is_empty()
             || !node.options.recursions.is_empty()
             || node.list_type_columns.iter().any(|(_, list)| list.depth != 1)
         {
-            return Err(unsupported("this use of UNNEST"));
+            return Err(self.dialect.unsupported("this use of UNNEST"));
         }
         let block = self.block(&node.input, outer)?;
         let block = self.item(block)?;
@@ -354,7 +377,7 @@ impl Printer {
             columns.push(if is_list {
                 match unnested.next() {
                     Some((list, column)) if list == *index => column,
-                    _ => return Err(unsupported("this use of UNNEST")),
+                    _ => return Err(self.dialect.unsupported("this use of UNNEST")),
                 }
             } else {
                 let column = block.columns.get(*index).cloned();
@@ -365,6 +388,11 @@ impl Printer {
     }
 
     fn recursive(&mut self, node: &RecursiveQuery, outer: Outer<'_>) -> Result<Block, Error> {
+        if self.dialect == Dialect::Snowflake && node.is_distinct {
+            return Err(self
+                .dialect
+                .unsupported("a recursive query with UNION instead of UNION ALL"));
+        }
         let width = node.schema.fields().len();
         let first = self.typed_query(&node.static_term, &node.schema, outer)?;
         let name = self.name();
@@ -413,7 +441,7 @@ impl Printer {
             return Err(Error::internal("the two parts of a recursive query differ"));
         }
         for (column, field) in block.columns.iter_mut().zip(schema.fields()) {
-            *column = format!("CAST({column} AS {})", types::name(field.data_type(), false)?);
+            *column = format!("CAST({column} AS {})", self.dialect.name(field.data_type(), false)?);
         }
         block.computed = true;
         block.text()

@@ -2,12 +2,13 @@
 //!
 //! Below it stand raw tables, and nowhere else.
 
+use arrow::datatypes::DataType;
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::TableScan;
-use tollgate_catalog::{Error, RawSource, Table};
+use tollgate_catalog::{Error, RawSource, Storage, Table};
 
 use super::block::Block;
-use super::{Printer, Row, Secured, quote, types};
+use super::{Dialect, Printer, Row, Secured, quote};
 use crate::relation::SecuredSource;
 
 impl Printer {
@@ -19,9 +20,16 @@ impl Printer {
             let base = self.base.take();
             let mut block = self.block(source.relation(), None)?;
             self.base = base;
-            let closed = self.barrier.closes_views();
-            if closed {
-                block = self.closed(block)?;
+            if self.barrier.closes_views(self.dialect) {
+                block = match self.dialect {
+                    Dialect::Postgres => self.closed(block)?,
+                    // Its query hides rows in ways that no guard of a column can say.
+                    Dialect::Snowflake => {
+                        return Err(self.dialect.unsupported(
+                            "a view in a statement with an expression that can fail",
+                        ));
+                    }
+                };
             }
             return self.wrap(&block);
         }
@@ -32,10 +40,14 @@ impl Printer {
         let block = self.base_block(source.relation());
         let tables = self.base.take().unwrap_or_default();
         let mut block = block?;
-        if self.barrier.closes(source) {
-            block = self.closed(block)?;
+        if self.barrier.closes(source, self.dialect) {
+            block = match self.dialect {
+                Dialect::Postgres => self.closed(block)?,
+                Dialect::Snowflake => self.guarded(block, source)?,
+            };
         }
-        if !tables.iter().any(|named| *named == table.name) {
+        let own = self.real_name(table)?;
+        if !tables.contains(&own) {
             return Err(Error::internal("a secured relation doesn't read its table"));
         }
         let (width, text) = (block.columns.len(), block.text()?);
@@ -46,12 +58,32 @@ impl Printer {
         Ok(Block { from, columns, ..Block::default() })
     }
 
+    /// What the table is called in the warehouse, outermost part first.
+    fn real_name(&self, table: &Table) -> Result<Vec<String>, Error> {
+        match (self.dialect, &table.storage) {
+            (Dialect::Postgres, Storage::Postgres) => {
+                Ok(vec![table.name.schema.clone(), table.name.table.clone()])
+            }
+            (Dialect::Snowflake, Storage::Snowflake(real)) => {
+                Ok(vec![real.database.clone(), real.schema.clone(), real.table.clone()])
+            }
+            (
+                Dialect::Postgres | Dialect::Snowflake,
+                Storage::Parquet(_)
+                | Storage::Csv(_)
+                | Storage::Postgres
+                | Storage::Snowflake(_)
+                | Storage::View(_),
+            ) => Err(Error::internal("a table of another warehouse")),
+        }
+    }
+
     /// `OFFSET 0` keeps PostgreSQL from moving a condition inside, or a row policy out.
     fn closed(&mut self, mut block: Block) -> Result<Block, Error> {
         if !block.limit.is_empty() {
             block = self.wrap(&block)?;
         }
-        let zero = self.written("0", "bigint")?;
+        let zero = self.written("0", &self.dialect.name(&DataType::Int64, false)?)?;
         block.limit = format!(" OFFSET {zero}");
         Ok(block)
     }
@@ -84,20 +116,36 @@ impl Printer {
             return Err(Error::internal("a secured relation reads what is no raw table"));
         };
         let table: &Table = raw.table();
+        let real = self.real_name(table)?;
         let bare = scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none();
         let Some(named) = self.base.as_mut().filter(|_| bare) else {
             return Err(Error::internal("a raw table outside of a secured relation"));
         };
-        named.push(table.name.clone());
+        named.push(real.clone());
         let alias = self.name();
         let quoted = quote(&alias)?;
-        let columns = table.columns.iter().map(|column| {
-            let data_type = types::name(&column.data_type, false)?;
-            Ok(format!("CAST({quoted}.{} AS {data_type})", quote(&column.name)?))
-        });
-        let columns = columns.collect::<Result<Vec<_>, Error>>()?;
-        let from =
-            format!("{}.{} AS {quoted}", quote(&table.name.schema)?, quote(&table.name.table)?);
+        let mut columns = Vec::with_capacity(table.columns.len());
+        for (index, column) in table.columns.iter().enumerate() {
+            let name = match (self.dialect, &table.storage) {
+                (Dialect::Postgres, Storage::Postgres) => Some(&column.name),
+                (Dialect::Snowflake, Storage::Snowflake(real)) => real.columns.get(index),
+                (
+                    Dialect::Postgres | Dialect::Snowflake,
+                    Storage::Parquet(_)
+                    | Storage::Csv(_)
+                    | Storage::Postgres
+                    | Storage::Snowflake(_)
+                    | Storage::View(_),
+                ) => None,
+            };
+            let Some(name) = name else {
+                return Err(Error::internal("a column of another warehouse"));
+            };
+            let data_type = self.dialect.name(&column.data_type, false)?;
+            columns.push(format!("CAST({quoted}.{} AS {data_type})", quote(name)?));
+        }
+        let from = real.iter().map(|part| quote(part)).collect::<Result<Vec<_>, Error>>()?;
+        let from = format!("{} AS {quoted}", from.join("."));
         self.printed.aliases.insert(alias);
         Ok(Block { from, columns, computed: false, ..Block::default() })
     }

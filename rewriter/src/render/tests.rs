@@ -1,17 +1,18 @@
 //! What `verify` lets through, and what it doesn't.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use tollgate_catalog::{ErrorKind, TableName};
+use tollgate_catalog::ErrorKind;
 
 use super::verify::verify;
-use super::{Printed, Secured};
+use super::{Dialect, Printed, Secured};
 
 const RELATION: &str = "SELECT \"t1\".\"a\" AS \"c0\" FROM \"s\".\"t\" AS \"t1\" \
     WHERE (\"t1\".\"tenant\" = CAST($1 AS text))";
 
 fn printed() -> Printed {
     let mut printed = Printed::default();
-    let secured = Secured { text: RELATION.to_owned(), tables: vec![TableName::new("s", "t")] };
+    let secured =
+        Secured { text: RELATION.to_owned(), tables: vec![vec!["s".to_owned(), "t".to_owned()]] };
     printed.secured.insert("t2".to_owned(), secured);
     printed.aliases.extend(["t1".to_owned(), "t3".to_owned()]);
     printed.functions.insert("lower".to_owned());
@@ -21,12 +22,12 @@ fn printed() -> Printed {
 
 #[track_caller]
 fn passes(text: &str) {
-    verify(text, &printed(), 1).unwrap();
+    verify(Dialect::Postgres, text, &printed(), 1).unwrap();
 }
 
 #[track_caller]
 fn is_denied(text: &str) {
-    let denied = verify(text, &printed(), 1).map_err(|error| error.kind());
+    let denied = verify(Dialect::Postgres, text, &printed(), 1).map_err(|error| error.kind());
     assert_eq!(denied, Err(ErrorKind::Internal), "{text}");
 }
 
@@ -84,4 +85,78 @@ fn what_was_not_printed_is_denied() {
     is_denied(&format!("EXPLAIN ANALYZE {}", over(RELATION, "")));
     is_denied("DELETE FROM \"s\".\"t\"");
     is_denied("");
+}
+
+const THERE: &str = "SELECT \"t1\".\"A\" AS \"c0\" FROM \"D\".\"S\".\"T\" AS \"t1\" \
+    WHERE (\"t1\".\"TENANT\" = CAST(:1 AS VARCHAR))";
+
+fn printed_there() -> Printed {
+    let mut printed = Printed::default();
+    let name = ["D", "S", "T"].map(str::to_owned).to_vec();
+    printed.secured.insert("t2".to_owned(), Secured { text: THERE.to_owned(), tables: vec![name] });
+    printed.aliases.extend(["t1".to_owned(), "t3".to_owned()]);
+    for function in ["LOWER", "CEIL", "SUBSTR", "LEFT", "DATEADD", "LAG", "CURRENT_DATE"] {
+        printed.functions.insert(function.to_owned());
+    }
+    for literal in ["5", "+", "day"] {
+        printed.literals.insert(literal.to_owned());
+    }
+    printed.numbers.insert("3".to_owned());
+    printed
+}
+
+#[test]
+fn what_was_printed_for_snowflake_passes() {
+    for rest in [
+        "",
+        " WHERE (LOWER(\"t2\".\"c0\") = CAST(:1 AS VARCHAR))",
+        " WHERE (CEIL(\"t2\".\"c0\") = CAST('5' AS NUMBER(10,0)))",
+        " WHERE (SUBSTR(\"t2\".\"c0\", CAST('5' AS NUMBER(10,0))) IS NULL)",
+        " WHERE (LEFT(\"t2\".\"c0\", CAST('5' AS NUMBER(10,0))) IS NULL)",
+        " WHERE (\"t2\".\"c0\" LIKE CAST(:1 AS VARCHAR) ESCAPE '+')",
+        " WHERE (DATEADD('day', CAST('5' AS NUMBER(19,0)), CURRENT_DATE()) IS NULL)",
+        " WHERE (CAST('5' AS TIMESTAMP_LTZ(6)) > CAST('5' AS TIMESTAMP_NTZ(6)))",
+        " WHERE (LAG(\"t2\".\"c0\", 3) OVER (ORDER BY \"t2\".\"c0\" ASC NULLS LAST) IS NULL)",
+        " ORDER BY \"t2\".\"c0\" DESC NULLS FIRST LIMIT NULL OFFSET 3",
+    ] {
+        let text = over(THERE, rest);
+        verify(Dialect::Snowflake, &text, &printed_there(), 1)
+            .unwrap_or_else(|error| panic!("{text}: {:?}", error.cause()));
+    }
+}
+
+#[test]
+fn what_was_not_printed_for_snowflake_is_denied() {
+    let denied = |text: &str| {
+        let denied = verify(Dialect::Snowflake, text, &printed_there(), 1);
+        assert_eq!(denied.map_err(|error| error.kind()), Err(ErrorKind::Internal), "{text}");
+    };
+    for rest in [
+        " WHERE (UPPER(\"t2\".\"c0\") IS NULL)",
+        " WHERE (\"LOWER\"(\"t2\".\"c0\") IS NULL)",
+        " WHERE (D.S.LOWER(\"t2\".\"c0\") IS NULL)",
+        " WHERE (FLOOR(\"t2\".\"c0\") IS NULL)",
+        " WHERE (\"t2\".\"c0\" = '6')",
+        " WHERE (\"t2\".\"c0\" = 6)",
+        " WHERE (\"t2\".\"c0\" = '\\'5')",
+        " WHERE (\"t2\".\"c0\" = $$5$$)",
+        " WHERE (\"t2\".\"c0\" = $1)",
+        " WHERE (\"t2\".\"c0\" = ?)",
+        " WHERE (\"t2\".\"c0\" = CAST(:2 AS VARCHAR))",
+        " WHERE (\"t2\".\"c0\":a IS NULL)",
+        " WHERE (t2.c0 IS NULL)",
+        " WHERE CURRENT_TIMESTAMP IS NULL",
+        ", \"D\".\"S\".\"T\" AS \"t3\"",
+        ", \"S\".\"T\" AS \"t3\"",
+        ", TABLE(RESULT_SCAN('5')) AS \"t3\"",
+        ", LATERAL FLATTEN(\"t2\".\"c0\") AS \"t3\"",
+        " LIMIT 4",
+        "; SELECT CAST('5' AS NUMBER(10,0)) AS \"c0\"",
+    ] {
+        denied(&over(THERE, rest));
+    }
+    denied(&over(&THERE.replace("\"T\" AS", "\"U\" AS"), ""));
+    denied(&over(&THERE.replace(" = ", " <> "), ""));
+    denied("SELECT \"t1\".\"A\" AS \"c0\" FROM \"D\".\"S\".\"T\" AS \"t1\"");
+    denied("DELETE FROM \"D\".\"S\".\"T\"");
 }

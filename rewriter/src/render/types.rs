@@ -1,9 +1,9 @@
-//! The PostgreSQL types that a plan's types are, and the casts that mean the same there.
+//! The warehouse's types that a plan's types are, and the casts that mean the same there.
 
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use tollgate_catalog::Error;
 
-use super::unsupported;
+use super::Dialect;
 
 /// What kind of values a type has; each arm of the table of casts names two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +23,121 @@ pub(super) enum Kind {
     List,
 }
 
-/// The kind of a type; an error for the types that PostgreSQL has no counterpart of.
-pub(super) fn kind(data_type: &DataType) -> Result<Kind, Error> {
-    Ok(match data_type {
+impl Dialect {
+    /// The kind of a type; an error for the types that the warehouse has no counterpart of.
+    pub(super) fn kind(self, data_type: &DataType) -> Result<Kind, Error> {
+        let Some(kind) = kind(data_type) else {
+            return Err(self.unsupported(&format!("a value of the engine's type {data_type}")));
+        };
+        match (self, kind) {
+            (Self::Postgres, _) => Ok(kind),
+            (Self::Snowflake, Kind::Interval) => Err(self.unsupported("an interval")),
+            (Self::Snowflake, Kind::List) => Err(self.unsupported("an array")),
+            (Self::Snowflake, Kind::Float) if *data_type == DataType::Float32 => {
+                Err(self.unsupported("a value of the type real"))
+            }
+            (
+                Self::Snowflake,
+                Kind::Null
+                | Kind::Bool
+                | Kind::Whole
+                | Kind::Float
+                | Kind::Decimal
+                | Kind::Text
+                | Kind::Bytes
+                | Kind::Date
+                | Kind::Time
+                | Kind::Timestamp
+                | Kind::Zoned,
+            ) => Ok(kind),
+        }
+    }
+
+    /// The name of a type; a numeric of PostgreSQL has its digits only if they are `exact`.
+    pub(super) fn name(self, data_type: &DataType, exact: bool) -> Result<String, Error> {
+        match self {
+            Self::Postgres => self.postgres_name(data_type, exact),
+            Self::Snowflake => self.snowflake_name(data_type),
+        }
+    }
+
+    /// Whether a cast means the same in the warehouse as in the plan.
+    pub(super) fn casts(self, from: &DataType, to: &DataType) -> Result<bool, Error> {
+        let kinds = (self.kind(from)?, self.kind(to)?);
+        Ok(match self {
+            Self::Postgres => postgres_casts(kinds, from, to),
+            Self::Snowflake => snowflake_casts(kinds, from, to),
+        })
+    }
+
+    fn postgres_name(self, data_type: &DataType, exact: bool) -> Result<String, Error> {
+        Ok(match self.kind(data_type)? {
+            Kind::Null | Kind::Text => "text".to_owned(),
+            Kind::Bool => "boolean".to_owned(),
+            Kind::Whole => match data_type {
+                DataType::Int16 => "smallint",
+                DataType::Int32 => "integer",
+                // Ranks and counts of the engine, which PostgreSQL has as bigint.
+                _ => "bigint",
+            }
+            .to_owned(),
+            Kind::Float => {
+                let single = *data_type == DataType::Float32;
+                if single { "real" } else { "double precision" }.to_owned()
+            }
+            Kind::Decimal => match data_type {
+                DataType::Decimal128(precision, scale) if exact => {
+                    format!("numeric({precision},{scale})")
+                }
+                _ => "numeric".to_owned(),
+            },
+            Kind::Bytes => "bytea".to_owned(),
+            Kind::Date => "date".to_owned(),
+            Kind::Time => "time".to_owned(),
+            Kind::Timestamp => "timestamp".to_owned(),
+            Kind::Zoned => "timestamp with time zone".to_owned(),
+            Kind::Interval => "interval".to_owned(),
+            Kind::List => match data_type {
+                DataType::List(item) if self.kind(item.data_type())? != Kind::List => {
+                    format!("{}[]", self.postgres_name(item.data_type(), exact)?)
+                }
+                _ => return Err(self.unsupported("an array of arrays")),
+            },
+        })
+    }
+
+    fn snowflake_name(self, data_type: &DataType) -> Result<String, Error> {
+        Ok(match self.kind(data_type)? {
+            Kind::Null | Kind::Text => "VARCHAR".to_owned(),
+            Kind::Bool => "BOOLEAN".to_owned(),
+            // As many digits as the type's largest value has.
+            Kind::Whole => match data_type {
+                DataType::Int16 => "NUMBER(5,0)",
+                DataType::Int32 => "NUMBER(10,0)",
+                _ => "NUMBER(19,0)",
+            }
+            .to_owned(),
+            Kind::Float => "FLOAT".to_owned(),
+            // Without digits it would be a whole number there.
+            Kind::Decimal => match data_type {
+                DataType::Decimal128(precision, scale) if (0..=37).contains(scale) => {
+                    format!("NUMBER({precision},{scale})")
+                }
+                _ => return Err(self.unsupported("a numeric with this scale")),
+            },
+            Kind::Bytes => "BINARY".to_owned(),
+            Kind::Date => "DATE".to_owned(),
+            Kind::Time => "TIME(6)".to_owned(),
+            Kind::Timestamp => "TIMESTAMP_NTZ(6)".to_owned(),
+            // The session's zone is UTC.
+            Kind::Zoned => "TIMESTAMP_LTZ(6)".to_owned(),
+            Kind::Interval | Kind::List => return Err(Error::internal("a type that was refused")),
+        })
+    }
+}
+
+fn kind(data_type: &DataType) -> Option<Kind> {
+    Some(match data_type {
         DataType::Null => Kind::Null,
         DataType::Boolean => Kind::Bool,
         DataType::Int16
@@ -64,53 +176,13 @@ pub(super) fn kind(data_type: &DataType) -> Result<Kind, Error> {
         | DataType::Decimal64(..)
         | DataType::Decimal256(..)
         | DataType::Map(..)
-        | DataType::RunEndEncoded(..) => {
-            return Err(unsupported(&format!("a value of the engine's type {data_type}")));
-        }
+        | DataType::RunEndEncoded(..) => return None,
     })
 }
 
-/// The name of a type; a numeric has its digits only if they are `exact`.
-pub(super) fn name(data_type: &DataType, exact: bool) -> Result<String, Error> {
-    Ok(match kind(data_type)? {
-        Kind::Null | Kind::Text => "text".to_owned(),
-        Kind::Bool => "boolean".to_owned(),
-        Kind::Whole => match data_type {
-            DataType::Int16 => "smallint",
-            DataType::Int32 => "integer",
-            // Ranks and counts of the engine, which PostgreSQL has as bigint.
-            _ => "bigint",
-        }
-        .to_owned(),
-        Kind::Float => {
-            let single = *data_type == DataType::Float32;
-            if single { "real" } else { "double precision" }.to_owned()
-        }
-        Kind::Decimal => match data_type {
-            DataType::Decimal128(precision, scale) if exact => {
-                format!("numeric({precision},{scale})")
-            }
-            _ => "numeric".to_owned(),
-        },
-        Kind::Bytes => "bytea".to_owned(),
-        Kind::Date => "date".to_owned(),
-        Kind::Time => "time".to_owned(),
-        Kind::Timestamp => "timestamp".to_owned(),
-        Kind::Zoned => "timestamp with time zone".to_owned(),
-        Kind::Interval => "interval".to_owned(),
-        Kind::List => match data_type {
-            DataType::List(item) if kind(item.data_type())? != Kind::List => {
-                format!("{}[]", name(item.data_type(), exact)?)
-            }
-            _ => return Err(unsupported("an array of arrays")),
-        },
-    })
-}
-
-/// Whether a cast means the same in PostgreSQL as in the plan.
-pub(super) fn casts(from: &DataType, to: &DataType) -> Result<bool, Error> {
-    let (from_kind, to_kind) = (kind(from)?, kind(to)?);
-    Ok(match from_kind {
+fn postgres_casts(kinds: (Kind, Kind), from: &DataType, to: &DataType) -> bool {
+    let (from_kind, to_kind) = kinds;
+    match from_kind {
         Kind::Null => true,
         Kind::Bool => match to_kind {
             Kind::Bool | Kind::Text => true,
@@ -136,7 +208,39 @@ pub(super) fn casts(from: &DataType, to: &DataType) -> Result<bool, Error> {
         }
         Kind::Interval => matches!(to_kind, Kind::Interval | Kind::Time | Kind::Text),
         Kind::List => to_kind == Kind::List,
-    })
+    }
+}
+
+/// Texts of what isn't a text, and numbers of floats, are spelled and rounded in other ways there.
+fn snowflake_casts(kinds: (Kind, Kind), from: &DataType, to: &DataType) -> bool {
+    let (from_kind, to_kind) = kinds;
+    match from_kind {
+        Kind::Null => true,
+        Kind::Bool => match to_kind {
+            Kind::Bool | Kind::Text => true,
+            Kind::Whole => *to == DataType::Int32,
+            _ => false,
+        },
+        Kind::Whole => match to_kind {
+            Kind::Whole | Kind::Float | Kind::Decimal | Kind::Text => true,
+            Kind::Bool => *from == DataType::Int32,
+            _ => false,
+        },
+        Kind::Float => to_kind == Kind::Float,
+        Kind::Decimal => {
+            matches!(to_kind, Kind::Whole | Kind::Float | Kind::Decimal | Kind::Text)
+        }
+        Kind::Text => to_kind == Kind::Text,
+        Kind::Bytes => to_kind == Kind::Bytes,
+        Kind::Date => {
+            matches!(to_kind, Kind::Date | Kind::Timestamp | Kind::Zoned | Kind::Text)
+        }
+        Kind::Time => to_kind == Kind::Time,
+        Kind::Timestamp | Kind::Zoned => {
+            matches!(to_kind, Kind::Timestamp | Kind::Zoned | Kind::Date | Kind::Time)
+        }
+        Kind::Interval | Kind::List => false,
+    }
 }
 
 /// Whether a cast changes the type of a value and nothing else: a comparison, a sum and an average

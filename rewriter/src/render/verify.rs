@@ -11,19 +11,25 @@ use datafusion_sql::sqlparser::ast::{
     Expr, Function, ObjectName, ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor,
     Value, Visit, Visitor,
 };
-use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion_sql::sqlparser::dialect::{self, PostgreSqlDialect, SnowflakeDialect};
 use datafusion_sql::sqlparser::parser::Parser;
-use tollgate_catalog::{Error, TableName};
+use tollgate_catalog::Error;
 
-use super::Printed;
+use super::{Dialect, Printed};
 
 /// How deep the parser may go: the printer bounds the text, and the gate the statement.
 const DEPTH: usize = 4_096;
 
 /// Proves that a text is what was printed.
-pub(super) fn verify(text: &str, printed: &Printed, parameters: usize) -> Result<(), Error> {
-    let query = parse(text)?;
+pub(super) fn verify(
+    dialect: Dialect,
+    text: &str,
+    printed: &Printed,
+    parameters: usize,
+) -> Result<(), Error> {
+    let query = parse(dialect, text)?;
     let mut walk = Walk {
+        dialect,
         printed,
         parameters,
         derived: Vec::new(),
@@ -46,9 +52,12 @@ pub(super) fn verify(text: &str, printed: &Printed, parameters: usize) -> Result
     if walk.seen.is_empty() { Ok(()) } else { Err(denied("a table in a strange place")) }
 }
 
-fn parse(text: &str) -> Result<Box<Query>, Error> {
-    let dialect = PostgreSqlDialect {};
-    let statements = Parser::new(&dialect)
+fn parse(dialect: Dialect, text: &str) -> Result<Box<Query>, Error> {
+    let dialect: &dyn dialect::Dialect = match dialect {
+        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::Snowflake => &SnowflakeDialect {},
+    };
+    let statements = Parser::new(dialect)
         .with_recursion_limit(DEPTH)
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_statements())
@@ -64,12 +73,13 @@ fn denied(what: &str) -> Error {
 }
 
 struct Walk<'a> {
+    dialect: Dialect,
     printed: &'a Printed,
     parameters: usize,
     /// The aliases of the derived tables around, innermost last.
     derived: Vec<String>,
     /// The base tables seen in each generated relation.
-    seen: BTreeMap<String, Vec<TableName>>,
+    seen: BTreeMap<String, Vec<Vec<String>>>,
     aliases: BTreeSet<String>,
 }
 
@@ -119,14 +129,14 @@ impl Walk<'_> {
             Some([work]) if !is_function && self.printed.recursive.contains(*work) => {
                 ControlFlow::Continue(())
             }
-            Some([schema, table]) if !is_function => {
+            Some(parts) if !is_function && parts.len() == self.depth() => {
                 let around = self.derived.last();
                 let Some(alias) =
                     around.filter(|alias| self.printed.secured.contains_key(alias.as_str()))
                 else {
                     return stop("a table outside of a secured relation");
                 };
-                let name = TableName::new(*schema, *table);
+                let name = parts.iter().map(|part| (*part).to_owned()).collect();
                 self.seen.entry(alias.clone()).or_default().push(name);
                 ControlFlow::Continue(())
             }
@@ -134,7 +144,35 @@ impl Walk<'_> {
         }
     }
 
+    /// The parts of a base table's name.
+    fn depth(&self) -> usize {
+        match self.dialect {
+            Dialect::Postgres => 2,
+            Dialect::Snowflake => 3,
+        }
+    }
+
+    /// A function that the parser has a node of its own for.
+    fn syntax(&self, name: &str) -> Flow {
+        if self.dialect == Dialect::Snowflake && self.printed.functions.contains(name) {
+            ControlFlow::Continue(())
+        } else {
+            stop("a function that wasn't printed")
+        }
+    }
+
     fn function(&self, function: &Function) -> Flow {
+        if self.dialect == Dialect::Snowflake {
+            return match function.name.0.as_slice() {
+                [ObjectNamePart::Identifier(name)]
+                    if name.quote_style.is_none()
+                        && self.printed.functions.contains(&name.value) =>
+                {
+                    ControlFlow::Continue(())
+                }
+                _ => stop("a function that wasn't printed"),
+            };
+        }
         let known = match parts(&function.name).as_deref() {
             Some(["pg_catalog", name]) => self.printed.functions.contains(*name),
             Some(_) => false,
@@ -213,7 +251,7 @@ impl Visitor for Walk<'_> {
                     Err(what) => return stop(what),
                 };
                 if let Some(secured) = self.printed.secured.get(&name) {
-                    match parse(&secured.text) {
+                    match parse(self.dialect, &secured.text) {
                         Ok(alone) if alone == *subquery => {}
                         Ok(_) | Err(_) => return stop("a secured relation is another one here"),
                     }
@@ -238,7 +276,7 @@ impl Visitor for Walk<'_> {
             Expr::Function(function) => self.function(function),
             Expr::Identifier(ident) => {
                 let word = matches!(ident.value.as_str(), "CURRENT_DATE" | "LOCALTIME");
-                if word && ident.quote_style.is_none() {
+                if self.dialect == Dialect::Postgres && word && ident.quote_style.is_none() {
                     ControlFlow::Continue(())
                 } else {
                     stop("a bare name")
@@ -251,6 +289,9 @@ impl Visitor for Walk<'_> {
                     stop("a name without quotes")
                 }
             }
+            Expr::Ceil { .. } => self.syntax("CEIL"),
+            Expr::Floor { .. } => self.syntax("FLOOR"),
+            Expr::Substring { .. } => self.syntax("SUBSTR"),
             Expr::BinaryOp { .. }
             | Expr::UnaryOp { .. }
             | Expr::Nested(_)
@@ -296,12 +337,21 @@ impl Visitor for Walk<'_> {
                 ControlFlow::Continue(())
             }
             Value::Placeholder(name) => {
-                let number = name.strip_prefix('$').and_then(|name| name.parse::<usize>().ok());
+                let sign = match self.dialect {
+                    Dialect::Postgres => '$',
+                    Dialect::Snowflake => ':',
+                };
+                let number = name.strip_prefix(sign).and_then(|name| name.parse::<usize>().ok());
                 if number.is_some_and(|number| (1..=self.parameters).contains(&number)) {
                     ControlFlow::Continue(())
                 } else {
                     stop("a parameter without a value")
                 }
+            }
+            Value::Number(number, false)
+                if self.dialect == Dialect::Snowflake && self.printed.numbers.contains(number) =>
+            {
+                ControlFlow::Continue(())
             }
             _ => stop("a literal that wasn't printed"),
         }

@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod python;
 pub mod raw;
 pub mod served;
+pub mod snowflake;
 pub mod value;
 
 use std::future::Future;

@@ -112,7 +112,9 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
             Arc::new(ParquetFormat::new().with_options(options))
         }
         Storage::Csv(_) => Arc::new(CsvFormat::default().with_has_header(true)),
-        Storage::Postgres => return Err(internal_datafusion_err!("a table of another warehouse")),
+        Storage::Postgres | Storage::Snowflake(_) => {
+            return Err(internal_datafusion_err!("a table of another warehouse"));
+        }
         Storage::View(_) => return Err(internal_datafusion_err!("a view has no raw rows")),
     };
     let options = ListingOptions::new(format).with_file_extension("");
@@ -126,7 +128,7 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
 fn present(table: &Table) -> Result<()> {
     let files = match &table.storage {
         Storage::Parquet(files) | Storage::Csv(files) => files.as_slice(),
-        Storage::Postgres | Storage::View(_) => &[],
+        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) => &[],
     };
     let damaged = files.iter().find_map(|file| match std::fs::metadata(file) {
         Ok(found) if found.len() > 0 => None,
@@ -142,7 +144,7 @@ fn present(table: &Table) -> Result<()> {
 fn urls(table: &Table) -> Result<Vec<ListingTableUrl>> {
     let files: &[PathBuf] = match &table.storage {
         Storage::Parquet(files) | Storage::Csv(files) => files,
-        Storage::Postgres | Storage::View(_) => &[],
+        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) => &[],
     };
     files.iter().map(|file| url(file)).collect()
 }

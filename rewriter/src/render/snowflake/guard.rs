@@ -1,0 +1,508 @@
+//! What a guarded column keeps from failing.
+//!
+//! Snowflake may compute an expression before it filters, so on rows that a policy hides. There every
+//! column of a restricted relation is NULL, by its guard. An operation that is NULL when an argument is,
+//! doesn't fail then; so an operation that can fail at all must have nothing but such arguments: none may
+//! turn a NULL into a value, as `coalesce`, `CASE` or a subquery can. The one exception is zero, in which
+//! sums and products don't fail either. Whatever else could fail there is refused, wherever in the
+//! statement it stands.
+
+use datafusion_common::{Column, DFSchema, ScalarValue};
+use datafusion_expr::expr::GroupingSet;
+use datafusion_expr::logical_plan::Distinct;
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
+use tollgate_catalog::Error;
+
+use super::constant;
+use crate::plan::subquery;
+use crate::relation::SecuredSource;
+use crate::render::Dialect;
+use crate::render::barrier::is_total_cast;
+
+/// What an expression may be on a hidden row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// The same as on any other: it depends on no row that could be hidden.
+    Free,
+    /// NULL.
+    Null,
+    /// NULL or zero.
+    Zero,
+    /// Anything.
+    Any,
+}
+
+/// Functions that are NULL when an argument is, and never fail.
+const SAFE: &[&str] = &[
+    "array_has",
+    "ascii",
+    "atan",
+    "atan2",
+    "bit_length",
+    "btrim",
+    "character_length",
+    "cos",
+    "date_part",
+    "date_trunc",
+    "degrees",
+    "left",
+    "lower",
+    "lpad",
+    "ltrim",
+    "md5",
+    "octet_length",
+    "radians",
+    "replace",
+    "reverse",
+    "right",
+    "rpad",
+    "rtrim",
+    "sin",
+    "split_part",
+    "starts_with",
+    "strpos",
+    "substr",
+    "tg_join",
+    "tg_like",
+    "tg_text",
+    "translate",
+    "upper",
+];
+
+/// Functions that are NULL when an argument is, and can't fail where all are NULL or zero.
+const NEAR_ZERO: &[&str] =
+    &["ceil", "floor", "round", "tg_int2", "tg_int4", "tg_int8", "tg_times", "trunc"];
+
+/// Functions that turn NULL into something else, and never fail.
+const TURNING: &[&str] = &["coalesce", "concat", "current_date", "greatest", "least", "now", "pi"];
+
+/// Refuses a statement in which something could fail on a hidden row.
+pub(in crate::render) fn guard(plan: &LogicalPlan) -> Result<(), Error> {
+    walk(plan).map(drop)
+}
+
+fn refused() -> Error {
+    Dialect::Snowflake
+        .unsupported("an expression that could fail where its columns are hidden")
+        .with_hint(
+            "compute with columns themselves, without turning NULL into a value first, or \
+             aggregate first",
+        )
+}
+
+fn walk(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
+    stacker::maybe_grow(256 << 10, 2 << 20, || walk_here(plan))
+}
+
+fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
+    match plan {
+        LogicalPlan::Projection(node) => {
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
+            node.expr.iter().map(|expr| row.class(expr)).collect()
+        }
+        LogicalPlan::Filter(node) => {
+            let input = walk(&node.input)?;
+            Row { schema: node.input.schema(), classes: &input }.class(&node.predicate)?;
+            Ok(input)
+        }
+        LogicalPlan::Window(node) => {
+            let mut input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
+            for expr in &node.window_expr {
+                row.parts(expr)?;
+            }
+            // They are computed over rows that passed.
+            input.resize(node.schema.fields().len(), Class::Free);
+            Ok(input)
+        }
+        LogicalPlan::Aggregate(node) => {
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
+            let keys: Vec<&Expr> = match node.group_expr.as_slice() {
+                [Expr::GroupingSet(set)] => match set {
+                    GroupingSet::Rollup(keys) | GroupingSet::Cube(keys) => keys.iter().collect(),
+                    GroupingSet::GroupingSets(_) => set.distinct_expr(),
+                },
+                keys => keys.iter().collect(),
+            };
+            let keys = keys.into_iter().map(|key| row.class(key));
+            let mut output = keys.collect::<Result<Vec<_>, _>>()?;
+            for expr in &node.aggr_expr {
+                row.parts(expr)?;
+            }
+            output.resize(node.schema.fields().len(), Class::Free);
+            Ok(output)
+        }
+        LogicalPlan::Sort(node) => {
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
+            for key in &node.expr {
+                row.class(&key.expr)?;
+            }
+            Ok(input)
+        }
+        LogicalPlan::Join(node) => {
+            let mut both = walk(&node.left)?;
+            both.extend(walk(&node.right)?);
+            let schema = node.left.schema().join(node.right.schema()).map_err(Error::internal)?;
+            let row = Row { schema: &schema, classes: &both };
+            let sides = node.on.iter().flat_map(|(left, right)| [left, right]);
+            for expr in sides.chain(&node.filter) {
+                row.class(expr)?;
+            }
+            both.truncate(node.schema.fields().len());
+            Ok(both)
+        }
+        LogicalPlan::Union(node) => {
+            let mut output = vec![Class::Free; node.schema.fields().len()];
+            for input in &node.inputs {
+                for (class, of) in output.iter_mut().zip(walk(input)?) {
+                    *class = (*class).max(of);
+                }
+            }
+            Ok(output)
+        }
+        LogicalPlan::EmptyRelation(node) => Ok(vec![Class::Free; node.schema.fields().len()]),
+        LogicalPlan::Subquery(node) => walk(&node.subquery),
+        LogicalPlan::SubqueryAlias(node) => walk(&node.input),
+        LogicalPlan::Limit(node) => walk(&node.input),
+        LogicalPlan::Values(node) => {
+            let nothing = DFSchema::empty();
+            let row = Row { schema: &nothing, classes: &[] };
+            for value in node.values.iter().flatten() {
+                row.class(value)?;
+            }
+            Ok(vec![Class::Free; node.schema.fields().len()])
+        }
+        LogicalPlan::Distinct(Distinct::All(input)) => walk(input),
+        LogicalPlan::Distinct(Distinct::On(node)) => {
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
+            let keys = node.sort_expr.iter().flatten().map(|key| &key.expr);
+            for expr in node.on_expr.iter().chain(keys) {
+                row.class(expr)?;
+            }
+            node.select_expr.iter().map(|expr| row.class(expr)).collect()
+        }
+        LogicalPlan::Unnest(node) => {
+            walk(&node.input)?;
+            Ok(vec![Class::Any; node.schema.fields().len()])
+        }
+        LogicalPlan::RecursiveQuery(node) => {
+            walk(&node.static_term)?;
+            walk(&node.recursive_term)?;
+            Ok(vec![Class::Any; node.schema.fields().len()])
+        }
+        LogicalPlan::TableScan(scan) => {
+            // A view's is refused where it is printed.
+            let class = match scan.source.downcast_ref::<SecuredSource>() {
+                Some(source) if source.secured().table().view().is_some() => Class::Any,
+                Some(source) if source.secured().is_unrestricted() => Class::Free,
+                Some(_) => Class::Null,
+                None => Class::Any,
+            };
+            Ok(vec![class; plan.schema().fields().len()])
+        }
+        LogicalPlan::Repartition(_)
+        | LogicalPlan::Statement(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_)
+        | LogicalPlan::Extension(_)
+        | LogicalPlan::Dml(_)
+        | LogicalPlan::Ddl(_)
+        | LogicalPlan::Copy(_)
+        | LogicalPlan::DescribeTable(_) => {
+            Err(Error::internal("a node that isn't part of a query"))
+        }
+    }
+}
+
+struct Row<'a> {
+    schema: &'a DFSchema,
+    classes: &'a [Class],
+}
+
+impl Row<'_> {
+    fn class(&self, expr: &Expr) -> Result<Class, Error> {
+        stacker::maybe_grow(256 << 10, 2 << 20, || self.class_here(expr))
+    }
+
+    fn class_here(&self, expr: &Expr) -> Result<Class, Error> {
+        match expr {
+            Expr::Alias(alias) => self.class(&alias.expr),
+            Expr::Column(column) => Ok(self.of_column(column)),
+            Expr::Literal(..) => Ok(Class::Free),
+            Expr::BinaryExpr(binary) => self.binary(binary),
+            Expr::Not(inner) => self.class(inner),
+            Expr::Like(like) => Ok(self.class(&like.expr)?.max(self.class(&like.pattern)?)),
+            Expr::Negative(inner) => self.near_zero(self.class(inner)?),
+            Expr::Cast(cast) => {
+                let class = self.class(&cast.expr)?;
+                let from = cast.expr.get_type(self.schema).map_err(Error::internal)?;
+                let to = cast.field.data_type();
+                // A text is cast as a constant only, and a date that is in a column is one.
+                let safe = is_total_cast(&from, to)
+                    || constant(&cast.expr).is_some()
+                    || (from.is_temporal() && to.is_temporal());
+                let class = if safe { class } else { self.near_zero(class)? };
+                // As a text it is none.
+                Ok(if to.is_numeric() { class } else { no_zero(class) })
+            }
+            Expr::ScalarFunction(call) => {
+                let name = call.func.name();
+                let mut all = Class::Free;
+                let mut classes = Vec::with_capacity(call.args.len());
+                for arg in &call.args {
+                    classes.push(self.class(arg)?);
+                }
+                classes.iter().for_each(|class| all = all.max(*class));
+                match name {
+                    "nullif" => Ok(match classes.as_slice() {
+                        [value, Class::Free] => *value,
+                        _ => turned(all),
+                    }),
+                    "coalesce" => self.first(&call.args),
+                    "tg_plus" | "tg_minus" => match classes.as_slice() {
+                        [left, right] => self.sum(*left, *right),
+                        _ => Err(refused()),
+                    },
+                    "tg_divide" => match (classes.as_slice(), call.args.as_slice()) {
+                        ([left, right], [_, divisor]) => quotient(*left, *right, divisor),
+                        _ => Err(refused()),
+                    },
+                    "abs" | "signum" => Ok(all),
+                    name if SAFE.contains(&name) => Ok(no_zero(all)),
+                    name if NEAR_ZERO.contains(&name) => self.near_zero(all),
+                    name if TURNING.contains(&name) => Ok(turned(all)),
+                    _ if tollgate_policy::Masking::of(&call.func).is_some() => Ok(all),
+                    _ => fails(all),
+                }
+            }
+            Expr::Case(case) => {
+                let tested = case.expr.iter().chain(case.when_then_expr.iter().map(|pair| &pair.0));
+                let mut free = true;
+                for expr in tested {
+                    free &= self.class(expr)? == Class::Free;
+                }
+                let values = case.when_then_expr.iter().map(|pair| &pair.1);
+                let mut worst = Class::Free;
+                for value in values.chain(&case.else_expr) {
+                    let class = if free { self.class(value)? } else { self.chosen(value)? };
+                    worst = worst.max(class);
+                }
+                Ok(worst)
+            }
+            Expr::IsNotNull(_)
+            | Expr::IsNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsNotUnknown(_)
+            | Expr::Between(_)
+            | Expr::InList(_) => self.parts(expr).map(turned),
+            Expr::ScalarSubquery(inner) => {
+                let output = walk(&inner.subquery)?;
+                // One value of all rows that passed. Of several rows it fails: if a row around has a
+                // say in that, that one may be hidden.
+                let one = one_row(&inner.subquery) && inner.outer_ref_columns.is_empty();
+                match output.as_slice() {
+                    [Class::Free] if one => Ok(Class::Free),
+                    _ if inner.outer_ref_columns.is_empty() => Ok(Class::Any),
+                    _ if one_row(&inner.subquery) => Ok(Class::Any),
+                    _ => Err(refused()),
+                }
+            }
+            Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) => {
+                if let Some(plan) = subquery(expr) {
+                    walk(plan)?;
+                }
+                self.parts(expr)?;
+                Ok(Class::Any)
+            }
+            Expr::OuterReferenceColumn(..) => Ok(Class::Any),
+            Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::GroupingSet(_) => {
+                self.parts(expr)?;
+                Ok(Class::Free)
+            }
+            #[expect(deprecated, reason = "the variant exists until upstream removes it")]
+            Expr::Wildcard { .. } => Ok(Class::Free),
+            // None of them is printed.
+            Expr::SimilarTo(_)
+            | Expr::TryCast(_)
+            | Expr::Placeholder(_)
+            | Expr::Unnest(_)
+            | Expr::ScalarVariable(..)
+            | Expr::HigherOrderFunction(_)
+            | Expr::Lambda(_)
+            | Expr::LambdaVariable(_) => Err(refused()),
+        }
+    }
+
+    fn binary(&self, binary: &BinaryExpr) -> Result<Class, Error> {
+        let BinaryExpr { left, op, right } = binary;
+        let (left_class, right_class) = (self.class(left)?, self.class(right)?);
+        let all = left_class.max(right_class);
+        match op {
+            Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::LikeMatch
+            | Operator::ILikeMatch
+            | Operator::NotLikeMatch
+            | Operator::NotILikeMatch
+            | Operator::BitwiseAnd
+            | Operator::BitwiseOr
+            | Operator::StringConcat => Ok(no_zero(all)),
+            Operator::And
+            | Operator::Or
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom => Ok(turned(all)),
+            // Nothing times zero is too large.
+            Operator::Multiply => self.near_zero(all),
+            Operator::Plus | Operator::Minus => self.sum(left_class, right_class),
+            Operator::Divide | Operator::Modulo => quotient(left_class, right_class, right),
+            _ => fails(all),
+        }
+    }
+
+    /// A sum or a difference. Zero plus a constant is the constant.
+    fn sum(&self, left: Class, right: Class) -> Result<Class, Error> {
+        match (left, right) {
+            (Class::Zero, Class::Free) | (Class::Free, Class::Zero) => Ok(Class::Any),
+            _ => self.near_zero(left.max(right)),
+        }
+    }
+
+    /// What doesn't fail in NULL or zero, and then is NULL or zero.
+    fn near_zero(&self, class: Class) -> Result<Class, Error> {
+        match class {
+            Class::Free | Class::Null | Class::Zero => Ok(class),
+            Class::Any => Err(refused()),
+        }
+    }
+
+    /// The class of `coalesce`.
+    fn first(&self, args: &[Expr]) -> Result<Class, Error> {
+        let mut worst = Class::Free;
+        let mut free = true;
+        for arg in args {
+            free &= self.class(arg)? == Class::Free;
+        }
+        for arg in args {
+            worst = worst.max(if free { self.class(arg)? } else { self.chosen(arg)? });
+        }
+        Ok(worst)
+    }
+
+    /// What a value is that is chosen by something that depends on a row.
+    fn chosen(&self, value: &Expr) -> Result<Class, Error> {
+        let class = self.class(value)?;
+        Ok(match (class, constant(value)) {
+            (Class::Free, Some(value)) if value.is_null() => Class::Null,
+            (Class::Free, Some(value)) if is_zero(&value) => Class::Zero,
+            (Class::Free, Some(_) | None) => Class::Any,
+            (Class::Null | Class::Zero | Class::Any, _) => class,
+        })
+    }
+
+    /// The worst class of an expression's direct parts.
+    fn parts(&self, expr: &Expr) -> Result<Class, Error> {
+        use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+        let mut worst = Ok(Class::Free);
+        expr.apply_children(|child| {
+            worst = match (&worst, self.class(child)) {
+                (Ok(worst), Ok(class)) => Ok((*worst).max(class)),
+                (_, Err(error)) => Err(error),
+                (Err(_), Ok(_)) => return Ok(TreeNodeRecursion::Stop),
+            };
+            let go_on = worst.is_ok();
+            Ok(if go_on { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        })
+        .map_err(Error::internal)?;
+        worst
+    }
+
+    fn of_column(&self, column: &Column) -> Class {
+        let index = self.schema.maybe_index_of_column(column);
+        index.and_then(|index| self.classes.get(index)).copied().unwrap_or(Class::Any)
+    }
+}
+
+/// What a quotient or a remainder is by what its operands are.
+fn quotient(left: Class, right: Class, divisor: &Expr) -> Result<Class, Error> {
+    match (left, right) {
+        (Class::Zero, Class::Free) if is_nonzero(divisor) => Ok(Class::Zero),
+        (Class::Free | Class::Null, Class::Null) => Ok(Class::Null),
+        (Class::Zero, Class::Null) if is_never_zero(divisor) => Ok(Class::Zero),
+        _ => fails(left.max(right)),
+    }
+}
+
+/// What an operation is that fails in some values: of NULL it is NULL.
+fn fails(class: Class) -> Result<Class, Error> {
+    match class {
+        Class::Free | Class::Null => Ok(class),
+        Class::Zero | Class::Any => Err(refused()),
+    }
+}
+
+/// What is made of zero may be anything.
+fn no_zero(class: Class) -> Class {
+    match class {
+        Class::Free | Class::Null => class,
+        Class::Zero | Class::Any => Class::Any,
+    }
+}
+
+/// What may be made of NULL.
+fn turned(class: Class) -> Class {
+    match class {
+        Class::Free => Class::Free,
+        Class::Null | Class::Zero | Class::Any => Class::Any,
+    }
+}
+
+fn is_zero(value: &ScalarValue) -> bool {
+    match value {
+        ScalarValue::Int16(Some(value)) => *value == 0,
+        ScalarValue::Int32(Some(value)) => *value == 0,
+        ScalarValue::Int64(Some(value)) => *value == 0,
+        ScalarValue::Decimal128(Some(value), ..) => *value == 0,
+        ScalarValue::Float64(Some(value)) => *value == 0.0,
+        _ => false,
+    }
+}
+
+fn is_nonzero(expr: &Expr) -> bool {
+    constant(expr).is_some_and(|value| !value.is_null() && !is_zero(&value))
+}
+
+/// Whether an expression is NULL where it would be zero.
+fn is_never_zero(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_never_zero(&alias.expr),
+        Expr::Cast(cast) => is_never_zero(&cast.expr),
+        Expr::ScalarFunction(call) if call.func.name() == "nullif" => {
+            call.args.get(1).and_then(constant).is_some_and(|value| is_zero(&value))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a query has one row at most, whatever its rows.
+fn one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(node) => node.group_expr.is_empty(),
+        LogicalPlan::Projection(node) => one_row(&node.input),
+        LogicalPlan::SubqueryAlias(node) => one_row(&node.input),
+        LogicalPlan::Subquery(node) => one_row(&node.subquery),
+        LogicalPlan::Sort(node) => one_row(&node.input),
+        _ => false,
+    }
+}

@@ -1,0 +1,493 @@
+//! The same governed statements over a Snowflake as the warehouse. It is an emulator, held to what the
+//! official connector reads: what Snowflake itself does, is only tested by `snowflake_live`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tokio::sync::OnceCell;
+use tollgate_catalog::{Snapshot, TableName};
+use tollgate_proxy::load;
+use tollgate_warehouse::snowflake::{CredentialKind, Snowflake, discover};
+
+use crate::attacks::{Attack, Findings, rust_roads};
+use crate::differential::{agree_but, probes};
+use crate::harness::data::export;
+use crate::harness::gateway::{Caches, Running, policies, start_over, start_with};
+use crate::harness::postgres::Postgres;
+use crate::harness::served::Site;
+use crate::harness::snowflake::{DATABASE, Emulator, PASSWORD, TOKEN, USER};
+use crate::harness::value::{Value, compare};
+use crate::harness::{self, World, case};
+use crate::postgres_warehouse::secured;
+
+const POLICIES: [&str; 2] = ["policy/corpus/roles.sql", "policy/corpus/crm.sql"];
+
+fn schemas() -> [String; 3] {
+    ["crm", "health", "hr"].map(str::to_owned)
+}
+
+/// The emulator that most tests share, with the whole corpus.
+async fn emulator() -> (&'static World, &'static Emulator) {
+    static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
+    let world = harness::world().await;
+    let start = || async {
+        let emulator = Emulator::start(&world.postgres.scratch("snowflake"));
+        emulator.import(&world.postgres.connect("full").await).await;
+        emulator
+    };
+    (world, EMULATOR.get_or_init(start).await)
+}
+
+/// A gateway over what an emulator has.
+async fn over(warehouse: Snowflake, scratch: &str, policies: &[&str]) -> Running {
+    let world = harness::world().await;
+    let found = discover(&warehouse, &schemas()).await.unwrap();
+    assert!(found.left_out.is_empty(), "{:?}", found.left_out);
+    let audit = world.postgres.scratch(scratch).join("audit.jsonl");
+    let caches = Caches { plans: 0, results: 0, ..Caches::default() };
+    start_over(found.tables, Arc::new(warehouse), &audit, policies, caches).await
+}
+
+/// A gateway that forwards to the emulator.
+async fn forwarding() -> (&'static World, &'static Running) {
+    static GATEWAY: OnceCell<Running> = OnceCell::const_new();
+    let (world, emulator) = emulator().await;
+    let start = || async { over(emulator.warehouse(), "to snowflake", &POLICIES).await };
+    (world, GATEWAY.get_or_init(start).await)
+}
+
+#[test]
+fn the_official_connector_agrees_with_the_emulator() {
+    harness::run(async {
+        let emulator = Emulator::start(&Postgres::shared().await.scratch("checked"));
+        let output = emulator.check();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+}
+
+#[test]
+fn no_attack_gets_past_the_text_for_snowflake() {
+    harness::run(async {
+        let (world, gateway) = forwarding().await;
+        let attacks = Attack::read();
+        let got = rust_roads(&gateway.dsn("ana"), &attacks, "ana", false).await;
+        let want = rust_roads(&world.postgres.dsn("projected"), &attacks, "postgres", true).await;
+        let mut findings = Findings::lenient();
+        for attack in &attacks {
+            for road in ["simple", "extended", "portal"] {
+                let key = (attack.id.clone(), road);
+                findings.judge(attack, road, &got[&key], want.get(&key));
+            }
+        }
+        let wrong = &findings.wrong;
+        assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
+        println!("{} right answers", findings.answered);
+        harness::golden("attacks/refused_snowflake.txt", &findings.refused());
+    });
+}
+
+#[test]
+fn random_statements_over_snowflake_give_what_the_projected_database_gives() {
+    harness::run(async {
+        let (world, gateway) = forwarding().await;
+        let ana = gateway.connect("ana").await;
+        let projected = world.postgres.connect("projected").await;
+        // Arrays, regular expressions and much of what turns NULL into a value are refused.
+        agree_but(&ana, &projected, true, 2).await;
+    });
+}
+
+/// What fails on hidden rows only doesn't fail: it is refused whoever asks, or answered.
+#[test]
+fn hidden_rows_raise_no_errors_over_snowflake() {
+    harness::run(async {
+        let (world, gateway) = forwarding().await;
+        let ana = gateway.connect("ana").await;
+        let projected = world.postgres.connect("projected").await;
+        let guarded = [
+            "SELECT id FROM crm.orders WHERE 1 / (amount - 31337.31) > -9",
+            "SELECT id, 100 / (id - 150) FROM crm.orders ORDER BY id",
+            "SELECT count(*) FROM crm.orders o JOIN crm.customers c ON 7 / (o.id - 150) = c.id",
+            "SELECT sum(10 / nullif(id - 150, 0)) FROM crm.orders",
+            "SELECT id, coalesce(amount, 0) * 2 FROM crm.orders ORDER BY id",
+            "SELECT id, CASE WHEN id <> 150 THEN 10 / (id - 150) ELSE 0 END FROM crm.orders",
+            "SELECT id, amount / (SELECT sum(amount) FROM crm.orders) FROM crm.orders",
+        ];
+        for sql in guarded {
+            let (got, want) = (ana.simple(sql).await, projected.simple(sql).await);
+            assert_eq!((got.error(), want.error()), (None, None), "{sql}");
+            compare(got.rows(), want.rows(), false).unwrap_or_else(|what| panic!("{sql}: {what}"));
+        }
+        let mut refused = 0;
+        for sql in probes() {
+            let (got, want) = (ana.simple(&sql).await, projected.simple(&sql).await);
+            match (got.error(), want.error()) {
+                (Some(("0A000", _)), _) => refused += 1,
+                (None, None) => compare(got.rows(), want.rows(), false)
+                    .unwrap_or_else(|what| panic!("{sql}: {what}")),
+                (Some(_), Some(_)) => {}
+                (got, want) => panic!("{sql}: {got:?}, but {want:?}"),
+            }
+        }
+        println!("{refused} probes are refused");
+    });
+}
+
+/// Snowflake masks as the gateway does, byte for byte.
+#[test]
+fn masks_give_the_same_values_in_snowflake() {
+    harness::run(async {
+        let world = harness::world().await;
+        let data = world.postgres.create("snowmasks", &[&case("attacks/masks.sql")]).await;
+        let folder = world.postgres.scratch("snowflake masks data");
+        export(&data, &folder).await;
+        let policies = ["policy/corpus/masks.sql"];
+        let audit = world.postgres.scratch("snowflake masks embedded").join("audit.jsonl");
+        let embedded = start_with(&folder, &audit, &policies).await;
+        let emulator = Emulator::start(&world.postgres.scratch("snowflake masks"));
+        emulator.import(&data).await;
+        let warehouse = emulator.warehouse();
+        let found = discover(&warehouse, &["masks".to_owned()]).await.unwrap();
+        let audit = world.postgres.scratch("snowflake masks forwarded").join("audit.jsonl");
+        let caches = Caches { plans: 0, results: 0, ..Caches::default() };
+        let warehouse = Arc::new(warehouse);
+        let forwarded = start_over(found.tables, warehouse, &audit, &policies, caches).await;
+        let (ana, other) = (embedded.connect("ana").await, forwarded.connect("ana").await);
+        for table in ["texts", "numbers", "dates"] {
+            let sql = format!("SELECT * FROM masks.{table} ORDER BY id");
+            let (want, got) = (ana.simple(&sql).await, other.simple(&sql).await);
+            assert_eq!((got.error(), want.error()), (None, None), "{table}");
+            assert!(want.rows().len() > 8);
+            compare(got.rows(), want.rows(), true).unwrap_or_else(|what| panic!("{table}: {what}"));
+        }
+    });
+}
+
+/// What is printed for a list of statements, and what is refused.
+#[test]
+fn texts_for_snowflake() {
+    harness::run(async {
+        let (_, emulator) = emulator().await;
+        let warehouse = emulator.warehouse();
+        let snapshot = Snapshot::new(1, discover(&warehouse, &schemas()).await.unwrap().tables);
+        let text = case("snowflake/statements.sql");
+        let statements: Vec<String> = text
+            .lines()
+            .filter(|line| !line.starts_with("--") && !line.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let mut texts = String::new();
+        for (sql, secured) in statements.iter().zip(secured(&snapshot, &policies(), &statements)) {
+            let printed = match secured.for_snowflake() {
+                Ok(rendering) => {
+                    // Each generated relation on a line of its own.
+                    format!(
+                        "{}\n  {} bound",
+                        rendering.text().replace(" FROM ", "\n    FROM "),
+                        rendering.parameters().len()
+                    )
+                }
+                Err(error) => format!("{} {}", error.kind().sqlstate(), error.message()),
+            };
+            texts.push_str(&format!("{sql}\n  {printed}\n\n"));
+        }
+        harness::golden("snowflake/texts.txt", &texts);
+        warehouse.close().await;
+    });
+}
+
+/// What the emulator was asked to run since it was last told to forget.
+fn statements(emulator: &Emulator) -> Vec<Json> {
+    let log = emulator.look()["log"].as_array().unwrap().clone();
+    log.into_iter().filter(|entry| entry["sql"].is_string()).collect()
+}
+
+/// How often something was asked.
+fn count(emulator: &Emulator, at: &str) -> usize {
+    let log = emulator.look()["log"].as_array().unwrap().clone();
+    log.iter().filter(|entry| entry["at"] == at).count()
+}
+
+const ALL: &str = "SELECT id, tenant_id, amount, status, ordered_at FROM crm.orders ORDER BY id";
+
+/// Waits until the emulator is as wanted; nobody is told when that is.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what}");
+}
+
+/// An emulator of one's own, whose faults hit nobody else, and a gateway over it.
+async fn faulty(name: &str) -> (&'static World, Emulator, Running) {
+    let world = harness::world().await;
+    let emulator = Emulator::start(&world.postgres.scratch(name));
+    emulator.import(&world.postgres.connect("full").await).await;
+    let gateway = over(emulator.warehouse(), &format!("{name} gateway"), &POLICIES).await;
+    emulator.control(json!({ "options": { "inline": 10, "chunk": 17 } }));
+    (world, emulator, gateway)
+}
+
+/// Busy services, broken connections, tokens that expire: the answer is the same.
+#[test]
+fn what_passes_is_overcome() {
+    harness::run(async {
+        let (world, emulator, gateway) = faulty("passing").await;
+        let ana = gateway.connect("ana").await;
+        let projected = world.postgres.connect("projected").await;
+        let want = projected.simple(ALL).await;
+        let faults = [
+            json!([]),
+            json!([{ "at": "query", "kind": "503", "times": 3 }]),
+            json!([{ "at": "query", "kind": "429", "times": 2 }]),
+            json!([{ "at": "query", "kind": "truncate", "times": 1 }]),
+            json!([{ "at": "query", "kind": "before", "times": 1 }]),
+            json!([{ "at": "query", "kind": "html", "times": 1 }]),
+            json!([{ "at": "chunk", "kind": "503", "times": 4 }]),
+            json!([{ "at": "chunk", "kind": "truncate", "times": 2, "after": 1 }]),
+            json!([{ "at": "chunk", "kind": "slow", "times": 3 }]),
+            json!([{ "at": "statement", "kind": "expire", "times": 1 }]),
+            json!([{ "at": "renew", "kind": "503", "times": 2 }]),
+        ];
+        for format in ["arrow", "json"] {
+            for scale in [9, 6] {
+                emulator.control(json!({ "options": { "format": format, "scale": scale } }));
+                for faults in &faults {
+                    emulator
+                        .control(json!({ "faults": faults, "expire": faults[0]["at"] == "renew" }));
+                    let got = ana.simple(ALL).await;
+                    assert_eq!(got.error(), None, "{faults} {format}");
+                    compare(got.rows(), want.rows(), true)
+                        .unwrap_or_else(|what| panic!("{faults} {format}: {what}"));
+                }
+            }
+        }
+        // A token that expired, a session that is gone, a statement that takes long.
+        emulator.control(json!({ "options": { "format": "arrow" }, "expire": true }));
+        assert_eq!(ana.simple(ALL).await.rows().len(), want.rows().len());
+        emulator.control(json!({ "forget": true }));
+        assert_eq!(ana.simple(ALL).await.rows().len(), want.rows().len());
+        let expire = json!([{ "at": "statement", "kind": "expire", "times": 1 }]);
+        emulator.control(json!({ "options": { "async_after": 0.0 }, "faults": expire }));
+        assert_eq!(ana.simple(ALL).await.rows().len(), want.rows().len());
+        assert!(count(&emulator, "result") > 0 && count(&emulator, "renew") > 1);
+        // Each statement ran once, however often it was sent.
+        let mut requests: Vec<String> = Vec::new();
+        for entry in statements(&emulator) {
+            requests.push(entry["query"]["requestId"].to_string());
+            let tag: Json =
+                serde_json::from_str(entry["parameters"]["QUERY_TAG"].as_str().unwrap()).unwrap();
+            assert_eq!(tag["request"], entry["query"]["requestId"]);
+        }
+        let sent = requests.len();
+        requests.sort();
+        requests.dedup();
+        assert_eq!(requests.len(), sent);
+        let last = statements(&emulator).pop().unwrap();
+        let tag = last["parameters"]["QUERY_TAG"].as_str().unwrap();
+        let tag: Json = serde_json::from_str(tag).unwrap();
+        assert_eq!(tag["by"], json!({ "user": "ana", "tenant": "acme" }));
+    });
+}
+
+/// What doesn't pass is told without values, and the next statement runs.
+#[test]
+fn what_stays_is_told() {
+    harness::run(async {
+        let (_, emulator, gateway) = faulty("staying").await;
+        let ana = gateway.connect("ana").await;
+        for (at, kind, told) in [
+            ("query", "503", "the warehouse can't be reached"),
+            ("query", "403", "the warehouse can't be reached"),
+            ("query", "html", "the warehouse sent an answer that can't be read"),
+            ("chunk", "503", "the connection to the warehouse was lost"),
+            ("chunk", "403", "the connection to the warehouse was lost"),
+            ("chunk", "truncate", "the connection to the warehouse was lost"),
+            ("chunk", "html", "the warehouse sent an answer that can't be read"),
+        ] {
+            emulator.control(json!({ "faults": [{ "at": at, "kind": kind, "times": 99 }] }));
+            let answer = ana.simple(ALL).await;
+            assert_eq!(answer.error(), Some(("58000", told)), "{at} {kind}");
+            emulator.control(json!({ "faults": [], "clear": true }));
+            let answer = ana.simple("SELECT count(*) FROM crm.tenants").await;
+            assert_eq!(answer.rows(), [[Value::Number(1.0)]], "{at} {kind}");
+        }
+        until("sessions leak", || emulator.look()["sessions"].as_u64().unwrap() <= 1).await;
+
+        // Who isn't let in.
+        for (kind, secret) in [
+            (CredentialKind::Password, "wrong"),
+            (CredentialKind::ProgrammaticAccessToken, "wrong"),
+            (CredentialKind::KeyPair, "no key"),
+        ] {
+            let wrong = Snowflake::new(emulator.options(kind, secret)).unwrap();
+            let error = discover(&wrong, &schemas()).await.unwrap_err();
+            assert_eq!(error.message(), "the warehouse can't be reached");
+            let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+            assert!(!cause.contains(secret) || secret == "no key", "{cause}");
+        }
+        let key = std::fs::read_to_string(&emulator.key).unwrap();
+        for (kind, secret) in [
+            (CredentialKind::KeyPair, key.as_str()),
+            (CredentialKind::OAuth, TOKEN),
+            (CredentialKind::ProgrammaticAccessToken, TOKEN),
+            (CredentialKind::Password, PASSWORD),
+        ] {
+            let right = Snowflake::new(emulator.options(kind, secret)).unwrap();
+            assert_eq!(discover(&right, &schemas()).await.unwrap().tables.len(), 5, "{kind:?}");
+            right.close().await;
+        }
+        let none = discover(&emulator.warehouse(), &["no".to_owned()]).await.unwrap_err();
+        assert_eq!(none.message(), "the database has no schema \"NO\"");
+
+        // A service that isn't there.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut gone = emulator.options(CredentialKind::Password, PASSWORD);
+        gone.address = format!("http://127.0.0.1:{port}");
+        let error = discover(&Snowflake::new(gone).unwrap(), &schemas()).await.unwrap_err();
+        assert_eq!(error.message(), "the warehouse can't be reached");
+        let mut plain = emulator.options(CredentialKind::Password, PASSWORD);
+        plain.address = "http://example.com".to_owned();
+        assert!(Snowflake::new(plain).is_err());
+    });
+}
+
+/// Takes longer than anyone waits.
+const LONG: &str = "SELECT count(*) FROM crm.orders a, crm.orders b, crm.orders c, crm.orders d, \
+                    crm.orders e WHERE a.amount + b.amount + c.amount + d.amount + e.amount < 0";
+
+/// Timeouts end a statement at the service, and so do clients who cancel or go away, at every stage.
+#[test]
+fn nothing_runs_on_when_nobody_waits() {
+    harness::run(async {
+        let (_, emulator, gateway) = faulty("canceled").await;
+        let mut options = emulator.options(CredentialKind::Password, PASSWORD);
+        options.statement_timeout = Some(Duration::from_secs(1));
+        let slow = over(Snowflake::new(options).unwrap(), "slow snowflake", &POLICIES).await;
+        let answer = slow.connect("ana").await.simple(LONG).await;
+        assert_eq!(answer.error(), Some(("57014", "canceling statement due to statement timeout")));
+        let running = || emulator.look()["running"].as_u64().unwrap();
+        for patience in [45.0, 0.1] {
+            emulator.control(json!({ "options": { "async_after": patience } }));
+            let ana = gateway.connect("ana").await;
+            let token = ana.inner.cancel_token();
+            let (answer, ()) = futures::join!(ana.simple(LONG), async {
+                until("the statement doesn't begin", || running() > 0).await;
+                token.cancel_query(tokio_postgres::NoTls).await.unwrap();
+            });
+            assert_eq!(answer.error().map(|(code, _)| code), Some("57014"));
+            until("the statement runs on", || running() == 0).await;
+            // Who goes away takes it along.
+            let other = gateway.connect("ana").await;
+            let left = tokio::time::timeout(Duration::from_millis(700), other.simple(LONG)).await;
+            assert!(left.is_err());
+            drop(other);
+            until("the statement runs on", || running() == 0).await;
+            let answer = ana.simple("SELECT count(*) FROM crm.tenants").await;
+            assert_eq!(answer.rows(), [[Value::Number(1.0)]]);
+        }
+        // While pieces are on their way.
+        emulator.control(json!({ "faults": [{ "at": "chunk", "kind": "hang", "times": 9 }] }));
+        let ana = gateway.connect("ana").await;
+        let token = ana.inner.cancel_token();
+        let (answer, ()) = futures::join!(ana.simple(ALL), async {
+            until("no piece is fetched", || count(&emulator, "chunk") > 0).await;
+            token.cancel_query(tokio_postgres::NoTls).await.unwrap();
+        });
+        assert_eq!(answer.error().map(|(code, _)| code), Some("57014"));
+        emulator.control(json!({ "clear": true }));
+        until("sessions leak", || emulator.look()["sessions"].as_u64().unwrap() <= 4).await;
+    });
+}
+
+const SHOP: &[&str] = &[
+    "CREATE SCHEMA SHOP",
+    "CREATE TABLE SHOP.\"Odd names\" (ID NUMBER(18,0), TENANT_ID VARCHAR, \"Mixed \"\"case\"\"\" VARCHAR(20), \
+     SMALL NUMBER(4,0), WHOLE NUMBER(38,0), EXACT NUMBER(12,3), WIDE FLOAT, YES BOOLEAN, MOMENT TIMESTAMP_NTZ, \
+     ZONED TIMESTAMP_TZ, DAY DATE, CLOCK TIME, DATA BINARY, DOC VARIANT)",
+    "INSERT INTO SHOP.\"Odd names\" SELECT 1, 'acme', 'it''s \\\\ \"here\"', -7, 1234567890123456789::NUMBER(38,0), \
+     -123456789.123, 1e300, true, '2024-02-29 12:34:56.789'::TIMESTAMP_NTZ, \
+     '2024-02-29 10:34:56.789+00:00'::TIMESTAMP_TZ, '0001-01-01'::DATE, '23:59:59.999999'::TIME, \
+     TO_BINARY('00FF', 'HEX'), NULL",
+    "INSERT INTO SHOP.\"Odd names\" SELECT 2, 'acme', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+    "INSERT INTO SHOP.\"Odd names\" SELECT 3, 'globex', 'CANARY', 1, 1, 1, 1, false, NULL, NULL, NULL, NULL, NULL, NULL",
+];
+
+/// From a configuration to rows: `check` and `serve` with an account of every type.
+#[test]
+fn a_configuration_names_an_account() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        let site = Site::new(postgres.scratch("served over snowflake"), &[]);
+        let emulator = Emulator::start(&site.folder);
+        emulator.sql(&SHOP.iter().map(|sql| (*sql).to_owned()).collect::<Vec<_>>());
+        let config = std::fs::read_to_string(site.config()).unwrap();
+        let embedded = "warehouse.kind = \"embedded\"\nwarehouse.data = \"data\"\n";
+        assert!(config.contains(embedded));
+        let account = format!(
+            "warehouse.kind = \"snowflake\"\nwarehouse.account = \"acct\"\n\
+             warehouse.address = \"http://127.0.0.1:{}\"\nwarehouse.database = \"{}\"\n\
+             warehouse.user = \"{USER}\"\nwarehouse.authenticator = \"key_pair\"\n\
+             warehouse.secret_file = \"key.pem\"\nwarehouse.schemas = [\"shop\"]\n",
+            emulator.port,
+            DATABASE.to_uppercase(),
+        );
+        std::fs::write(site.config(), config.replace(embedded, &account)).unwrap();
+
+        let loaded = load::load(&site.config()).unwrap_or_else(|errors| panic!("{errors}"));
+        let odd = loaded.snapshot.table(&TableName::new("shop", "Odd names")).unwrap();
+        assert_eq!(odd.columns.len(), 13, "a variant can't be read");
+        let _server = site.serve().await;
+        let ana = site.connect("ana").await;
+        let sql = "SELECT id, \"Mixed \"\"case\"\"\", small, whole, exact, wide, yes, moment, zoned, day, \
+                   clock, data FROM shop.\"Odd names\" ORDER BY id";
+        let full = postgres.create("oddnames", &[
+            "CREATE TABLE o (id bigint, mixed text, small smallint, whole numeric, exact numeric(12,3), \
+             wide float8, yes boolean, moment timestamp, zoned timestamptz, day date, clock time, data bytea)",
+            "INSERT INTO o VALUES (1, 'it''s \\ \"here\"', -7, 1234567890123456789, -123456789.123, 1e300, true, \
+             '2024-02-29 12:34:56.789', '2024-02-29 12:34:56.789+02', '0001-01-01', '23:59:59.999999', '\\x00ff'), \
+             (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+        ])
+        .await;
+        let measure = "SELECT * FROM o ORDER BY id";
+        for format in ["arrow", "json"] {
+            emulator.control(json!({ "options": { "format": format } }));
+            for (got, want) in [
+                (ana.simple(sql).await, full.simple(measure).await),
+                (ana.extended(sql, &[]).await, full.extended(measure, &[]).await),
+            ] {
+                assert_eq!((got.error(), want.error()), (None, None));
+                compare(got.rows(), want.rows(), true).unwrap_or_else(|what| panic!("{what}"));
+            }
+        }
+        let hidden = ana.simple("SELECT doc FROM shop.\"Odd names\"").await;
+        assert_eq!(hidden.error(), Some(("42703", "column \"doc\" does not exist")));
+
+        // What is in the literals and parameters stays a value.
+        for text in [
+            "it's \\ \"here\"",
+            "\\' OR true --",
+            "'; DROP TABLE x; --",
+            ":1",
+            "?",
+            "",
+            "é\u{1F600}",
+        ] {
+            let sql =
+                "SELECT $1::text, count(*) FROM shop.\"Odd names\" WHERE tenant_id <> $1::text";
+            let want = [[Value::Text(text.to_owned()), Value::Number(2.0)]];
+            let quoted = sql.replace("$1", &format!("'{}'", text.replace('\'', "''")));
+            assert_eq!(ana.simple(&quoted).await.rows(), want, "{text}");
+            let bound = ana.extended(sql, &[crate::harness::client::Parameter(Some(text))]).await;
+            assert_eq!(bound.rows(), want, "{text}");
+        }
+        for entry in statements(&emulator) {
+            let text = entry["sql"].as_str().unwrap();
+            assert!(!text.contains("here") && !text.contains("acme"), "{text}");
+        }
+    });
+}

@@ -1,0 +1,153 @@
+//! The warehouse of a Snowflake account: it runs the text that a secured query prints.
+//!
+//! The client is our own: it speaks the protocol of the official drivers, of which none streams results
+//! in Arrow, cancels and renews its session from Rust. Each statement has a session of its own while it
+//! runs. Its result comes in pieces that are stored elsewhere; they are fetched in order, a few at a
+//! time and as the client asks for rows. Whoever stops waiting ends the statement at the service.
+//!
+//! | module | |
+//! |---|---|
+//! | `http` | connections, bounds, TLS |
+//! | `service` | the form of calls, and which are tried again |
+//! | `login` | passwords, keys and tokens |
+//! | `session` | sessions, renewal, running and canceling |
+//! | `result` | pieces of a result as a stream |
+//! | `decode` | their values into Arrow |
+//! | `discover` | which tables there are |
+//! | `error` | the service's errors as public ones |
+
+mod decode;
+mod discover;
+mod error;
+mod http;
+mod login;
+mod result;
+mod service;
+mod session;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use serde_json::{Map, Value, json};
+use tokio_rustls::rustls::ClientConfig;
+use tollgate_catalog::{Error, ErrorKind};
+use tollgate_rewriter::{Parameter, Secured};
+
+use crate::admission::Admitted;
+use crate::embedded::{output_schema, shape};
+use crate::{BatchStream, Warehouse};
+
+pub use discover::{Discovery, discover};
+pub use login::{Credential, CredentialKind};
+
+use decode::Columns;
+use service::Service;
+use session::{Pool, Statement};
+
+/// The attribute of a principal that the account's history of queries shows.
+const TENANT: &str = "tenant_id";
+
+/// How to reach an account.
+#[derive(Clone)]
+pub struct Options {
+    /// The address of the service, as `https://xy12345.snowflakecomputing.com`.
+    pub address: String,
+    /// The account's name, as `xy12345`.
+    pub account: String,
+    /// Whom to log in as.
+    pub user: String,
+    /// What proves it.
+    pub credential: Credential,
+    /// The database, by its real name.
+    pub database: String,
+    /// The virtual warehouse that runs statements; the user's own if there is none.
+    pub warehouse: Option<String>,
+    /// The role to take on; the user's own if there is none.
+    pub role: Option<String>,
+    /// TLS; without, only addresses of this machine are connected to.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// How long one statement may run at the service.
+    pub statement_timeout: Option<Duration>,
+    /// The pause before a call is tried again; it doubles with each try.
+    pub pause: Duration,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("address", &self.address)
+            .field("account", &self.account)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The warehouse.
+#[derive(Clone)]
+pub struct Snowflake {
+    pool: Arc<Pool>,
+    /// In seconds.
+    timeout: Option<u64>,
+}
+
+impl Snowflake {
+    /// A warehouse that logs in when it is asked to.
+    ///
+    /// # Errors
+    /// The address isn't one, or is another machine's without TLS.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let timeout = options.statement_timeout.map(|timeout| timeout.as_secs().max(1));
+        let service = Service::new(options)?;
+        if service.options.address.starts_with("https:") && !service.encrypts() {
+            return Err(Error::new(ErrorKind::InvalidParameterValue, "TLS trusts no authority")
+                .with_hint(
+                    "set warehouse.tls_ca to the certificates of the authorities to trust",
+                ));
+        }
+        Ok(Self { pool: Arc::new(Pool::new(service)), timeout })
+    }
+
+    /// Ends the sessions that wait for statements.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
+        let rendering = secured.for_snowflake()?;
+        let principal = secured.principal();
+        let tenant = principal.attributes().get(TENANT).map(|values| values.join(","));
+        let statement = Statement {
+            text: rendering.text().to_owned(),
+            bindings: bindings(rendering.parameters())?,
+            tag: json!({ "user": principal.name(), "tenant": tenant }),
+            timeout: self.timeout,
+        };
+        let data = session::run(&self.pool, statement).await?;
+        let described = data.rowtype.clone().unwrap_or_default();
+        let columns = Columns::new(secured.output(), &described)?;
+        let schema = output_schema(secured);
+        let rows = result::rows(Arc::clone(&self.pool.service), columns, data)?;
+        Ok(rows.map(move |batch| shape(batch?, &schema)).boxed())
+    }
+}
+
+/// The values of `:1`, `:2`, … as the protocol has them.
+fn bindings(parameters: &[Parameter]) -> Result<Map<String, Value>, Error> {
+    let bound = parameters.iter().enumerate().map(|(index, parameter)| match parameter {
+        Parameter::Text(text) => {
+            Ok(((index + 1).to_string(), json!({ "type": "TEXT", "value": text })))
+        }
+        // They are printed as texts of digits.
+        Parameter::Bytes(_) => Err(Error::internal("bytes among the parameters")),
+    });
+    bound.collect()
+}
+
+impl Warehouse for Snowflake {
+    fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
+        self.stream(query.secured()).boxed()
+    }
+}

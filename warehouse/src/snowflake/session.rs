@@ -1,0 +1,434 @@
+//! Sessions: logged in, kept alive, renewed, and one for each statement that runs.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tollgate_catalog::Error;
+use zeroize::Zeroizing;
+
+use super::error::{Said, malformed, public, unreachable};
+use super::service::{Call, Data, Reply, Service, identifier};
+
+/// Sessions that wait for a statement. How many there are in all, admission bounds.
+const IDLE: usize = 16;
+/// How often those are told to stay: the service forgets them after four hours.
+const HEARTBEAT: Duration = Duration::from_secs(900);
+/// How often a token is renewed for one call.
+const RENEWALS: usize = 3;
+/// How long is waited between two questions whether a statement is done.
+const LEAST_WAIT: Duration = Duration::from_millis(500);
+const MOST_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest tag, in characters.
+const MAX_TAG: usize = 2_000;
+
+/// The token of a session is old: another is to be had for the master token.
+const EXPIRED: &str = "390112";
+/// It is gone, or never was.
+const GONE: [&str; 3] = ["390104", "390111", "390114"];
+/// The statement runs on.
+const RUNNING: [&str; 2] = ["333333", "333334"];
+
+/// What a session is known by.
+struct Tokens {
+    session: Zeroizing<String>,
+    master: Zeroizing<String>,
+}
+
+/// A session.
+pub(super) struct Session {
+    service: Arc<Service>,
+    tokens: Mutex<Arc<Tokens>>,
+    /// Held by whoever renews, so that others wait for that instead of renewing too.
+    renewing: Semaphore,
+}
+
+/// A statement of ours with what belongs to it.
+pub(super) struct Statement {
+    pub(super) text: String,
+    pub(super) bindings: Map<String, Value>,
+    /// What the account's history of queries shows, besides the request.
+    pub(super) tag: Value,
+    /// How long it may run at the service, in seconds.
+    pub(super) timeout: Option<u64>,
+}
+
+impl Session {
+    async fn open(service: Arc<Service>) -> Result<Self, Error> {
+        let tokens = Mutex::new(Arc::new(login(&service).await?));
+        Ok(Self { service, tokens, renewing: Semaphore::new(1) })
+    }
+
+    /// Makes a call as this session; with a new token if the old one is.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        request: &str,
+        body: &Bytes,
+    ) -> Result<Reply, Error> {
+        for _ in 0..RENEWALS {
+            let tokens = Arc::clone(&self.tokens.lock());
+            let call = Call {
+                method: method.clone(),
+                path,
+                parameters: Vec::new(),
+                request,
+                token: Some(&tokens.session),
+                body: body.clone(),
+            };
+            let reply = self.service.call(call).await?;
+            match reply.code.as_deref() {
+                Some(EXPIRED) => self.renew(&tokens, false).await?,
+                Some(code) if GONE.contains(&code) => self.renew(&tokens, true).await?,
+                Some(_) | None => return Ok(reply),
+            }
+        }
+        Err(unreachable("the session's token is refused again and again"))
+    }
+
+    /// Gets new tokens, unless somebody else just did.
+    async fn renew(&self, old: &Arc<Tokens>, gone: bool) -> Result<(), Error> {
+        let _alone = self.renewing.acquire().await.map_err(Error::internal)?;
+        if !Arc::ptr_eq(old, &self.tokens.lock()) {
+            return Ok(());
+        }
+        let renewed = if gone { None } else { self.renewed(old).await? };
+        let tokens = match renewed {
+            Some(tokens) => tokens,
+            None => login(&self.service).await?,
+        };
+        *self.tokens.lock() = Arc::new(tokens);
+        Ok(())
+    }
+
+    /// New tokens for the master token, or nothing if that is too old as well.
+    async fn renewed(&self, old: &Tokens) -> Result<Option<Tokens>, Error> {
+        let body = json!({ "oldSessionToken": old.session.as_str(), "requestType": "RENEW" });
+        let call = Call {
+            method: Method::POST,
+            path: "/session/token-request",
+            parameters: Vec::new(),
+            request: &identifier()?,
+            token: Some(&old.master),
+            body: body.to_string().into(),
+        };
+        let reply = self.service.call(call).await?;
+        let data = reply.data.unwrap_or_default();
+        match (reply.success, data.session_token, data.master_token) {
+            (true, Some(session), Some(master)) => {
+                Ok(Some(Tokens { session: session.into(), master: master.into() }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Runs a statement to its end and gives the answer about its result.
+    async fn run(&self, request: &str, statement: &Statement) -> Result<Data, Failure> {
+        let mut parameters = Map::new();
+        let tag = json!({ "gateway": "tollgate", "request": request, "by": statement.tag });
+        // Longer ones are refused.
+        let tag: String = tag.to_string().chars().take(MAX_TAG).collect();
+        parameters.insert("QUERY_TAG".to_owned(), json!(tag));
+        if let Some(seconds) = statement.timeout {
+            parameters.insert("STATEMENT_TIMEOUT_IN_SECONDS".to_owned(), json!(seconds));
+        }
+        let body = json!({
+            "sqlText": statement.text,
+            "asyncExec": false,
+            "sequenceId": 1,
+            "isInternal": false,
+            "describeOnly": false,
+            "parameters": parameters,
+            "bindings": statement.bindings,
+            "queryContextDTO": { "entries": [] },
+        });
+        let body = Bytes::from(body.to_string());
+        let mut reply =
+            self.call(Method::POST, "/queries/v1/query-request", request, &body).await?;
+        let mut wait = LEAST_WAIT;
+        let mut path = None;
+        while reply.code.as_deref().is_some_and(|code| RUNNING.contains(&code)) {
+            path = reply.data.take().and_then(|data| data.get_result_url).or(path);
+            let Some(path) = &path else {
+                return Err(malformed("a statement runs on, and nobody knows where").into());
+            };
+            reply = self.call(Method::GET, path, request, &Bytes::new()).await?;
+            if reply.code.as_deref().is_some_and(|code| RUNNING.contains(&code)) {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(MOST_WAIT);
+            }
+        }
+        if !reply.success {
+            return Err(Failure::Said(said(reply)));
+        }
+        reply.data.ok_or_else(|| malformed("an answer without data").into())
+    }
+
+    /// Asks to end a statement, whether or not it runs.
+    async fn abort(&self, request: &str) {
+        let body = Bytes::from(json!({ "requestId": request }).to_string());
+        if let Ok(own) = identifier() {
+            let path = "/queries/v1/abort-request";
+            let _ = self.call(Method::POST, path, &own, &body).await;
+        }
+    }
+
+    async fn close(&self) {
+        let tokens = Arc::clone(&self.tokens.lock());
+        let Ok(request) = identifier() else { return };
+        let call = Call {
+            method: Method::POST,
+            path: "/session",
+            parameters: vec![("delete", "true".to_owned())],
+            request: &request,
+            token: Some(&tokens.session),
+            body: Bytes::new(),
+        };
+        let _ = self.service.call(call).await;
+    }
+
+    async fn heartbeat(&self) -> bool {
+        let Ok(request) = identifier() else { return false };
+        let path = "/session/heartbeat";
+        self.call(Method::POST, path, &request, &Bytes::new()).await.is_ok_and(|said| said.success)
+    }
+}
+
+/// Why a statement failed: whether the session is as good as before.
+enum Failure {
+    Said(Said),
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+fn said(reply: Reply) -> Said {
+    Said {
+        code: reply.code.unwrap_or_default(),
+        state: reply.data.and_then(|data| data.sql_state).unwrap_or_default(),
+        message: reply.message.unwrap_or_default(),
+    }
+}
+
+/// Logs in. The session's settings are all that a text's meaning depends on.
+async fn login(service: &Service) -> Result<Tokens, Error> {
+    let options = &service.options;
+    let mut data = Map::new();
+    for (name, value) in [
+        // Of the clients that the service knows, the one that it sends Arrow to and that this one is
+        // most like.
+        ("CLIENT_APP_ID", "Go"),
+        ("CLIENT_APP_VERSION", "1.15.0"),
+        ("ACCOUNT_NAME", options.account.as_str()),
+        ("LOGIN_NAME", options.user.as_str()),
+    ] {
+        data.insert(name.to_owned(), json!(value));
+    }
+    data.insert("CLIENT_ENVIRONMENT".to_owned(), json!({ "APPLICATION": "tollgate" }));
+    data.insert(
+        "SESSION_PARAMETERS".to_owned(),
+        json!({
+            "GO_QUERY_RESULT_FORMAT": "ARROW",
+            "CLIENT_SESSION_KEEP_ALIVE": true,
+            "TIMEZONE": "UTC",
+            "WEEK_START": 1,
+            "WEEK_OF_YEAR_POLICY": 0,
+            "DATE_INPUT_FORMAT": "AUTO",
+            "TIME_INPUT_FORMAT": "AUTO",
+            "TIMESTAMP_INPUT_FORMAT": "AUTO",
+            "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
+            "BINARY_INPUT_FORMAT": "HEX",
+            "BINARY_OUTPUT_FORMAT": "HEX",
+            "TWO_DIGIT_CENTURY_START": 1970,
+            "MULTI_STATEMENT_COUNT": 1,
+            "ROWS_PER_RESULTSET": 0,
+            "QUOTED_IDENTIFIERS_IGNORE_CASE": false,
+            "DEFAULT_NULL_ORDERING": "LAST",
+            "ABORT_DETACHED_QUERY": true,
+        }),
+    );
+    options.credential.prove(&mut data, &options.account, &options.user).await?;
+    let mut parameters = vec![("databaseName", options.database.clone())];
+    parameters.extend(options.warehouse.clone().map(|name| ("warehouse", name)));
+    parameters.extend(options.role.clone().map(|name| ("roleName", name)));
+    let call = Call {
+        method: Method::POST,
+        path: "/session/v1/login-request",
+        parameters,
+        request: &identifier()?,
+        token: None,
+        body: json!({ "data": data }).to_string().into(),
+    };
+    let mut reply = service.call(call).await?;
+    let data = reply.data.take().unwrap_or_default();
+    match (reply.success, data.token, data.master_token) {
+        (true, Some(session), Some(master)) => {
+            Ok(Tokens { session: session.into(), master: master.into() })
+        }
+        (true, _, _) => Err(malformed("a login without a token")),
+        (false, _, _) => Err(unreachable(said(reply))),
+    }
+}
+
+/// The sessions of one account.
+pub(super) struct Pool {
+    pub(super) service: Arc<Service>,
+    idle: Mutex<Vec<Arc<Session>>>,
+    keeper: Mutex<Option<AbortHandle>>,
+}
+
+impl Pool {
+    pub(super) fn new(service: Service) -> Self {
+        Self { service: Arc::new(service), idle: Mutex::default(), keeper: Mutex::default() }
+    }
+
+    /// A session of one's own.
+    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
+        self.keep();
+        let known = self.idle.lock().pop();
+        let session = match known {
+            Some(session) => session,
+            None => Arc::new(Session::open(Arc::clone(&self.service)).await?),
+        };
+        Ok(Lease { pool: Arc::clone(self), session: Some(session), runtime: Handle::current() })
+    }
+
+    /// Ends the sessions that wait.
+    pub(super) async fn close(&self) {
+        let waiting = std::mem::take(&mut *self.idle.lock());
+        for session in waiting {
+            session.close().await;
+        }
+    }
+
+    /// Sees to it that sessions that wait are kept alive, as long as there is this pool.
+    fn keep(self: &Arc<Self>) {
+        let mut keeper = self.keeper.lock();
+        if keeper.as_ref().is_none_or(AbortHandle::is_finished) {
+            let pool = Arc::downgrade(self);
+            *keeper = Some(tokio::spawn(heartbeats(pool)).abort_handle());
+        }
+    }
+}
+
+async fn heartbeats(pool: Weak<Pool>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let Some(waiting) = pool.upgrade().map(|pool| std::mem::take(&mut *pool.idle.lock()))
+        else {
+            return;
+        };
+        for session in waiting {
+            if session.heartbeat().await
+                && let Some(pool) = pool.upgrade()
+            {
+                pool.idle.lock().push(session);
+            }
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.get_mut().take() {
+            keeper.abort();
+        }
+        let waiting = std::mem::take(self.idle.get_mut());
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                for session in waiting {
+                    session.close().await;
+                }
+            });
+        }
+    }
+}
+
+/// A session in use; dropped instead of given back, it is closed.
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    session: Option<Arc<Session>>,
+    runtime: Handle,
+}
+
+impl Lease {
+    /// Gives the session back.
+    fn finish(mut self) {
+        if let Some(session) = self.session.take() {
+            let mut idle = self.pool.idle.lock();
+            if idle.len() < IDLE {
+                idle.push(session);
+                return;
+            }
+            drop(idle);
+            self.session = Some(session);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.runtime.spawn(async move { session.close().await });
+        }
+    }
+}
+
+/// How often a statement that nobody waits for is asked to end, and how long is waited in between.
+const CANCELS: usize = 600;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Runs a statement on a session of its own. Whoever stops waiting ends it at the service.
+pub(super) async fn run(pool: &Arc<Pool>, statement: Statement) -> Result<Data, Error> {
+    let lease = pool.lease().await?;
+    let request = identifier()?;
+    let (mut answer, wanted) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let Some(session) = lease.session.clone() else { return };
+        let mut work = std::pin::pin!(session.run(&request, &statement));
+        let done = tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = answer.closed() => {
+                // A request that comes before the statement has begun is lost, so it is made until
+                // the statement ends. The session may be in any state then: it is closed.
+                for _ in 0..CANCELS {
+                    session.abort(&request).await;
+                    if tokio::time::timeout(PAUSE, &mut work).await.is_ok() {
+                        break;
+                    }
+                }
+                return;
+            }
+        };
+        let done = match done {
+            Ok(data) => {
+                lease.finish();
+                Ok(data)
+            }
+            Err(Failure::Said(said)) => {
+                lease.finish();
+                Err(public(said))
+            }
+            Err(Failure::Other(error)) => {
+                // Whether it runs on, nobody knows.
+                session.abort(&request).await;
+                Err(error)
+            }
+        };
+        let _ = answer.send(done);
+    });
+    wanted.await.map_err(Error::internal)?
+}
