@@ -44,10 +44,10 @@ pub(crate) enum Tag {
 ///     RowStream::new(recorded, (batches, admitted), meter, CancelToken::new(), None)
 /// }
 /// ```
-/// ```compile_fail,E0451
+/// ```compile_fail,E0616
 /// # use tollgate_gateway::RowStream;
-/// fn other_rows(batches: tollgate_warehouse::BatchStream, stream: RowStream) -> RowStream {
-///     RowStream { batches, ..stream }
+/// fn other_rows(batches: tollgate_warehouse::BatchStream, stream: &mut RowStream) {
+///     stream.batches = batches;
 /// }
 /// ```
 /// ```
