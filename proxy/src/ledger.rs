@@ -63,6 +63,7 @@ pub(crate) fn place(config: &Config) -> Result<Option<Place>, String> {
         Secret::Environment(variable) => {
             ("ledger.url_env", std::env::var(variable).map_err(|error| error.to_string()))
         }
+        Secret::Command(_) => return Err("error: a secret of a warehouse".to_owned()),
     };
     let url = url.map_err(|error| {
         let message = format!("could not read the URL of the ledger: {error}");

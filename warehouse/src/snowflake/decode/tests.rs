@@ -135,7 +135,7 @@ fn columns_of_another_type_are_refused() {
     ] {
         assert!(Columns::of(&[wanted], &described(kind, scale)).is_err(), "{kind} {scale}");
     }
-    assert!(Columns::of(&[DataType::Int64; 2], &described("fixed", 0)).is_err());
+    assert!(Columns::of(&[DataType::Int64, DataType::Int64], &described("fixed", 0)).is_err());
     let text: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["5"]));
     assert!(read(DataType::Int64, "fixed", 0, text).is_err());
 }
