@@ -59,6 +59,43 @@ fn a_warehouse_has_the_keys_of_its_kind() {
 }
 
 #[test]
+fn an_account_has_one_secret() {
+    let account = |keys: &str| {
+        let keys = format!(
+            "kind = \"snowflake\"\naccount = \"xy\"\ndatabase = \"D\"\nuser = \"U\"\n\
+             schemas = [\"s\"]\n{keys}\n"
+        );
+        parse(&SMALL.replace("data = \"/srv/data\"\n", &keys))
+    };
+    let config = account("authenticator = \"key_pair\"\nsecret_file = \"key.pem\"").unwrap();
+    let super::Place::Snowflake(found) = &config.warehouse.place else { panic!("an account") };
+    assert_eq!(found.address, "https://xy.snowflakecomputing.com");
+    assert_eq!(found.authenticator, super::Authenticator::KeyPair);
+    assert!(matches!(&found.secret,
+        super::Secret::File(file) if *file == Path::new("/etc/tollgate/key.pem")));
+    let example = parse(include_str!("../../../examples/snowflake.toml")).unwrap();
+    assert!(matches!(example.warehouse.place, super::Place::Snowflake(_)));
+    let config = account("secret_command = [\"show\", \"it\"]").unwrap();
+    let super::Place::Snowflake(found) = &config.warehouse.place else { panic!("an account") };
+    assert_eq!(found.authenticator, super::Authenticator::Password);
+    assert!(matches!(&found.secret, super::Secret::Command(words) if words.len() == 2));
+    for keys in ["", "secret_env = \"X\"\nsecret_file = \"y\"", "secret_command = []"] {
+        let errors = account(keys).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].ends_with("the secret has to be in one place"), "{errors:?}");
+    }
+    let errors = account("secret_env = \"X\"\nhost = \"h\"\ndata = \"d\"").unwrap_err();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    let bare = parse(&SMALL.replace("data = \"/srv/data\"", "kind = \"snowflake\"")).unwrap_err();
+    assert_eq!(bare.len(), 5, "{bare:?}");
+    let foreign = parse(&SMALL.replace("data = ", "secret_env = \"X\"\ndata = ")).unwrap_err();
+    assert_eq!(
+        foreign,
+        ["9: \"warehouse.secret_env\" is nothing to a warehouse of kind \"embedded\""]
+    );
+}
+
+#[test]
 fn all_errors_come_at_once_with_their_lines() {
     let errors = parse(
         "drain = \"soon\"\n[pg]\nlisten = \"here\"\nlisen = 1\ntls = \"maybe\"\ncert = \"c.pem\"\n\

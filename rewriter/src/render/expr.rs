@@ -281,7 +281,7 @@ impl Printer {
             return Ok(text);
         }
         let name = self.dialect.name(to, true)?;
-        if !self.dialect.casts(&from, to)? {
+        if !self.dialect.casts(&from, to)? && !self.is_field(&cast.expr, to) {
             let from = self.dialect.name(&from, false)?;
             return Err(self.dialect.unsupported(&format!("a cast from {from} to {name}")));
         }

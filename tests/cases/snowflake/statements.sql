@@ -5,7 +5,8 @@ SELECT id / 7, id % 7, amount / 3, amount * 1.5, -id FROM crm.orders ORDER BY id
 SELECT o.id, c.full_name FROM crm.orders o LEFT JOIN crm.customers c ON c.id = o.customer_id AND c.country IS NOT DISTINCT FROM 'DE' ORDER BY o.id
 SELECT date_trunc('month', ordered_at) AS month, extract(dow FROM ordered_at), extract(epoch FROM ordered_at) FROM crm.orders ORDER BY 1
 SELECT id FROM crm.orders WHERE ordered_at >= timestamp '2025-01-01' + interval '1 month 2 days' AND ordered_at < now() - interval '90 minutes'
-SELECT birth_date + 7, birth_date - date '1960-01-01', created_at::date FROM crm.customers ORDER BY id
+SELECT birth_date + 7 FROM crm.customers ORDER BY id
+SELECT birth_date - date '1960-01-01', created_at::date FROM crm.customers ORDER BY id
 SELECT full_name || ' <' || email || '>', upper(country), substr(full_name, 1, 4), left(city, 2), strpos(full_name, 'P'), replace(city, 'o', '0') FROM crm.customers ORDER BY id
 SELECT id FROM crm.customers WHERE full_name LIKE 'Acme\_P%1+' OR full_name ILIKE '%PERSON 2_' OR city IN ('Paris', 'O''Hara \ ')
 SELECT id, rank() OVER (PARTITION BY status ORDER BY amount DESC), sum(amount) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), lag(amount, 1, 0.0) OVER (ORDER BY id) FROM crm.orders

@@ -162,7 +162,10 @@ impl Emulator {
             let declared: Vec<String> = columns
                 .iter()
                 .zip(&types)
-                .map(|(column, kind)| format!("{} {kind}", column[0].as_deref().unwrap()))
+                .map(|(column, kind)| {
+                    // Some are words of the emulator's engine.
+                    format!("\"{}\" {kind}", column[0].as_deref().unwrap().to_uppercase())
+                })
                 .collect();
             statements.push(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
             statements.push(format!("CREATE TABLE {schema}.{name} ({})", declared.join(", ")));

@@ -8,13 +8,12 @@ use http_body_util::Full;
 use hyper::{Method, Request};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
-use serde_json::Value;
 use tokio_rustls::rustls::ClientConfig;
 use tollgate_catalog::Error;
 use url::Url;
 
 use super::Options;
-use super::error::{malformed, unreachable};
+use super::error::{lost, malformed, unreachable};
 use super::http::{Http, service};
 
 /// The longest answer that is read, in bytes: inline rows are few, but there may be many chunks.
@@ -64,7 +63,6 @@ pub(super) struct Data {
     pub(super) chunks: Option<Vec<Chunk>>,
     pub(super) chunk_headers: Option<std::collections::BTreeMap<String, String>>,
     pub(super) qrmk: Option<String>,
-    pub(super) query_context: Option<Value>,
 }
 
 /// An answer of the service.
@@ -216,16 +214,16 @@ impl Service {
                 Ok(answer) if busy(answer.status) && attempt + 1 < TRIES => {}
                 Ok(answer) => {
                     // They are kept for some hours only.
-                    return Err(super::error::lost(format!(
+                    return Err(lost(format!(
                         "a piece of the result: HTTP status {}",
                         answer.status
                     )));
                 }
                 Err(_) if attempt + 1 < TRIES => {}
-                Err(cause) => return Err(super::error::lost(cause)),
+                Err(cause) => return Err(lost(cause)),
             }
         }
-        Err(super::error::lost("too many tries"))
+        Err(lost("too many tries"))
     }
 
     /// Waits before another try: twice as long as before the last one, and not in step with others.

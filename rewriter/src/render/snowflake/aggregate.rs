@@ -89,6 +89,23 @@ impl Printer {
                 let value = only(self.arguments(std::slice::from_ref(value), "f", row)?);
                 Ok(self.invoke("MEDIAN", &value))
             }
+            ("percentile_cont", [value, share]) if !distinct => {
+                let descending = match order_by {
+                    [] => "",
+                    [key] if key.expr == *value && key.asc => "",
+                    [key] if key.expr == *value => " DESC",
+                    _ => return Err(self.unknown_aggregate(name)),
+                };
+                let share = match constant(share) {
+                    Some(ScalarValue::Float64(Some(share))) if (0.0..=1.0).contains(&share) => {
+                        self.plain_number(format!("{share}"))
+                    }
+                    _ => return Err(self.unknown_aggregate(name)),
+                };
+                let value = only(self.arguments(std::slice::from_ref(value), "f", row)?);
+                let call = self.invoke("PERCENTILE_CONT", &share);
+                Ok(format!("{call} WITHIN GROUP (ORDER BY {value}{descending})"))
+            }
             ("avg", [value]) => {
                 let text = match result {
                     DataType::Decimal128(_, scale) => {
@@ -173,7 +190,10 @@ impl Printer {
         } = params;
         let (text, framed, ordered) = match function {
             WindowFunctionDefinition::AggregateUDF(function) => {
-                if matches!(function.name(), "string_agg" | "median" | "grouping") {
+                if matches!(
+                    function.name(),
+                    "string_agg" | "median" | "percentile_cont" | "grouping"
+                ) {
                     return Err(self.unknown_aggregate(function.name()));
                 }
                 let filter = filter.as_deref();

@@ -3,13 +3,13 @@
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::Expr;
-use datafusion_expr::expr::Cast;
+use datafusion_expr::expr::{Cast, ScalarFunction};
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::constant;
 use crate::render::expr::{check_like, computes, type_of};
 use crate::render::types::Kind;
-use crate::render::{Printer, Row};
+use crate::render::{Dialect, Printer, Row};
 
 /// The digits after the point that a quotient has at least; so says its documentation.
 const QUOTIENT_SCALE: i8 = 12;
@@ -172,6 +172,13 @@ impl Printer {
         let value = self.expr(value, row)?;
         let escape = self.quoted("+")?;
         Ok(format!("({value} {op} {pattern} ESCAPE {escape})"))
+    }
+
+    /// Whether a float is a field of a date, whose digits a decimal holds: `extract` is one.
+    pub(in crate::render) fn is_field(&self, value: &Expr, to: &DataType) -> bool {
+        let field = |call: &ScalarFunction| call.name() == "date_part";
+        matches!((self.dialect, to), (Dialect::Snowflake, DataType::Decimal128(_, 0..=6)))
+            && matches!(value, Expr::ScalarFunction(call) if field(call))
     }
 
     /// A text literal that is cast, as the value that it is: what Snowflake would read in it, depends on

@@ -7,13 +7,13 @@
 //! sums and products don't fail either. Whatever else could fail there is refused, wherever in the
 //! statement it stands.
 
-use datafusion_common::{Column, DFSchema, ScalarValue};
+use datafusion_common::{Column, DFSchema};
 use datafusion_expr::expr::GroupingSet;
 use datafusion_expr::logical_plan::Distinct;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use tollgate_catalog::Error;
 
-use super::constant;
+use super::{constant, is_apart, is_zero};
 use crate::plan::subquery;
 use crate::relation::SecuredSource;
 use crate::render::Dialect;
@@ -189,6 +189,9 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
             walk(&node.input)?;
             Ok(vec![Class::Any; node.schema.fields().len()])
         }
+        LogicalPlan::RecursiveQuery(node) if is_apart(plan, &node.name)? => {
+            Ok(vec![Class::Free; node.schema.fields().len()])
+        }
         LogicalPlan::RecursiveQuery(node) => {
             walk(&node.static_term)?;
             walk(&node.recursive_term)?;
@@ -242,7 +245,10 @@ impl Row<'_> {
                 let from = cast.expr.get_type(self.schema).map_err(Error::internal)?;
                 let to = cast.field.data_type();
                 // A text is cast as a constant only, and a date that is in a column is one.
+                let field =
+                    matches!(&*cast.expr, Expr::ScalarFunction(c) if c.name() == "date_part");
                 let safe = is_total_cast(&from, to)
+                    || field
                     || constant(&cast.expr).is_some()
                     || (from.is_temporal() && to.is_temporal());
                 let class = if safe { class } else { self.near_zero(class)? };
@@ -465,17 +471,6 @@ fn turned(class: Class) -> Class {
     match class {
         Class::Free => Class::Free,
         Class::Null | Class::Zero | Class::Any => Class::Any,
-    }
-}
-
-fn is_zero(value: &ScalarValue) -> bool {
-    match value {
-        ScalarValue::Int16(Some(value)) => *value == 0,
-        ScalarValue::Int32(Some(value)) => *value == 0,
-        ScalarValue::Int64(Some(value)) => *value == 0,
-        ScalarValue::Decimal128(Some(value), ..) => *value == 0,
-        ScalarValue::Float64(Some(value)) => *value == 0.0,
-        _ => false,
     }
 }
 

@@ -16,9 +16,10 @@ mod function;
 mod guard;
 
 use datafusion_common::ScalarValue;
-use datafusion_expr::Expr;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::expr::Cast;
 use datafusion_expr::logical_plan::{DistinctOn, Limit};
+use datafusion_expr::{Expr, LogicalPlan};
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::barrier::has_subquery;
@@ -26,6 +27,7 @@ use super::block::Block;
 use super::node::Outer;
 use super::{MAX_TEXT, Printer, Row};
 use crate::relation::SecuredSource;
+use crate::system::WorkTableSource;
 
 pub(super) use guard::guard;
 
@@ -125,7 +127,10 @@ impl Printer {
 
     /// A number without quotes, for places where nothing else may stand.
     pub(super) fn number(&mut self, value: i64) -> String {
-        let text = value.to_string();
+        self.plain_number(value.to_string())
+    }
+
+    fn plain_number(&mut self, text: String) -> String {
         self.printed.numbers.insert(text.clone());
         text
     }
@@ -171,4 +176,32 @@ fn whole(value: &ScalarValue) -> Option<i64> {
         ScalarValue::UInt64(value) => value.and_then(|value| i64::try_from(value).ok()),
         _ => None,
     }
+}
+
+fn is_zero(value: &ScalarValue) -> bool {
+    match value {
+        ScalarValue::Int16(Some(value)) => *value == 0,
+        ScalarValue::Int32(Some(value)) => *value == 0,
+        ScalarValue::Int64(Some(value)) => *value == 0,
+        ScalarValue::Decimal128(Some(value), ..) => *value == 0,
+        ScalarValue::Float64(Some(value)) => *value == 0.0,
+        _ => false,
+    }
+}
+
+/// Whether a recursive query reads no table but its own, and names nothing around it.
+fn is_apart(plan: &LogicalPlan, own: &str) -> Result<bool, Error> {
+    let mut apart = true;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let work = scan.source.downcast_ref::<WorkTableSource>();
+            apart &= work.is_some_and(|work| work.name() == own);
+        }
+        node.apply_expressions(|expr| {
+            apart &= !expr.exists(|expr| Ok(matches!(expr, Expr::OuterReferenceColumn(..))))?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })
+    .map_err(Error::internal)?;
+    Ok(apart)
 }
