@@ -13,24 +13,11 @@ use datafusion_expr::logical_plan::Distinct;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use tollgate_catalog::Error;
 
+use super::class::{Class, fails, no_zero, quotient, refused, turned};
 use super::{constant, is_apart, is_zero};
 use crate::plan::subquery;
 use crate::relation::SecuredSource;
-use crate::render::Dialect;
 use crate::render::barrier::is_total_cast;
-
-/// What an expression may be on a hidden row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// The same as on any other: it depends on no row that could be hidden.
-    Free,
-    /// NULL.
-    Null,
-    /// NULL or zero.
-    Zero,
-    /// Anything.
-    Any,
-}
 
 /// Functions that are NULL when an argument is, and never fail.
 const SAFE: &[&str] = &[
@@ -79,15 +66,6 @@ const TURNING: &[&str] = &["coalesce", "concat", "current_date", "greatest", "le
 /// Refuses a statement in which something could fail on a hidden row.
 pub(in crate::render) fn guard(plan: &LogicalPlan) -> Result<(), Error> {
     walk(plan).map(drop)
-}
-
-fn refused() -> Error {
-    Dialect::Snowflake
-        .unsupported("an expression that could fail where its columns are hidden")
-        .with_hint(
-            "compute with columns themselves, without turning NULL into a value first, or \
-             aggregate first",
-        )
 }
 
 fn walk(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
@@ -437,56 +415,6 @@ impl Row<'_> {
     fn of_column(&self, column: &Column) -> Class {
         let index = self.schema.maybe_index_of_column(column);
         index.and_then(|index| self.classes.get(index)).copied().unwrap_or(Class::Any)
-    }
-}
-
-/// What a quotient or a remainder is by what its operands are.
-fn quotient(left: Class, right: Class, divisor: &Expr) -> Result<Class, Error> {
-    match (left, right) {
-        (Class::Zero, Class::Free) if is_nonzero(divisor) => Ok(Class::Zero),
-        (Class::Free | Class::Null, Class::Null) => Ok(Class::Null),
-        (Class::Zero, Class::Null) if is_never_zero(divisor) => Ok(Class::Zero),
-        _ => fails(left.max(right)),
-    }
-}
-
-/// What an operation is that fails in some values: of NULL it is NULL.
-fn fails(class: Class) -> Result<Class, Error> {
-    match class {
-        Class::Free | Class::Null => Ok(class),
-        Class::Zero | Class::Any => Err(refused()),
-    }
-}
-
-/// What is made of zero may be anything.
-fn no_zero(class: Class) -> Class {
-    match class {
-        Class::Free | Class::Null => class,
-        Class::Zero | Class::Any => Class::Any,
-    }
-}
-
-/// What may be made of NULL.
-fn turned(class: Class) -> Class {
-    match class {
-        Class::Free => Class::Free,
-        Class::Null | Class::Zero | Class::Any => Class::Any,
-    }
-}
-
-fn is_nonzero(expr: &Expr) -> bool {
-    constant(expr).is_some_and(|value| !value.is_null() && !is_zero(&value))
-}
-
-/// Whether an expression is NULL where it would be zero.
-fn is_never_zero(expr: &Expr) -> bool {
-    match expr {
-        Expr::Alias(alias) => is_never_zero(&alias.expr),
-        Expr::Cast(cast) => is_never_zero(&cast.expr),
-        Expr::ScalarFunction(call) if call.func.name() == "nullif" => {
-            call.args.get(1).and_then(constant).is_some_and(|value| is_zero(&value))
-        }
-        _ => false,
     }
 }
 

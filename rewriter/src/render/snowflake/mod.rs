@@ -11,6 +11,7 @@
 //! statement is refused.
 
 mod aggregate;
+mod class;
 mod expr;
 mod function;
 mod guard;
