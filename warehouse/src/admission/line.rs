@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 
 /// Statements that may wait for each place.
 const WAITING: usize = 4;
+/// Users whose turns are remembered.
+const TURNS: usize = 1024;
 
 /// The places of one limit.
 #[derive(Debug)]
@@ -23,6 +25,9 @@ struct State {
     total: usize,
     running: HashMap<Arc<str>, usize>,
     waiting: VecDeque<Waiter>,
+    /// When each user had a turn, as long as somebody waits.
+    turns: HashMap<Arc<str>, u64>,
+    turn: u64,
 }
 
 #[derive(Debug)]
@@ -46,8 +51,9 @@ pub(super) struct Full;
 
 impl Line {
     pub(super) fn new(most: usize) -> Self {
-        let (running, waiting) = (HashMap::new(), VecDeque::new());
-        Self { state: Mutex::new(State { most, total: 0, running, waiting }) }
+        let (running, turns) = (HashMap::new(), HashMap::new());
+        let waiting = VecDeque::new();
+        Self { state: Mutex::new(State { most, total: 0, running, waiting, turns, turn: 0 }) }
     }
 
     /// Changes how many may run at once; those that run are not touched.
@@ -56,7 +62,8 @@ impl Line {
         while self.pass_on() {}
     }
 
-    /// Waits for a place. Places that come free go to whom has fewest, and then in order of arrival.
+    /// Waits for a place. Places that come free go to whom has fewest, then to whose turn is longest
+    /// ago, then in order of arrival.
     /// May be dropped at any time.
     pub(super) async fn place(self: &Arc<Self>, user: &str, returns: bool) -> Result<Place, Full> {
         let told = {
@@ -98,11 +105,19 @@ impl Line {
 impl State {
     fn enter(&mut self, user: &Arc<str>) {
         self.total += 1;
+        if self.turns.len() >= TURNS {
+            self.turns.clear();
+        }
+        self.turn += 1;
+        self.turns.insert(Arc::clone(user), self.turn);
         *self.running.entry(Arc::clone(user)).or_default() += 1;
     }
 
     fn leave(&mut self, user: &Arc<str>) {
         self.total = self.total.saturating_sub(1);
+        if self.waiting.is_empty() {
+            self.turns.clear();
+        }
         if let Some(count) = self.running.get_mut(user) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -117,8 +132,10 @@ impl State {
             return None;
         }
         let open = self.waiting.iter().enumerate().filter(|(_, waiter)| !waiter.tell.is_closed());
-        let holds = |waiter: &Waiter| self.running.get(&waiter.user).copied().unwrap_or(0);
-        let (index, _) = open.min_by_key(|(index, waiter)| (holds(waiter), *index))?;
+        let (index, _) = open.min_by_key(|(index, waiter)| {
+            let running = self.running.get(&waiter.user).copied().unwrap_or(0);
+            (running, self.turns.get(&waiter.user).copied().unwrap_or(0), *index)
+        })?;
         let waiter = self.waiting.remove(index)?;
         self.enter(&waiter.user);
         Some(waiter)
