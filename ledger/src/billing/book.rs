@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection, Row};
 
 use crate::error::LedgerError;
-use crate::record::Body;
+use crate::record::{Body, spelled};
 use crate::store::{Place, Store, begin};
 
 /// The most digits after the point that a price may have: a product with a quantity stays exact.
@@ -54,6 +54,9 @@ pub enum PriceError {
     /// Another price of the name begins at the same time or later.
     #[error("price \"{0}\" has a version already that is valid from then or later")]
     Earlier(String),
+    /// Queries of that time are rated.
+    #[error("queries that ended until {0} are rated already, and a price doesn't change what was")]
+    Rated(String),
     /// The store failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -130,7 +133,7 @@ impl Book {
     }
 
     /// Adds prices that are valid from a time on (microseconds since 1970). An earlier price of the
-    /// same name ends then. What was valid before doesn't change.
+    /// same name ends then. What was valid before doesn't change, nor what is rated.
     ///
     /// # Errors
     /// A price can't be, or the store can't be written.
@@ -138,6 +141,12 @@ impl Book {
         prices.iter().try_for_each(Price::check)?;
         let mut store = Store::open(place, None).await?;
         let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
+        let query = "SELECT max(at) FROM rated";
+        let last: Option<i64> =
+            sqlx::query(query).fetch_one(&mut *transaction).await?.try_get(0)?;
+        if let Some(last) = last.filter(|last| from <= *last) {
+            return Err(PriceError::Rated(spelled(last)));
+        }
         for price in prices {
             let query = "SELECT count(*) FROM prices WHERE name = $1 AND valid_from >= $2";
             let later: i64 = sqlx::query(query)

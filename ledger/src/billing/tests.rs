@@ -89,6 +89,8 @@ fn the_same_receipts_give_the_same_invoice_to_the_cent() {
     let totals: Vec<_> = before.iter().map(|i| (i.tenant.as_str(), i.total.to_string())).collect();
     assert_eq!(totals, [("acme", "0.72".to_owned()), ("globex", "0.01".to_owned())]);
 
+    let late = block_on(Book::add(&place, &[price("standard", Payer::Everyone, "5")], 1));
+    assert!(matches!(late, Err(PriceError::Rated(_))), "{late:?}");
     // A price of later changes nothing of what was.
     block_on(Book::add(&place, &[price("standard", Payer::Everyone, "5")], i64::MAX - 1)).unwrap();
     let again = block_on(replay(&place)).unwrap();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use tollgate_gateway::config::Config;
+use tollgate_ledger::billing::{Book, rate};
 use tollgate_ledger::ocsf::Events;
 use tollgate_ledger::verify::{Report, verify};
 use tollgate_ledger::{
@@ -287,6 +288,10 @@ fn prune_all(options: &Prune, out: &mut dyn Write) -> Result<(), String> {
         let report = verify(&found.place, &[key.public()], &[]).await?;
         if report.count > 0 {
             return Ok(Err(report.count));
+        }
+        // What is deleted can't be rated any more.
+        if !Book::read(&found.place).await?.prices().is_empty() {
+            rate(&found.place).await?;
         }
         prune(&found.place, &key, options.before).await.map(Ok)
     });
