@@ -1,5 +1,5 @@
 //! What `verify` lets through, and what it doesn't.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use tollgate_catalog::ErrorKind;
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Array,
     Decimal128Builder, Float64Builder, Int64Array, PrimitiveArray, StringBuilder, StructArray,
-    Time64MicrosecondArray, Time64MicrosecondBuilder, TimestampMicrosecondArray,
-    TimestampMicrosecondBuilder,
+    Time64MicrosecondBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{
+    DataType, Field, Int64Type, Schema, SchemaRef, Time64MicrosecondType, TimeUnit,
+};
 use arrow::ipc::reader::StreamReader;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
@@ -226,8 +227,8 @@ impl Column {
             DataType::Decimal128(precision, scale) => self.decimals(array, *precision, *scale),
             DataType::Time64(_) => {
                 let times = self.integers(array)?;
-                let times: Time64MicrosecondArray =
-                    times.try_unary(|time| self.micros(time)).map_err(|error: Error| error)?;
+                let micros = |time| self.micros(time);
+                let times = times.try_unary::<_, Time64MicrosecondType, Error>(micros)?;
                 Ok(Arc::new(times))
             }
             DataType::Timestamp(_, zone) => {
@@ -368,7 +369,7 @@ fn float(text: &str) -> Result<f64, Error> {
 
 fn hexadecimal(text: &str) -> Result<Vec<u8>, Error> {
     let digits = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<Vec<_>>>();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(strange)?;
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2)).ok_or_else(strange)?;
     Ok(digits
         .chunks_exact(2)
         .filter_map(|pair| match pair {

@@ -266,6 +266,8 @@ fn data_type(kind: &str, precision: Option<&str>, scale: Option<&str>) -> Result
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
     use super::*;
 
     #[test]

@@ -266,6 +266,8 @@ pub(super) fn identifier() -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
     #[test]
     fn identifiers_have_the_form_that_the_service_knows() {
         let id = super::identifier().unwrap();

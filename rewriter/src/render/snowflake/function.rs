@@ -159,7 +159,8 @@ impl Printer {
                 let is = self.dialect.kind(&type_of(number, row)?)?;
                 // PostgreSQL rounds floats to the even neighbour.
                 let exact = matches!(is, Kind::Whole | Kind::Decimal);
-                if !exact && !(name == "trunc" && is == Kind::Float && rest.is_empty()) {
+                let cut = name == "trunc" && is == Kind::Float && rest.is_empty();
+                if !exact && !cut {
                     return Err(self.unknown(name));
                 }
                 let mut text = self.expr(number, row)?;
