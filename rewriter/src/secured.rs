@@ -439,7 +439,9 @@ impl Secured {
     /// What PostgreSQL has no words for.
     pub fn for_postgres(&self) -> Result<Rendering, Error> {
         let meaning = &self.bound.meaning;
-        deep(meaning.operators, || render::render(Dialect::Postgres, &self.bounded_plan(), &meaning.output))
+        deep(meaning.operators, || {
+            render::render(Dialect::Postgres, &self.bounded_plan(), &meaning.output)
+        })
     }
 
     /// The same as text for Snowflake.
@@ -448,7 +450,9 @@ impl Secured {
     /// What Snowflake has no words for, and what could fail on rows that are hidden.
     pub fn for_snowflake(&self) -> Result<Rendering, Error> {
         let meaning = &self.bound.meaning;
-        deep(meaning.operators, || render::render(Dialect::Snowflake, &self.bounded_plan(), &meaning.output))
+        deep(meaning.operators, || {
+            render::render(Dialect::Snowflake, &self.bounded_plan(), &meaning.output)
+        })
     }
 
     /// Where it runs.

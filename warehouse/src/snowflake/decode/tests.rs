@@ -42,7 +42,7 @@ fn shown(batch: &RecordBatch) -> Vec<String> {
 }
 
 fn read(wanted: DataType, kind: &str, scale: i8, array: ArrayRef) -> Result<Vec<String>, String> {
-    let columns = Columns::of(&[wanted.clone()], &described(kind, scale)).unwrap();
+    let columns = Columns::of(std::slice::from_ref(&wanted), &described(kind, scale)).unwrap();
     let mut batches = columns.arrow(stream(array)).unwrap();
     let batch = batches.next().unwrap().map_err(|error| error.message().to_owned())?;
     assert_eq!(batch.column(0).data_type(), &super::carrier(&wanted).unwrap());
