@@ -31,6 +31,7 @@ async fn site(name: &str, limits: &str) -> Site {
     let keys = [
         "flight.listen = \"127.0.0.1:0\"",
         "cache.results = \"16 MiB\"",
+        "ledger.statements = \"whole\"",
         "[[tables]]",
         "name = \"shop.kept\"",
         "cache_for = \"1h\"",
@@ -352,8 +353,8 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
         assert_eq!(status.unwrap_err().code(), Code::ResourceExhausted);
         let receipt = &receipts(&site, "SELECT id FROM shop.kept", 1).await[0];
         let (estimate, scanned) = (
-            receipt["estimated_bytes"].as_u64().unwrap(),
-            receipt["scanned_bytes"].as_u64().unwrap(),
+            receipt["estimated"].as_u64().unwrap(),
+            receipt["scanned"].as_u64().unwrap(),
         );
         assert!(scanned > 0 && scanned <= estimate, "{receipt}");
         server.stop().await;
@@ -395,7 +396,7 @@ fn estimates_hold_what_is_scanned() {
                 let number = |name: &str| {
                     receipt[name].as_u64().unwrap_or_else(|| panic!("{sql}: {receipt}"))
                 };
-                let (estimate, scanned) = (number("estimated_bytes"), number("scanned_bytes"));
+                let (estimate, scanned) = (number("estimated"), number("scanned"));
                 assert!(0 < scanned && scanned <= estimate, "{sql}: {scanned} of {estimate}");
             }
         }
@@ -473,9 +474,9 @@ fn money_is_held_settled_and_released() {
 fn money_is_counted_in_the_ledger() {
     run(async {
         let postgres = Postgres::shared().await;
-        postgres.create("purses of replicas", &[]).await;
+        postgres.create("purses-of-replicas", &[]).await;
         let url = format!(
-            "postgres://postgres@127.0.0.1:{}/purses%20of%20replicas?sslmode=disable",
+            "postgres://postgres@127.0.0.1:{}/purses-of-replicas?sslmode=disable",
             postgres.port
         );
         let limits = format!("{PRICE} CREATE LIMIT poor TO ROLE analyst BUDGET 4 PER DAY;");
@@ -596,5 +597,5 @@ fn estimates(audit: &Path, sql: &str) -> Vec<u64> {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let ids: Vec<_> = records.iter().filter(|r| r["sql"] == sql).map(|r| &r["id"]).collect();
     let own = records.iter().filter(|r| r["record"] == "receipt" && ids.contains(&&r["id"]));
-    own.filter_map(|receipt| receipt["estimated_bytes"].as_u64()).collect()
+    own.filter_map(|receipt| receipt["estimated"].as_u64()).collect()
 }
