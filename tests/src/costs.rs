@@ -352,10 +352,8 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
         let status = flight(&server, "ana").await.statement("SELECT name FROM shop.events").await;
         assert_eq!(status.unwrap_err().code(), Code::ResourceExhausted);
         let receipt = &receipts(&site, "SELECT id FROM shop.kept", 1).await[0];
-        let (estimate, scanned) = (
-            receipt["estimated"].as_u64().unwrap(),
-            receipt["scanned"].as_u64().unwrap(),
-        );
+        let (estimate, scanned) =
+            (receipt["estimated"].as_u64().unwrap(), receipt["scanned"].as_u64().unwrap());
         assert!(scanned > 0 && scanned <= estimate, "{receipt}");
         server.stop().await;
     });
