@@ -93,7 +93,6 @@ use crate::functions::Registry;
 use crate::lineage;
 use crate::plan::{self, Sources};
 use crate::relation::SecuredSource;
-use crate::render::{self, Dialect, Rendering};
 use crate::resolve::{Resolved, Seen};
 use crate::statement::deep;
 use crate::system::SystemSource;
@@ -431,28 +430,6 @@ impl Secured {
     /// The plan: its scans are secured and system sources only.
     pub fn plan(&self) -> &LogicalPlan {
         &self.plan
-    }
-
-    /// The bounded plan as text for PostgreSQL.
-    ///
-    /// # Errors
-    /// What PostgreSQL has no words for.
-    pub fn for_postgres(&self) -> Result<Rendering, Error> {
-        let meaning = &self.bound.meaning;
-        deep(meaning.operators, || {
-            render::render(Dialect::Postgres, &self.bounded_plan(), &meaning.output)
-        })
-    }
-
-    /// The same as text for Snowflake.
-    ///
-    /// # Errors
-    /// What Snowflake has no words for, and what could fail on rows that are hidden.
-    pub fn for_snowflake(&self) -> Result<Rendering, Error> {
-        let meaning = &self.bound.meaning;
-        deep(meaning.operators, || {
-            render::render(Dialect::Snowflake, &self.bounded_plan(), &meaning.output)
-        })
     }
 
     /// Where it runs.

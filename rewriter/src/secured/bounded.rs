@@ -1,11 +1,14 @@
-//! What a statement may cost its caller, as far as a plan can say it.
+//! The plan to run: what a statement may cost its caller, as far as a plan can say it, and the plan as
+//! text for a warehouse.
 
 use std::sync::Arc;
 
 use datafusion_expr::{Limit, LogicalPlan, lit};
+use tollgate_catalog::Error;
 use tollgate_policy::Limits;
 
 use super::{Engine, Secured};
+use crate::render::{self, Dialect, Rendering};
 use crate::statement::deep;
 
 impl Secured {
@@ -23,5 +26,27 @@ impl Secured {
         let Some(most) = most else { return plan };
         let fetch = Some(Box::new(lit(most)));
         LogicalPlan::Limit(Limit { skip: None, fetch, input: Arc::new(plan) })
+    }
+
+    /// The bounded plan as text for PostgreSQL.
+    ///
+    /// # Errors
+    /// What PostgreSQL has no words for.
+    pub fn for_postgres(&self) -> Result<Rendering, Error> {
+        let meaning = &self.bound.meaning;
+        deep(meaning.operators, || {
+            render::render(Dialect::Postgres, &self.bounded_plan(), &meaning.output)
+        })
+    }
+
+    /// The same as text for Snowflake.
+    ///
+    /// # Errors
+    /// What Snowflake has no words for, and what could fail on rows that are hidden.
+    pub fn for_snowflake(&self) -> Result<Rendering, Error> {
+        let meaning = &self.bound.meaning;
+        deep(meaning.operators, || {
+            render::render(Dialect::Snowflake, &self.bounded_plan(), &meaning.output)
+        })
     }
 }
