@@ -1,5 +1,6 @@
 //! `EXPLAIN ACCESS`: what users see of the relations that their query names, in their own words: no
-//! policy, no condition, no name that doesn't exist for them.
+//! policy, no condition, no name that doesn't exist for them. Members of roles that may read the
+//! policies are told those instead, and what would run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,11 +10,12 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_policy::explain::{Explanation, Rights, explain};
 use tollgate_policy::limits::Limit;
 use tollgate_policy::{PolicyRef, Predicates, SecuredColumn, SecuredTable};
 use tollgate_rewriter::OutputColumn;
 
-use crate::pipeline::{Caller, Gateway, Statement};
+use crate::pipeline::{Caller, Explained, Gateway, Statement};
 use crate::sight::Named;
 use crate::state::circumstances;
 
@@ -39,7 +41,7 @@ impl Gateway {
         statement: &Statement,
         hints: &[Option<DataType>],
     ) -> Result<RecordBatch, Error> {
-        let prepared = self.explain(caller, statement, hints).await?;
+        let Explained { prepared, secured } = self.explain(caller, statement, hints).await?;
         let (state, circumstances) = (self.state(), circumstances(caller.principal)?);
         if !prepared.is_under(state.bundle.hash(), state.snapshot.version()) {
             return Err(Error::new(
@@ -48,17 +50,25 @@ impl Gateway {
             )
             .with_hint("send it again"));
         }
+        let standing = state.standing(caller.principal, &circumstances)?;
+        let reads =
+            standing.active().iter().any(|role| self.settings.policy_readers.contains(role));
         let mut lines = Lines::default();
         for (name, _) in prepared.visible() {
             // Decided like the statement was, so that both tell the same.
             let table = state.snapshot.table(name).ok_or_else(|| defect(name))?;
+            if reads {
+                let (bundle, rights) = (&state.bundle, Rights::Caller);
+                let why = explain(bundle, caller.principal, &circumstances, table, rights);
+                lines.explain(why);
+                continue;
+            }
             let named = Named([Arc::clone(table)]);
             let permit =
                 tollgate_policy::decide(&state.bundle, caller.principal, &circumstances, named);
             let tables = permit.map_err(|_| defect(name))?.into_parts().tables;
             tables.iter().for_each(|secured| lines.add(secured));
         }
-        let standing = state.standing(caller.principal, &circumstances)?;
         for bound in state.bundle.limits_of(caller.principal, &standing).bound() {
             lines.push(None, None, limit(&bound.limit));
         }
@@ -70,15 +80,27 @@ impl Gateway {
                 None => "a statement may take any time".to_owned(),
             },
         );
+        if reads {
+            for line in secured.secured_sql().lines() {
+                lines.push(None, None, format!("runs: {line}"));
+            }
+        }
         lines.batch()
+    }
+}
+
+/// Without the operator's folders.
+fn shorten(policy: &mut PolicyRef) {
+    if let Some(file) = Path::new(&policy.file).file_name() {
+        policy.file = file.to_string_lossy().into_owned();
     }
 }
 
 /// A limit, where it is written (without the operator's folders), and what it allows.
 fn limit(limit: &Limit) -> String {
-    let PolicyRef { file, line, name, .. } = &limit.policy;
-    let file = Path::new(file).file_name().map(|name| name.to_string_lossy());
-    let file = file.unwrap_or_default();
+    let mut policy = limit.policy.clone();
+    shorten(&mut policy);
+    let PolicyRef { file, line, name, .. } = policy;
     format!("limit \"{name}\" at {file}:{line}: {}", limit.says().join("; "))
 }
 
@@ -103,6 +125,24 @@ impl Lines {
             if let Some(raw) = secured.table().columns.get(column.index) {
                 let access = shown(column, below).to_owned();
                 self.push(name.clone(), Some(raw.name.clone()), access);
+            }
+        }
+    }
+
+    /// For who may read the policies: which of them decide, and what they hide.
+    fn explain(&mut self, mut why: Explanation) {
+        let name = Some(why.table.clone());
+        self.push(name.clone(), None, format!("rows: {}", why.rows()));
+        for row in &mut why.row_policies {
+            shorten(&mut row.policy);
+            self.push(name.clone(), None, row.says());
+        }
+        for column in &mut why.columns {
+            column.grants.iter_mut().chain(&mut column.denials).for_each(shorten);
+            self.push(name.clone(), Some(column.name.clone()), column.says(false));
+            for mask in &mut column.masks {
+                shorten(&mut mask.policy);
+                self.push(name.clone(), Some(column.name.clone()), mask.says());
             }
         }
     }

@@ -13,6 +13,7 @@ mod tests;
 mod validate;
 mod values;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub struct Config {
     pub tokens: Option<(IssuerSettings, PathBuf)>,
     /// The folder of policies.
     pub policies: PathBuf,
+    /// The roles whose members may read the policies.
+    pub policy_readers: BTreeSet<String>,
     /// How often to look whether policies, users or the configuration have changed; none: never.
     pub watch: Option<Duration>,
     /// The warehouse.

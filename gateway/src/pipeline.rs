@@ -1,5 +1,6 @@
 //! The road of one query, in order, once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tollgate_catalog::{Error, Snapshot};
 use tollgate_identity::Principal;
 use tollgate_policy::Bundle;
 use tollgate_rewriter::statement::Body;
-use tollgate_rewriter::{OutputColumn, Parsed, Prepared, Registry, SessionFacts};
+use tollgate_rewriter::{OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
 use tollgate_warehouse::Warehouse;
 use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded;
@@ -46,6 +47,12 @@ pub struct GatewayParts {
     pub settings: GatewaySettings,
 }
 
+/// A statement that was decided and recorded, not run.
+pub(crate) struct Explained {
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) secured: Secured,
+}
+
 /// What is the same for every session.
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
@@ -59,6 +66,8 @@ pub struct GatewaySettings {
     pub plan_cache: u64,
     /// Bytes for results over tables that say how old one may be; 0 keeps none.
     pub result_cache: u64,
+    /// The roles whose members may read the policies: `EXPLAIN ACCESS` names them to no one else.
+    pub policy_readers: BTreeSet<String>,
 }
 
 /// The gateway: everything that sessions share.
@@ -356,7 +365,7 @@ impl Gateway {
         caller: &Caller<'_>,
         statement: &Statement,
         hints: &[Option<DataType>],
-    ) -> Result<Arc<Prepared>, Error> {
+    ) -> Result<Explained, Error> {
         let prepared = self.look(caller, statement, hints).await?;
         let (id, mut meter) = self.meter(caller);
         let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
@@ -365,7 +374,7 @@ impl Gateway {
         meter.about(&secured);
         self.permitted(&id, caller, &secured).durable().await?;
         meter.end(Ending::Complete);
-        Ok(prepared)
+        Ok(Explained { prepared, secured })
     }
 
     fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {

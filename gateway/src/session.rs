@@ -262,8 +262,8 @@ impl Session {
                 Ok(Outcome::Rows(stream))
             }
             Body::Explain(_) => {
-                let prepared = self.gateway.explain(&self.caller(), statement, hints).await?;
-                let plan = prepared.explain();
+                let explained = self.gateway.explain(&self.caller(), statement, hints).await?;
+                let plan = explained.prepared.explain();
                 let columns = text_columns(&["QUERY PLAN"]);
                 let batch = text_batch(&columns, &[plan.lines().collect()])?;
                 Ok(Outcome::Rows(RowStream::fixed(columns, batch, Tag::Explain)))

@@ -135,6 +135,11 @@ impl Bundle {
         }
     }
 
+    /// Whether there is a role of that name.
+    pub fn has_role(&self, name: &str) -> bool {
+        self.rules.members.roles.contains_key(name)
+    }
+
     /// SHA-256 in hex over the texts. Paths, the order of files and line endings don't change it.
     pub fn hash(&self) -> &str {
         &self.hash

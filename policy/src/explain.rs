@@ -3,6 +3,8 @@
 //! For operators and for those who write policies: it names what is hidden from the caller, so it
 //! must not be shown to the caller.
 
+mod words;
+
 use std::sync::Arc;
 
 use serde::Serialize;

@@ -273,7 +273,16 @@ fn bundle(
         return None;
     }
     match Bundle::load(&files, snapshot, registry, secret) {
-        Ok(bundle) => Some(Arc::new(bundle)),
+        Ok(bundle) => {
+            for role in config.policy_readers.iter().filter(|role| !bundle.has_role(role)) {
+                errors.add(config.error(
+                    "policies.readers",
+                    format!("role \"{role}\" does not exist"),
+                    "create it in the policies, or correct the name",
+                ));
+            }
+            Some(Arc::new(bundle))
+        }
         Err(diagnostics) => {
             errors.add(diagnostics);
             None

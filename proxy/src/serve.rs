@@ -62,6 +62,7 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
             statement_timeout: config.pg.statement_timeout,
             plan_cache: config.cache.plans,
             result_cache: config.cache.results,
+            policy_readers: config.policy_readers.clone(),
         },
     })
     .map_err(said)?;

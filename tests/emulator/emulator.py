@@ -25,6 +25,7 @@ import secrets
 import socket
 import sys
 import threading
+import time
 import uuid
 from decimal import Decimal
 
@@ -72,6 +73,9 @@ class Query:
         self.id = str(uuid.uuid4())
         self.canceled = None
         self.done = None
+        # Held to interrupt, so that the session's next statement isn't.
+        self.ending = threading.Lock()
+        self.ended = False
 
 
 class State:
@@ -349,7 +353,17 @@ async def abort(request):
 
 def stop(known, why):
     known.canceled = why
-    known.session.conn._duck_conn.interrupt()
+    threading.Thread(target=interrupt, args=[known], daemon=True).start()
+
+
+def interrupt(known):
+    """Again and again: an interrupt that comes before the engine has begun is lost."""
+    while True:
+        with known.ending:
+            if known.ended:
+                return
+            known.session.conn._duck_conn.interrupt()
+        time.sleep(0.02)
 
 
 def run(known):
@@ -357,6 +371,7 @@ def run(known):
     body, session = known.body, known.session
     with session.lock:
         if known.canceled:
+            known.ended = True
             raise known.canceled
         limit = (body.get("parameters") or {}).get("STATEMENT_TIMEOUT_IN_SECONDS")
         timer = None
@@ -371,6 +386,8 @@ def run(known):
         except Exception as error:
             raise known.canceled or said(error) from error
         finally:
+            with known.ending:
+                known.ended = True
             if timer:
                 timer.cancel()
     return result_of(known, table)

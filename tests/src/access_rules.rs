@@ -49,6 +49,7 @@ impl World {
                 statement_timeout: None,
                 plan_cache: 64 << 20,
                 result_cache: 64 << 20,
+                policy_readers: Default::default(),
             },
         });
         Self { gateway: gateway.unwrap(), snapshot, registry }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::harness::client::{Answer, Client, Fields, Parameter};
 use crate::harness::flight::{Flight, answer};
-use crate::harness::gateway::PASSWORD;
+use crate::harness::gateway::{PASSWORD, Running};
 use crate::harness::value::{Value, compare};
 use crate::harness::{self, World, case, python};
 
@@ -395,6 +395,29 @@ async fn warm_up(world: &World, attacks: &[Attack]) {
     }
     let answer = bob.simple("SELECT DISTINCT tenant_id FROM crm.customers").await;
     assert_eq!(answer.rows(), [[Value::Text("globex".to_owned())]], "{answer:?}");
+}
+
+/// Sends the corpus over a gateway whose warehouse takes texts, and judges by the projected database.
+/// What is refused there stands in the golden file.
+pub(crate) async fn judge_text(
+    gateway: &Running,
+    world: &World,
+    mut findings: Findings,
+    golden: &str,
+) {
+    let attacks = Attack::read();
+    let got = rust_roads(&gateway.dsn("ana"), &attacks, "ana", false).await;
+    let want = rust_roads(&world.postgres.dsn("projected"), &attacks, "postgres", true).await;
+    for attack in &attacks {
+        for road in ["simple", "extended", "portal"] {
+            let key = (attack.id.clone(), road);
+            findings.judge(attack, road, &got[&key], want.get(&key));
+        }
+    }
+    let wrong = &findings.wrong;
+    assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{} right answers", findings.answered);
+    harness::golden(golden, &findings.refused());
 }
 
 #[test]

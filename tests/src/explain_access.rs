@@ -2,6 +2,7 @@
 //! tells nothing else.
 
 use crate::harness::client::Answer;
+use crate::harness::gateway::start_with;
 use crate::harness::raw::{Raw, kinds};
 use crate::harness::value::Value;
 use crate::harness::{run, world};
@@ -58,6 +59,40 @@ fn users_are_told_what_they_see_and_nothing_else() {
         assert_eq!(lines(&ana.simple("EXPLAIN ACCESS SELECT 1").await).len(), 1);
         let catalog = "EXPLAIN ACCESS SELECT relname FROM pg_catalog.pg_class";
         assert_eq!(lines(&ana.simple(catalog).await).len(), 1);
+    });
+}
+
+#[test]
+fn who_may_read_the_policies_is_told_which_decide() {
+    run(async {
+        let world = world().await;
+        let files = ["roles", "crm", "colleagues", "auditor"];
+        let policies = files.map(|file| format!("policy/corpus/{file}.sql"));
+        let policies = policies.each_ref().map(String::as_str);
+        let audit = world.postgres.scratch("readers").join("audit.jsonl");
+        let gateway = start_with(&world.folder, &audit, &policies).await;
+        let sql = "EXPLAIN ACCESS SELECT email FROM crm.customers";
+        let (amy, ana) = (gateway.connect("amy").await, gateway.connect("ana").await);
+        let told = lines(&amy.simple(sql).await);
+        for line in [
+            "crm.customers||rows: tenant_id = 'acme'",
+            "crm.customers||restrictive row policy tenant at crm.sql:7 applies: \
+             tenant_id = principal_attr('tenant_id')",
+            "crm.customers|email|shown as mask_email(email): GRANT SELECT ON crm.customers at crm.sql:4",
+            "crm.customers|email|masking policy m_email at crm.sql:10 applies",
+            "crm.customers|phone|hidden: DENY SELECT ON crm.customers at colleagues.sql:4",
+            "crm.customers|income|hidden: no grant is for the user",
+        ] {
+            assert!(told.iter().any(|told| told == line), "{line}\n{told:#?}");
+        }
+        let runs: Vec<_> = told.iter().filter(|line| line.starts_with("||runs: ")).collect();
+        assert!(runs.iter().any(|line| line.contains("mask_email")), "{told:#?}");
+        // Reading policies is no grant.
+        let salaries = amy.simple("EXPLAIN ACCESS SELECT 1 FROM hr.salaries").await;
+        assert_eq!(salaries.error().map(|(state, _)| state), Some("42P01"));
+        // Nobody else is told.
+        let told = lines(&ana.simple(sql).await).join("\n");
+        assert!(!told.contains(".sql") && !told.contains("income"), "{told}");
     });
 }
 

@@ -18,7 +18,7 @@ use tollgate_rewriter::{
 use tollgate_warehouse::embedded::Embedded;
 use tollgate_warehouse::postgres::{Options, Postgres, discover};
 
-use crate::attacks::{Attack, Findings, rust_roads};
+use crate::attacks::{Findings, judge_text};
 use crate::differential::{agree, nothing_hidden_fails, probes};
 use crate::harness::client::{Client, Parameter};
 use crate::harness::data::export;
@@ -54,20 +54,7 @@ async fn forwarding() -> (&'static World, &'static Running) {
 fn no_attack_gets_past_the_text() {
     harness::run(async {
         let (world, gateway) = forwarding().await;
-        let attacks = Attack::read();
-        let got = rust_roads(&gateway.dsn("ana"), &attacks, "ana", false).await;
-        let want = rust_roads(&world.postgres.dsn("projected"), &attacks, "postgres", true).await;
-        let mut findings = Findings::default();
-        for attack in &attacks {
-            for road in ["simple", "extended", "portal"] {
-                let key = (attack.id.clone(), road);
-                findings.judge(attack, road, &got[&key], want.get(&key));
-            }
-        }
-        let wrong = &findings.wrong;
-        assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
-        println!("{} right answers", findings.answered);
-        harness::golden("attacks/refused_postgres.txt", &findings.refused());
+        judge_text(&gateway, world, Findings::default(), "attacks/refused_postgres.txt").await;
     });
 }
 

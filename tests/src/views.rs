@@ -68,6 +68,7 @@ fn gateway(folder: &Path, rules: &str) -> Result<Arc<Gateway>, Diagnostics> {
             statement_timeout: None,
             plan_cache: 64 << 20,
             result_cache: 64 << 20,
+            policy_readers: Default::default(),
         },
     });
     Ok(gateway.unwrap())

@@ -131,6 +131,8 @@ pub(super) struct Policies {
     pub(super) folder: Option<String>,
     /// How often to look whether policies, users or this file have changed, as "2s"; "0s": never.
     pub(super) watch: Option<String>,
+    /// The roles whose members may read the policies: `EXPLAIN ACCESS` names them to no one else.
+    pub(super) readers: Vec<String>,
 }
 
 /// Where the data is.

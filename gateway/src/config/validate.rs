@@ -101,6 +101,7 @@ impl<'a> Checker<'a> {
                 None => None,
             },
             policies: policies?,
+            policy_readers: raw.policies.readers.into_iter().collect(),
             watch: watch.map(|every| (!every.is_zero()).then_some(every))?,
             warehouse: warehouse?,
             cache,

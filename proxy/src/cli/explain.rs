@@ -13,10 +13,8 @@ use clap::{Args, ValueEnum};
 use datafusion::common::ScalarValue;
 use serde::Serialize;
 use tollgate_catalog::{Error, ErrorKind, Snapshot, Table, TableName};
-use tollgate_policy::explain::{
-    Applies, CallerExplanation, ColumnExplanation, Explanation, Outcome, Rights, RowExplanation,
-};
-use tollgate_policy::{FunctionSource, PolicyKind, PolicyRef, Predicates};
+use tollgate_policy::FunctionSource;
+use tollgate_policy::explain::{CallerExplanation, Explanation, Rights};
 
 use super::rehearse::{Asker, AskerOptions, Stage, only};
 use super::{runtime, text};
@@ -186,25 +184,6 @@ fn named(loaded: &Loaded, sql: &str, catalog: &Snapshot) -> Result<Vec<TableName
     Ok(names.into_iter().collect())
 }
 
-fn place(policy: &PolicyRef) -> String {
-    let PolicyRef { file, line, column: _, kind, name } = policy;
-    match kind {
-        PolicyKind::Grant | PolicyKind::Deny => {
-            format!("{name} at {file}:{line}")
-        }
-        PolicyKind::PermissiveRowPolicy
-        | PolicyKind::RestrictiveRowPolicy
-        | PolicyKind::MaskingPolicy
-        | PolicyKind::AccessRule
-        | PolicyKind::Limit
-        | PolicyKind::Price => format!("{kind} {name} at {file}:{line}"),
-    }
-}
-
-fn places(policies: &[PolicyRef]) -> String {
-    policies.iter().map(place).collect::<Vec<_>>().join(", ")
-}
-
 impl Report {
     fn text(&self, loaded: &Loaded) -> String {
         let mut text = String::new();
@@ -257,25 +236,18 @@ fn who(caller: &CallerExplanation, address: &str, text: &mut String) {
     }
     for rule in access_rules {
         let met = if rule.met { "met" } else { "not met" };
-        let _ = writeln!(text, "  {met:<7}  {}", place(&rule.policy));
+        let _ = writeln!(text, "  {met:<7}  {}", rule.policy.place());
     }
     for cost in costs {
         let says = cost.says.join("; ");
-        let _ = writeln!(text, "  costs    {}: {says}", place(&cost.policy));
+        let _ = writeln!(text, "  costs    {}: {says}", cost.policy.place());
     }
 }
 
 fn rows(explanation: &Explanation, text: &mut String) {
-    let condition = match (explanation.outcome, &explanation.row_condition) {
-        (Outcome::Visible, None) => "all",
-        (Outcome::Visible, Some(condition)) => condition,
-        (Outcome::Hidden, _) => "none: the table doesn't exist for the user",
-        (Outcome::NoActiveRole, _) => "none: no role is active",
-    };
-    let _ = writeln!(text, "  rows     {condition}");
-    for RowExplanation { policy, applies, condition } in &explanation.row_policies {
-        let whom = if *applies { "applies" } else { "is for others" };
-        let _ = writeln!(text, "           {} {whom}: {condition}", place(policy));
+    let _ = writeln!(text, "  rows     {}", explanation.rows());
+    for policy in &explanation.row_policies {
+        let _ = writeln!(text, "           {}", policy.says());
     }
 }
 
@@ -284,33 +256,10 @@ fn columns(explanation: &Explanation, by_view: bool, text: &mut String) {
     let width = width.unwrap_or(0).min(40);
     for (index, column) in explanation.columns.iter().enumerate() {
         let title = if index == 0 { "columns" } else { "" };
-        let _ = writeln!(text, "  {title:<7}  {:<width$}  {}", column.name, why(column, by_view));
+        let says = column.says(by_view);
+        let _ = writeln!(text, "  {title:<7}  {:<width$}  {says}", column.name);
         for mask in &column.masks {
-            let applies = match &mask.applies {
-                Applies::Always => "applies".to_owned(),
-                Applies::Never => "doesn't apply: the user is exempt".to_owned(),
-                Applies::Unless(condition) => format!("applies unless {condition}"),
-            };
-            let _ =
-                writeln!(text, "           {:<width$}    {} {applies}", "", place(&mask.policy));
+            let _ = writeln!(text, "           {:<width$}    {}", "", mask.says());
         }
-    }
-}
-
-fn why(column: &ColumnExplanation, by_view: bool) -> String {
-    let shown = match (&column.shown_as, column.predicates) {
-        (None, _) => "shown".to_owned(),
-        (Some(mask), Predicates::Masked) => format!("shown as {mask}"),
-        (Some(mask), Predicates::Equality) => {
-            format!("shown as {mask}, to be tested for equality only")
-        }
-        (Some(mask), Predicates::Deny) => format!("shown as {mask}, not to be tested"),
-    };
-    match (column.visible, column.grants.as_slice(), column.denials.as_slice()) {
-        (true, _, _) if by_view => shown,
-        (true, grants, _) => format!("{shown}: {}", places(grants)),
-        (false, _, denials @ [_, ..]) => format!("hidden: {}", places(denials)),
-        (false, [], []) => "hidden: no grant is for the user".to_owned(),
-        (false, grants, []) => format!("hidden, though granted by {}", places(grants)),
     }
 }

@@ -84,6 +84,7 @@ impl Stage {
                 statement_timeout: config.pg.statement_timeout,
                 plan_cache: config.cache.plans,
                 result_cache: config.cache.results,
+                policy_readers: config.policy_readers.clone(),
             },
         });
         let gateway = gateway.map_err(said)?;

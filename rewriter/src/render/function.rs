@@ -322,9 +322,14 @@ impl Printer {
 
     /// The refusal of a function, by the name that users know.
     pub(super) fn unknown(&self, engine: &str) -> Error {
-        self.dialect.unsupported(&match functions::user_name(engine) {
-            Some(name) => format!("this use of the function \"{name}\""),
-            None => "a function of the gateway's own".to_owned(),
-        })
+        unknown(self.dialect, engine)
     }
+}
+
+/// The error of a function, by the engine's name, that a warehouse doesn't have or not so.
+pub(super) fn unknown(dialect: Dialect, engine: &str) -> Error {
+    dialect.unsupported(&match functions::user_name(engine) {
+        Some(name) => format!("this use of the function \"{name}\""),
+        None => "a function of the gateway's own".to_owned(),
+    })
 }

@@ -135,10 +135,11 @@ pub(crate) fn render(
     output: &[OutputColumn],
 ) -> Result<Rendering, Error> {
     let mut printer = Printer::new(dialect, barrier::needed(plan)?);
+    let text = printer.statement(plan, output)?;
+    // After printing, whose errors say more about what isn't known at all.
     if dialect == Dialect::Snowflake && printer.barrier.guards() {
         snowflake::guard(plan)?;
     }
-    let text = printer.statement(plan, output)?;
     verify::verify(dialect, &text, &printer.printed, printer.parameters.len())?;
     Ok(Rendering { text, parameters: printer.parameters })
 }

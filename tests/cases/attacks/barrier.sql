@@ -33,3 +33,5 @@ SELECT id FROM crm.customers WHERE id > 35 OR 1 / (CASE WHEN tenant_id = 'initec
 SELECT id FROM crm.customers WHERE 9223372036854775807 - (CASE WHEN tenant_id = 'acme' THEN 0 ELSE -id END) > 0
 SELECT id FROM crm.customers WHERE abs(id) IN (CASE WHEN id < 0 THEN 23 ELSE id END, 0)
 SELECT id FROM crm.customers WHERE abs(id) NOT IN (CASE WHEN id > 20 THEN 23 ELSE id END, 0)
+SELECT o.id, 10 / coalesce(v.x, 0) FROM crm.orders o LEFT JOIN (VALUES (1)) v(x) ON o.tenant_id = 'acme'
+SELECT o.id, 10 / coalesce(v.x, 0) FROM (VALUES (1)) v(x) RIGHT JOIN crm.orders o ON o.tenant_id = 'acme'

@@ -28,3 +28,5 @@ SELECT array_agg(id) FROM crm.orders
 SELECT round(amount, 1), round(amount::float8) FROM crm.orders
 SELECT interval '1 day' FROM crm.orders
 SELECT c.id FROM crm.customers c CROSS JOIN LATERAL (SELECT o.id FROM crm.orders o WHERE o.customer_id = c.id) x
+SELECT 10 / coalesce(v.x, 0) FROM crm.orders o LEFT JOIN (VALUES (1)) v(x) ON o.id > 0
+SELECT o.id, v.x FROM crm.orders o LEFT JOIN (VALUES (1)) v(x) ON o.id > 0

@@ -134,6 +134,7 @@ pub async fn start_over(
             statement_timeout: None,
             plan_cache: caches.plans,
             result_cache: caches.results,
+            policy_readers: ["auditor".to_owned()].into(),
         },
     })
     .unwrap();

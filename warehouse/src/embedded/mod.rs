@@ -9,6 +9,7 @@
 //! | `check` | the proof on the final plan |
 //! | `estimate` | how much a query would scan, and how much it does |
 //! | `functions` | the functions that the engine has to offer |
+//! | `interrupt` | how a running plan is stopped |
 //! | `threads` | where all of it runs |
 
 mod barrier;
@@ -17,6 +18,7 @@ mod discover;
 mod estimate;
 mod files;
 mod functions;
+mod interrupt;
 mod leaves;
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,7 @@ use crate::estimate::Estimate;
 use crate::{BatchStream, Warehouse};
 
 use estimate::{Sizes, Watch};
+use interrupt::{Waited, interruptible};
 use threads::Threads;
 
 /// What the engine may use.
@@ -159,7 +162,8 @@ async fn run_watched(
     watch: Option<Watch>,
 ) -> Result<BatchStream, Error> {
     let here = context.clone();
-    context.threads.run(async move { run_here(&here, &plan, &leaves, watch).await }).await
+    let run = |waited| async move { run_here(&here, &plan, &leaves, watch, &waited).await };
+    context.threads.run(run).await
 }
 
 async fn run_here(
@@ -167,10 +171,12 @@ async fn run_here(
     plan: &LogicalPlan,
     leaves: &dyn Leaves,
     watch: Option<Watch>,
+    waited: &Waited,
 ) -> Result<BatchStream, Error> {
     let state = context.start();
     let bound = leaves::bind(plan, leaves).map_err(public)?;
     let physical = state.create_physical_plan(&bound).await.map_err(public_planning)?;
+    let physical = interruptible(physical, waited).map_err(public)?;
     leaves.check(&physical)?;
     let stream = execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(public)?;
     let rows = stream.map_err(public).boxed();

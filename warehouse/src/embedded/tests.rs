@@ -27,9 +27,11 @@ use parquet::arrow::ArrowWriter;
 use tollgate_catalog::{Error, ErrorKind, RawSource, Table};
 
 use super::files::RawTables;
+use super::interrupt::Waited;
 use super::leaves::{Access, Leaves, Relation, Tables, bind};
 use super::{Context, Options, discover, run_here};
 
+mod interrupt;
 mod leak;
 
 /// Rows of tenant `b` hold what no user expression may touch: a zero and text that is no number.
@@ -166,7 +168,8 @@ impl World {
             Err(error) => error.to_string(),
         };
         let rows = async {
-            let stream = run_here(&self.context, &plan, &Bound(&tables), None).await?;
+            let stream =
+                run_here(&self.context, &plan, &Bound(&tables), None, &Waited::default()).await?;
             let batches: Vec<_> = stream.try_collect().await?;
             Ok(pretty_format_batches(&batches).unwrap().to_string())
         };
@@ -363,7 +366,10 @@ async fn other_leaves_can_not_read_files() {
     let table = orders(world.folder.path());
     let raw = world.raw.get(&world.context.inner, &table).unwrap();
     let plan = scan(&table).build().unwrap();
-    let error = run_here(&world.context, &plan, &Raw(raw.provider), None).await.err().unwrap();
+    let error = run_here(&world.context, &plan, &Raw(raw.provider), None, &Waited::default())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.kind(), ErrorKind::Internal);
 }
 
@@ -372,10 +378,14 @@ async fn a_source_that_is_not_secured_is_refused() {
     let world = World::new();
     let plan = scan(&orders(world.folder.path())).build().unwrap();
     let tables = Tables::new(Arc::clone(&world.raw), Arc::clone(&world.context.inner));
-    let error = run_here(&world.context, &plan, &tables, None).await.err().unwrap();
+    let error =
+        run_here(&world.context, &plan, &tables, None, &Waited::default()).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Internal);
     let explain = LogicalPlanBuilder::from(plan).explain(false, false).unwrap().build().unwrap();
-    let error = run_here(&world.context, &explain, &Bound(&tables), None).await.err().unwrap();
+    let error = run_here(&world.context, &explain, &Bound(&tables), None, &Waited::default())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.message(), "the warehouse could not run the query");
 }
 

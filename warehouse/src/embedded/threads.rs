@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tollgate_catalog::{Error, ErrorKind};
 
+use super::interrupt::Waited;
 use crate::BatchStream;
 
 /// Plans recurse deeply.
@@ -40,6 +41,12 @@ impl Threads {
         Ok(Self { runtime: Some(runtime) })
     }
 
+    /// How much is going on in the pool.
+    #[cfg(test)]
+    pub(crate) fn tasks(&self) -> usize {
+        self.runtime.as_ref().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
+    }
+
     /// Does `work` in the pool.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
@@ -52,11 +59,17 @@ impl Threads {
     }
 
     /// Does `work` in the pool, and then takes its rows as they are asked for. Dropping the future
-    /// or the stream aborts the work.
-    pub(crate) async fn run(
+    /// or the stream aborts the work, and tells it so.
+    pub(crate) async fn run<W>(
         &self,
-        work: impl Future<Output = Result<BatchStream, Error>> + Send + 'static,
-    ) -> Result<BatchStream, Error> {
+        work: impl FnOnce(Waited) -> W + Send + 'static,
+    ) -> Result<BatchStream, Error>
+    where
+        W: Future<Output = Result<BatchStream, Error>> + Send + 'static,
+    {
+        let waited = Waited::default();
+        let hold = waited.hold();
+        let work = work(waited);
         let runtime = self.runtime.as_ref().ok_or_else(stopped)?;
         let (started, start) = oneshot::channel();
         let (give, batches) = mpsc::channel(AHEAD);
@@ -77,10 +90,10 @@ impl Threads {
         };
         task.spawn_on(pump, runtime.handle());
         start.await.map_err(Error::internal)??;
-        let rows = stream::unfold(Some((batches, task)), |state| async {
-            let (mut batches, mut task) = state?;
+        let rows = stream::unfold(Some((batches, task, hold)), |state| async {
+            let (mut batches, mut task, hold) = state?;
             if let Some(batch) = batches.recv().await {
-                return Some((batch, Some((batches, task))));
+                return Some((batch, Some((batches, task, hold))));
             }
             // A task that didn't come to its end must not look like one that did.
             match task.join_next().await? {

@@ -7,7 +7,7 @@
 //! sums and products don't fail either. Whatever else could fail there is refused, wherever in the
 //! statement it stands.
 
-use datafusion_common::{Column, DFSchema};
+use datafusion_common::{Column, DFSchema, JoinType};
 use datafusion_expr::expr::GroupingSet;
 use datafusion_expr::logical_plan::Distinct;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
@@ -17,7 +17,9 @@ use super::class::{Class, fails, no_zero, quotient, refused, turned};
 use super::{constant, is_apart, is_zero};
 use crate::plan::subquery;
 use crate::relation::SecuredSource;
+use crate::render::Dialect;
 use crate::render::barrier::is_total_cast;
+use crate::render::function::unknown;
 
 /// Functions that are NULL when an argument is, and never fail.
 const SAFE: &[&str] = &[
@@ -62,6 +64,10 @@ const NEAR_ZERO: &[&str] =
 
 /// Functions that turn NULL into something else, and never fail.
 const TURNING: &[&str] = &["coalesce", "concat", "current_date", "greatest", "least", "now", "pi"];
+
+/// Functions that are NULL when an argument is, and fail for some values.
+const FAILING: &[&str] =
+    &["acos", "asin", "cbrt", "cot", "exp", "ln", "log", "log10", "power", "sqrt", "tan"];
 
 /// Refuses a statement in which something could fail on a hidden row.
 pub(in crate::render) fn guard(plan: &LogicalPlan) -> Result<(), Error> {
@@ -121,16 +127,16 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
             Ok(input)
         }
         LogicalPlan::Join(node) => {
-            let mut both = walk(&node.left)?;
-            both.extend(walk(&node.right)?);
+            let (left, right) = (walk(&node.left)?, walk(&node.right)?);
+            let joined = joined(node.join_type, &left, &right)?;
+            let both: Vec<_> = left.into_iter().chain(right).collect();
             let schema = node.left.schema().join(node.right.schema()).map_err(Error::internal)?;
             let row = Row { schema: &schema, classes: &both };
             let sides = node.on.iter().flat_map(|(left, right)| [left, right]);
             for expr in sides.chain(&node.filter) {
                 row.class(expr)?;
             }
-            both.truncate(node.schema.fields().len());
-            Ok(both)
+            Ok(joined)
         }
         LogicalPlan::Union(node) => {
             let mut output = vec![Class::Free; node.schema.fields().len()];
@@ -199,6 +205,33 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
     }
 }
 
+/// What the columns of a join are. Where a side may be filled with NULL, whether it is depends on the
+/// other's rows: with hidden ones there its columns may be anything, as what they are by themselves
+/// and NULL are told apart.
+fn joined(join: JoinType, left: &[Class], right: &[Class]) -> Result<Vec<Class>, Error> {
+    let (fills_left, fills_right) = match join {
+        JoinType::Inner => (false, false),
+        JoinType::Left => (false, true),
+        JoinType::Right => (true, false),
+        JoinType::Full => (true, true),
+        JoinType::LeftSemi | JoinType::LeftAnti => return Ok(left.to_vec()),
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => {
+            return Err(Error::internal("a join that isn't part of a query"));
+        }
+    };
+    let hides = |side: &[Class]| side.iter().any(|class| *class != Class::Free);
+    let side = |of: &[Class], filled: bool| {
+        let raised = move |class: &Class| match (filled, class) {
+            (true, Class::Free) => Class::Any,
+            (_, class) => *class,
+        };
+        of.iter().map(raised).collect::<Vec<_>>()
+    };
+    let mut both = side(left, fills_left && hides(right));
+    both.extend(side(right, fills_right && hides(left)));
+    Ok(both)
+}
+
 struct Row<'a> {
     schema: &'a DFSchema,
     classes: &'a [Class],
@@ -259,8 +292,9 @@ impl Row<'_> {
                     name if SAFE.contains(&name) => Ok(no_zero(all)),
                     name if NEAR_ZERO.contains(&name) => self.near_zero(all),
                     name if TURNING.contains(&name) => Ok(turned(all)),
+                    name if FAILING.contains(&name) => fails(all),
                     _ if tollgate_policy::Masking::of(&call.func).is_some() => Ok(all),
-                    _ => fails(all),
+                    name => Err(unknown(Dialect::Snowflake, name)),
                 }
             }
             Expr::Case(case) => {
@@ -351,7 +385,28 @@ impl Row<'_> {
             Operator::Multiply => self.near_zero(all),
             Operator::Plus | Operator::Minus => self.sum(left_class, right_class),
             Operator::Divide | Operator::Modulo => quotient(left_class, right_class, right),
-            _ => fails(all),
+            // None of them is printed.
+            Operator::BitwiseXor
+            | Operator::BitwiseShiftLeft
+            | Operator::BitwiseShiftRight
+            | Operator::RegexMatch
+            | Operator::RegexIMatch
+            | Operator::RegexNotMatch
+            | Operator::RegexNotIMatch
+            | Operator::IntegerDivide
+            | Operator::AtArrow
+            | Operator::ArrowAt
+            | Operator::Arrow
+            | Operator::LongArrow
+            | Operator::HashArrow
+            | Operator::HashLongArrow
+            | Operator::HashMinus
+            | Operator::AtAt
+            | Operator::AtQuestion
+            | Operator::Question
+            | Operator::QuestionAnd
+            | Operator::QuestionPipe
+            | Operator::Colon => Err(Dialect::Snowflake.unsupported(&format!("the operator {op}"))),
         }
     }
 
