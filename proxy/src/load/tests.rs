@@ -37,12 +37,12 @@ fn errors_in_all_files_come_at_once() {
     write(
         "tollgate.toml",
         "[pg]\ncert = \"none.pem\"\nkey = \"none.pem\"\n[users]\nfile = \"users.toml\"\n[policies]\n\
-         folder = \"policies\"\n[warehouse]\ndata = \"data\"\n[secrets]\nmask_key_file = \"mask.key\"\n",
+         folder = \"policies\"\nreaders = [\"analyst\"]\n[warehouse]\ndata = \"data\"\n[secrets]\nmask_key_file = \"mask.key\"\n",
     );
     let path = folder.join("tollgate.toml");
     let errors = load(&path).err().unwrap().to_string();
     for expected in
-        ["users.toml:2: error", "tollgate.toml:11: error: the mask key", "tollgate.toml:2: error"]
+        ["users.toml:2: error", "tollgate.toml:12: error: the mask key", "tollgate.toml:2: error"]
     {
         assert!(errors.contains(expected), "{expected} is not in\n{errors}");
     }
@@ -50,6 +50,11 @@ fn errors_in_all_files_come_at_once() {
     write("mask.key", &"5a".repeat(32));
     let errors = load(&path).err().unwrap().to_string();
     assert!(errors.contains("a.sql:1:"), "{errors}");
+    // and who may read them, once they can be read
+    write("policies/a.sql", "CREATE ROLE analysts;");
+    let errors = load(&path).err().unwrap().to_string();
+    let expected = "tollgate.toml:8: error: role \"analyst\" does not exist";
+    assert!(errors.contains(expected), "{errors}");
     fs::remove_dir_all(folder).unwrap();
 }
 
