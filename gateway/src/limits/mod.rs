@@ -1,7 +1,7 @@
 //! What a statement may cost: refused before it runs where that can be told, and stopped where not.
 //!
-//! Which limits and prices are the caller's, the decision says. Statements over the system catalogs, or
-//! over no table, cost nothing: of limits only the time counts there.
+//! Which limits and prices are the caller's, the decision says. Statements over the system catalogs, the
+//! gateway's own records or no table cost nothing: of limits only the time counts there.
 //!
 //! | module | |
 //! |---|---|
