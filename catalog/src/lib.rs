@@ -11,5 +11,5 @@ pub mod snapshot;
 
 pub use error::{Error, ErrorKind};
 pub use id::TableName;
-pub use schema::{Column, ForeignKey, RawSource, RealNames, Storage, Table, View};
+pub use schema::{Column, ForeignKey, OWN_SCHEMA, RawSource, RealNames, Storage, Table, View};
 pub use snapshot::Snapshot;

@@ -35,7 +35,12 @@ pub enum Storage {
     Snowflake(RealNames),
     /// Nowhere: a query that the policies declare.
     View(View),
+    /// In the gateway's own ledger.
+    Ledger,
 }
+
+/// The schema of the gateway's own relations; nothing else may be in it.
+pub const OWN_SCHEMA: &str = "tollgate";
 
 /// What a table is called in a warehouse that folds names to upper case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +103,17 @@ impl Table {
     pub fn view(&self) -> Option<&View> {
         match &self.storage {
             Storage::View(view) => Some(view),
-            Storage::Parquet(_) | Storage::Csv(_) | Storage::Postgres | Storage::Snowflake(_) => {
-                None
-            }
+            Storage::Parquet(_)
+            | Storage::Csv(_)
+            | Storage::Postgres
+            | Storage::Snowflake(_)
+            | Storage::Ledger => None,
         }
+    }
+
+    /// Whether its rows are the gateway's own records, not a warehouse's.
+    pub fn is_record(&self) -> bool {
+        self.storage == Storage::Ledger
     }
 
     /// The index of a column by its folded name.

@@ -21,7 +21,7 @@ use ring::digest;
 use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_identity::Principal;
-use tollgate_ledger::{Entry, Ledger, Receipt, Refusal, Text};
+use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
 use tollgate_rewriter::Secured;
 
 pub use self::lines::AuditTarget;
@@ -121,6 +121,14 @@ impl Audit {
     /// The trail that a ledger keeps. `tenant` is the attribute of a user that names who pays.
     pub fn ledger(ledger: Ledger, tenant: &str, statements: Statements) -> Audit {
         Self::start(Trail::Ledger(Box::new(ledger)), false, tenant, statements)
+    }
+
+    /// Where the records can be asked, if they are in a ledger.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match &self.trail {
+            Trail::Lines(_) => None,
+            Trail::Ledger(ledger) => Some(ledger.place()),
+        }
     }
 
     /// Whether it is that of rehearsals.

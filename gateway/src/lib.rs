@@ -12,6 +12,7 @@ pub mod limits;
 pub mod pipeline;
 mod plans;
 mod record;
+pub mod records;
 mod results;
 pub mod revocation;
 pub mod session;

@@ -11,18 +11,19 @@ use tollgate_catalog::{Error, Snapshot};
 use tollgate_identity::Principal;
 use tollgate_policy::Bundle;
 use tollgate_rewriter::statement::Body;
-use tollgate_rewriter::{OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
+use tollgate_rewriter::{Engine, OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
 use tollgate_warehouse::Warehouse;
 use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded;
 
 use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
-use crate::introspect::{self, SystemRelations};
+use crate::introspect;
 use crate::limits::bounds::Deadline;
 use crate::limits::budget::Purse;
 use crate::limits::{Costs, EstimateCounts};
 use crate::plans::{CacheCounts, Key, Plans};
+use crate::records::Known;
 use crate::results::Results;
 use crate::revocation::Open;
 use crate::sight::{Visible, denied};
@@ -307,7 +308,7 @@ impl Gateway {
             &self.registry,
             caller.facts,
             visible,
-            &SystemRelations,
+            &Known { records: self.audit.place().is_some() },
         )?;
         let permit =
             tollgate_policy::decide(bundle, caller.principal, visible.circumstances, resolved)
@@ -405,15 +406,26 @@ impl Gateway {
                 return Err(error);
             }
         };
-        let entry = self.open.query(&prepared, || self.state());
+        let entry = self.open.query(&id, &prepared, || self.state());
         meter.about(&secured);
         let decision = self.permitted(&id, caller, &secured);
         let mut deadline = Deadline::of(caller.timeout, &secured);
-        let begun = (&deadline, &mut meter);
-        let started = self.start(caller, secured, cancel, &entry, begun).await;
-        // The warehouse works while the record goes to disk.
-        let durable = decision.durable().await;
-        let both = started.and_then(|started| durable.map(|recorded| (recorded, started)));
+        let at_warehouse = secured.engine() == Engine::Warehouse;
+        let both = {
+            let start = self.start(caller, secured, cancel, &entry, (&deadline, &mut meter));
+            if at_warehouse {
+                // The warehouse works while the record goes to disk.
+                let started = start.await;
+                let durable = decision.durable().await;
+                started.and_then(|started| durable.map(|recorded| (recorded, started)))
+            } else {
+                // What reads records sees its own, and what stops a query is recorded before it does.
+                match decision.durable().await {
+                    Ok(recorded) => start.await.map(|started| (recorded, started)),
+                    Err(error) => Err(error),
+                }
+            }
+        };
         let (recorded, started) = match both {
             Ok(started) => started,
             Err(error) => {

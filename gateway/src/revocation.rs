@@ -26,7 +26,17 @@ pub(crate) struct Open {
 struct Inner {
     next: AtomicU64,
     sessions: Mutex<HashMap<u64, (Arc<Principal>, CancelToken)>>,
-    queries: Mutex<HashMap<u64, (Arc<Prepared>, CancelToken)>>,
+    queries: Mutex<HashMap<u64, Running>>,
+}
+
+/// A query that runs, or is about to.
+#[derive(Debug)]
+struct Running {
+    /// As records name it.
+    id: String,
+    prepared: Arc<Prepared>,
+    revoked: CancelToken,
+    stopped: CancelToken,
 }
 
 /// Whether everything that was permitted still is: no role is gone, and no column.
@@ -59,23 +69,32 @@ impl Open {
         let (id, token) = self.token();
         self.inner.sessions.lock().insert(id, (Arc::clone(principal), token.clone()));
         let _expiry = Expiry::of(principal, &token);
-        Entry { open: self.clone(), id, token, kind: Kind::Session, _expiry }
+        let stopped = CancelToken::new();
+        Entry { open: self.clone(), id, token, stopped, kind: Kind::Session, _expiry }
     }
 
-    /// Notes a query that is about to start. `state` is asked after that: it may have been replaced
-    /// since the decision, before anyone could find this query.
+    /// Notes a query that is about to start, and what records call it. `state` is asked after that: it
+    /// may have been replaced since the decision, before anyone could find this query.
     pub(crate) fn query(
         &self,
+        name: &str,
         prepared: &Arc<Prepared>,
         state: impl FnOnce() -> Arc<State>,
     ) -> Entry {
         let (id, token) = self.token();
-        self.inner.queries.lock().insert(id, (Arc::clone(prepared), token.clone()));
+        let stopped = CancelToken::new();
+        let running = Running {
+            id: name.to_owned(),
+            prepared: Arc::clone(prepared),
+            revoked: token.clone(),
+            stopped: stopped.clone(),
+        };
+        self.inner.queries.lock().insert(id, running);
         if !holds(prepared, &state()) {
             token.cancel();
         }
         let _expiry = Expiry::of(prepared.principal(), &token);
-        Entry { open: self.clone(), id, token, kind: Kind::Query, _expiry }
+        Entry { open: self.clone(), id, token, stopped, kind: Kind::Query, _expiry }
     }
 
     fn token(&self) -> (u64, CancelToken) {
@@ -85,20 +104,49 @@ impl Open {
     /// Cuts the queries that the new state wouldn't permit, and says how many.
     pub(crate) fn cut(&self, state: &State) -> usize {
         let queries = self.inner.queries.lock();
-        let revoked = queries.values().filter(|(prepared, _)| !holds(prepared, state));
-        revoked.map(|(_, token)| token.cancel()).count()
+        let revoked = queries.values().filter(|query| !holds(&query.prepared, state));
+        revoked.map(|query| query.revoked.cancel()).count()
+    }
+
+    /// Lets the statement of an entry stop other statements of its principal.
+    pub(crate) fn stops(&self, entry: &Entry) -> Stops {
+        Stops { open: self.clone(), of: entry.id }
     }
 
     /// Ends the sessions and cuts the queries of principals that aren't `current` any more, and says
     /// how many sessions.
     pub(crate) fn end(&self, current: impl Fn(&Principal) -> bool) -> usize {
         let queries = self.inner.queries.lock();
-        let running = queries.values().filter(|(prepared, _)| !current(prepared.principal()));
-        running.for_each(|(_, token)| token.cancel());
+        let running = queries.values().filter(|query| !current(query.prepared.principal()));
+        running.for_each(|query| query.revoked.cancel());
         drop(queries);
         let sessions = self.inner.sessions.lock();
         let gone = sessions.values().filter(|(principal, _)| !current(principal));
         gone.map(|(_, token)| token.cancel()).count()
+    }
+}
+
+/// What one statement may stop: the other statements of its own principal, and nothing else.
+#[derive(Debug)]
+pub(crate) struct Stops {
+    open: Open,
+    /// The statement's own entry.
+    of: u64,
+}
+
+impl Stops {
+    /// Stops the statement that records call `id`, and says whether there is one to stop. One of somebody
+    /// else is told from none by nothing.
+    pub(crate) fn stop(&self, id: &str) -> bool {
+        let queries = self.open.inner.queries.lock();
+        let Some(own) = queries.get(&self.of) else { return false };
+        let caller = own.prepared.principal().name();
+        let found = queries.iter().find(|(entry, query)| {
+            **entry != self.of && query.id == id && query.prepared.principal().name() == caller
+        });
+        let Some((_, query)) = found else { return false };
+        query.stopped.cancel();
+        true
     }
 }
 
@@ -142,11 +190,17 @@ pub(crate) struct Entry {
     open: Open,
     id: u64,
     token: CancelToken,
+    stopped: CancelToken,
     kind: Kind,
     _expiry: Option<Expiry>,
 }
 
 impl Entry {
+    /// On once its principal has stopped it by its id.
+    pub(crate) fn stopped(&self) -> &CancelToken {
+        &self.stopped
+    }
+
     /// On once access is revoked.
     pub(crate) fn token(&self) -> &CancelToken {
         &self.token

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tollgate_catalog::Error;
 use tollgate_rewriter::{Engine, Secured};
 use tollgate_warehouse::admission::Admitted;
+use tollgate_warehouse::embedded::Records;
 use tollgate_warehouse::estimate::Estimate;
 use tollgate_warehouse::{BatchStream, Warehouse};
 
@@ -14,6 +15,7 @@ use crate::introspect::View;
 use crate::limits::bounds::Deadline;
 use crate::limits::charge::Charge;
 use crate::pipeline::{Caller, Gateway};
+use crate::records::{self, Own, Standing};
 use crate::revocation::{Entry, revoked};
 use crate::sight::visible;
 use crate::state::circumstances;
@@ -42,23 +44,55 @@ impl Gateway {
         let work = async {
             match secured.engine() {
                 Engine::Warehouse => self.start_at_warehouse(caller, secured, meter).await,
+                Engine::Records => {
+                    let place = self.audit.place().ok_or_else(records::none_kept)?;
+                    let records = Records::new(self.system.clone(), records::everyones(place)?);
+                    self.start_here(secured, &records).await
+                }
                 Engine::System => {
-                    let view = Arc::new(self.view(caller)?);
-                    let admitted = self.admission.admit(secured).await?;
-                    let system = SystemCatalogs { context: self.system.clone(), view };
-                    let batches = system.run(&admitted).await?;
-                    Ok(Started { batches, admitted, charge: None, estimated: None })
+                    let view = self.view(caller)?.with_stops(self.open.stops(entry));
+                    let system = SystemCatalogs {
+                        context: self.system.clone(),
+                        view: Arc::new(view),
+                        own: self.own(caller, &secured)?.map(Arc::new),
+                    };
+                    self.start_here(secured, &system).await
                 }
             }
         };
         tokio::select! {
             biased;
             () = entry.token().cancelled() => Err(revoked()),
+            () = entry.stopped().cancelled() => Err(canceled()),
             () = cancel.cancelled() => Err(canceled()),
             started = tokio::time::timeout(deadline.left(), work) => {
                 started.unwrap_or_else(|_| Err(deadline.passed()))
             }
         }
+    }
+
+    /// Starts a query that no warehouse of others runs: it costs nothing.
+    async fn start_here(&self, secured: Secured, engine: &dyn Warehouse) -> Result<Started, Error> {
+        let admitted = self.admission.admit(secured).await?;
+        let batches = engine.run(&admitted).await?;
+        Ok(Started { batches, admitted, charge: None, estimated: None })
+    }
+
+    /// The caller's own records, if any are kept.
+    fn own(&self, caller: &Caller<'_>, secured: &Secured) -> Result<Option<Own>, Error> {
+        let Some(place) = self.audit.place() else { return Ok(None) };
+        let standing = Standing {
+            principal: Arc::clone(caller.principal),
+            limits: secured.limits().clone(),
+            costs: Arc::clone(&self.costs),
+            admission: self.admission.clone(),
+            now: circumstances(caller.principal)?.now,
+        };
+        Ok(Some(Own {
+            place: place.clone(),
+            principal: caller.principal.name().to_owned(),
+            standing: Arc::new(standing),
+        }))
     }
 
     /// Limits in order of what they cost to ask: the rate, what was computed before, the estimate,
@@ -113,8 +147,11 @@ impl Gateway {
         let tables = state.snapshot.tables().filter_map(|table| {
             visible(&state.bundle, caller.principal, &circumstances, &standing, table)
         });
+        let own = self.audit.place().map(|_| records::own_tables());
+        let mut tables: Vec<_> = tables.chain(own.into_iter().flatten()).collect();
+        tables.sort_by(|one, other| one.table.name.cmp(&other.table.name));
         Ok(View::new(
-            tables.collect(),
+            tables,
             caller.facts.user.clone(),
             standing.active().iter().cloned().collect(),
             caller.facts.database.clone(),

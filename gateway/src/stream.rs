@@ -68,6 +68,8 @@ pub struct RowStream {
     notice: Option<Notice>,
     /// On once access is revoked.
     revoked: CancelToken,
+    /// On once its principal has stopped it by its id.
+    stopped: CancelToken,
     _entry: Option<Entry>,
     meter: Option<Meter>,
     columns: Arc<[OutputColumn]>,
@@ -104,6 +106,7 @@ impl RowStream {
             estimated: estimated.map(|bytes| (costs, bytes)),
             notice: None,
             revoked: entry.token().clone(),
+            stopped: entry.stopped().clone(),
             _entry: Some(entry),
             meter: Some(meter),
             schema: schema(&columns),
@@ -125,6 +128,7 @@ impl RowStream {
             cut: None,
             notice: None,
             revoked: CancelToken::new(),
+            stopped: CancelToken::new(),
             _entry: None,
             meter: None,
             schema: schema(&columns),
@@ -152,6 +156,7 @@ impl RowStream {
         let item = tokio::select! {
             biased;
             () = self.revoked.cancelled() => Some(Err(revoked())),
+            () = self.stopped.cancelled() => Some(Err(canceled())),
             () = self.cancel.cancelled() => Some(Err(canceled())),
             item = tokio::time::timeout(left, pull(&mut self.admitted, &mut self.batches)) => match item {
                 Ok(item) => item.map(|batch| batch.map_err(|error| self.named(error))),
@@ -262,9 +267,30 @@ impl RowStream {
         }
     }
 
-    /// On once the access that this query rests on is revoked: no more may be sent.
-    pub fn revoked(&self) -> &CancelToken {
-        &self.revoked
+    /// Waits until no more may be sent: the access that this query rests on is revoked, or its principal
+    /// has stopped it.
+    pub fn cut(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (revoked, stopped) = (self.revoked.clone(), self.stopped.clone());
+        async move {
+            tokio::select! {
+                () = revoked.cancelled() => {}
+                () = stopped.cancelled() => {}
+            }
+        }
+    }
+
+    /// Why no more may be sent, once that is so.
+    ///
+    /// # Errors
+    /// It is revoked, or stopped.
+    pub fn may_go_on(&self) -> Result<(), Error> {
+        if self.revoked.is_cancelled() {
+            return Err(revoked());
+        }
+        if self.stopped.is_cancelled() {
+            return Err(canceled());
+        }
+        Ok(())
     }
 
     /// Counts what went to the client. Called before the next batch is asked for.

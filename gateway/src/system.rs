@@ -17,12 +17,15 @@ use tollgate_warehouse::embedded::{Context, Leaves, run_plan};
 use tollgate_warehouse::{BatchStream, Warehouse};
 
 use crate::introspect::{self, View};
+use crate::records::Own;
 
 /// The system catalogs as one principal sees them, as a warehouse.
 #[derive(Clone)]
 pub(crate) struct SystemCatalogs {
     pub(crate) context: Context,
     pub(crate) view: Arc<View>,
+    /// The principal's own records, if any are kept.
+    pub(crate) own: Option<Arc<Own>>,
 }
 
 impl Leaves for SystemCatalogs {
@@ -30,12 +33,19 @@ impl Leaves for SystemCatalogs {
         let Some(system) = source.downcast_ref::<SystemSource>() else {
             return Err(Error::internal("a query over the system catalogs reads another table"));
         };
+        if let Some(own) = self.own.as_ref().and_then(|own| own.provider(system.name())) {
+            return own;
+        }
         let Some(batch) = introspect::batch(&self.view, system.name()) else {
             return Err(Error::internal("a system relation has no rows"));
         };
         let table =
             MemTable::try_new(batch.schema(), vec![vec![batch]]).map_err(Error::internal)?;
         Ok(Arc::new(table))
+    }
+
+    fn own_records(&self) -> bool {
+        true
     }
 }
 

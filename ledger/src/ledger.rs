@@ -133,6 +133,7 @@ pub struct Ledger {
     places: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
     public: PublicKey,
+    place: Place,
     interrupted: usize,
 }
 
@@ -144,6 +145,7 @@ impl Ledger {
     /// The store or the key can't be used, somebody else uses it, or it isn't as a gateway left it.
     pub fn open(options: Options) -> Result<Ledger, LedgerError> {
         let key = SigningKey::open(&options.key)?;
+        let place = options.place.clone();
         let public = key.public();
         let places = Arc::new(Semaphore::new(options.queue.min(Semaphore::MAX_PERMITS)));
         // Unbounded, but never long: decisions need a place, receipts follow decisions that are
@@ -176,12 +178,17 @@ impl Ledger {
             std::thread::Builder::new().name("ledger".to_owned()).spawn(run).map_err(system)?;
         let stopped = || LedgerError::System("the ledger's writer did not start".to_owned());
         let interrupted = answer.recv().map_err(|_| stopped())??;
-        Ok(Ledger { queue: Some(queue), places, thread: Some(thread), public, interrupted })
+        Ok(Ledger { queue: Some(queue), places, thread: Some(thread), public, place, interrupted })
     }
 
     /// The key that verifies what this ledger signs.
     pub fn public_key(&self) -> PublicKey {
         self.public
+    }
+
+    /// Where its records are, for who reads them.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// How many queries an earlier run had left without a receipt.

@@ -24,6 +24,7 @@ mod batch;
 pub mod billing;
 mod chain;
 mod error;
+pub mod history;
 mod keys;
 mod ledger;
 pub mod ocsf;

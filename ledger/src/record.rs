@@ -155,6 +155,8 @@ pub struct Body {
     pub application: String,
     /// The client's text, or a reference to it.
     pub sql: String,
+    /// What ran instead, or a reference to it.
+    pub secured_sql: Option<String>,
     /// The policy bundle.
     pub bundle: String,
     /// The base tables.

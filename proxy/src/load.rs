@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tollgate_catalog::Snapshot;
+use tollgate_catalog::{OWN_SCHEMA, Snapshot};
 use tollgate_gateway::config::{Config, MaskKey, Place, declare};
+use tollgate_gateway::records;
 use tollgate_identity::{Issuer, SealKeys, UserStore};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
@@ -153,12 +154,14 @@ pub(crate) fn reload(
 impl Loaded {
     /// One paragraph for the operator who checks.
     pub fn summary(&self) -> String {
-        let columns: usize = self.snapshot.tables().map(|table| table.columns.len()).sum();
+        let tables = || self.snapshot.tables().filter(|table| !table.is_record());
+        let columns: usize = tables().map(|table| table.columns.len()).sum();
+        let schemas = self.snapshot.schemas().filter(|schema| *schema != OWN_SCHEMA);
         let mut lines = vec![
             format!("{} is valid", self.path.display()),
             format!("  users     {}", self.users.names().count()),
-            format!("  schemas   {}", self.snapshot.schemas().count()),
-            format!("  tables    {}, with {columns} columns", self.snapshot.tables().count()),
+            format!("  schemas   {}", schemas.count()),
+            format!("  tables    {}, with {columns} columns", tables().count()),
             format!("  roles     {}", self.bundle.roles().count()),
             format!("  bundle    {}", self.bundle.hash()),
             format!("  tokens    {}", if self.users.issuer().is_some() { "yes" } else { "no" }),
@@ -246,6 +249,15 @@ fn issuer(config: &Config, errors: &mut Errors) -> Option<Option<Arc<Issuer>>> {
 fn snapshot(config: &Config, version: u64, errors: &mut Errors) -> Option<Arc<Snapshot>> {
     let mut tables = errors.note(place::tables(config))?;
     errors.note(declare(config, &mut tables))?;
+    if tables.iter().any(|table| table.name.schema == OWN_SCHEMA) {
+        let message = format!("the warehouse has tables in a schema \"{OWN_SCHEMA}\"");
+        let hint = "the gateway's own records are called so: rename the schema, or leave it out";
+        errors.add(config.error("warehouse", message, hint));
+        return None;
+    }
+    if config.ledger.store.is_some() {
+        tables.extend(records::tables());
+    }
     Some(Arc::new(Snapshot::new(version, tables)))
 }
 

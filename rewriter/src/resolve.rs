@@ -110,6 +110,11 @@ pub fn resolve(
         return Err(Error::not_supported("a query over both tables and the system catalogs")
             .with_hint("ask the catalogs in a query of their own"));
     }
+    let records = found.tables.values().filter(|table| table.is_record()).count();
+    if records > 0 && records < found.tables.len() {
+        return Err(Error::not_supported("a query over both the gateway's own records and tables")
+            .with_hint("ask them in queries of their own"));
+    }
     if let (Some(function), false) = (&found.system_function, found.tables.is_empty()) {
         return Err(Error::not_supported(&format!(
             "the catalog function \"{function}\" in a query over tables"

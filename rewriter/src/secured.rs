@@ -107,6 +107,8 @@ use describe::{describe, describe_subqueries, output};
 pub enum Engine {
     /// It names base tables: their warehouse.
     Warehouse,
+    /// It names the gateway's own records: the gateway itself, with rows and masks as anywhere.
+    Records,
     /// It names system relations or nothing: the gateway itself.
     System,
 }
@@ -211,7 +213,12 @@ fn plan_permitted(
         sql,
         operators,
         normalised,
-        engine: if tables.is_empty() { Engine::System } else { Engine::Warehouse },
+        engine: match tables.first() {
+            None => Engine::System,
+            // Of one kind all: `resolve` says so.
+            Some(table) if table.is_record() => Engine::Records,
+            Some(_) => Engine::Warehouse,
+        },
         output: output(&planned.plan),
         parameters: planned.parameters,
         names: tables.iter().map(|table| table.name.clone()).collect(),

@@ -69,6 +69,8 @@ mod postgres_warehouse;
 #[cfg(test)]
 mod predicates;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod snowflake_live;

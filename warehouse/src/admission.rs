@@ -69,6 +69,12 @@ impl Admission {
         self.shared.slots.close();
     }
 
+    /// How many places of a limit are taken now.
+    pub fn taken(&self, limit: &Limit) -> u64 {
+        let line = self.shared.lines.lock().get(limit.name()).and_then(Weak::upgrade);
+        line.map_or(0, |line| u64::try_from(line.taken()).unwrap_or(u64::MAX))
+    }
+
     /// The slots that are free now.
     pub fn free(&self) -> usize {
         self.shared.slots.available_permits()

@@ -15,3 +15,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA mart TO ROLE platform_admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA health TO ROLE platform_admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA hr TO ROLE platform_admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA admin TO ROLE platform_admin;
+
+-- what everybody has asked, and used; own records need no grant: select * from tollgate.my_queries
+GRANT SELECT ON ALL TABLES IN SCHEMA tollgate TO ROLE platform_admin;

@@ -1,6 +1,7 @@
 //! What each function of `functions` says.
 
 use datafusion::error::Result;
+use datafusion::logical_expr::Volatility;
 use tollgate_catalog::id::quote_if_needed;
 use tollgate_catalog::{Error, ErrorKind};
 
@@ -22,7 +23,14 @@ const fn spec(
     returns: Returns,
     evaluate: Evaluate,
 ) -> Spec {
-    Spec { name, arguments: (fewest, most), returns, evaluate }
+    let volatility = Volatility::Stable;
+    Spec { name, arguments: (fewest, most), returns, volatility, evaluate }
+}
+
+/// One that does something.
+const fn act(name: &'static str, arguments: usize, returns: Returns, evaluate: Evaluate) -> Spec {
+    let volatility = Volatility::Volatile;
+    Spec { name, arguments: (arguments, arguments), returns, volatility, evaluate }
 }
 
 use Returns::{Bool, Int4, Int4s, Int8, Oid, Text, Texts, Timestamp};
@@ -34,6 +42,7 @@ pub(super) const FUNCTIONS: &[Spec] = &[
     spec("acldefault", 2, 2, Texts, null),
     spec("array_lower", 2, 2, Int4, |_, a| Ok(bounds(a).map(|_| 1).into())),
     spec("array_upper", 2, 2, Int4, |_, a| Ok(bounds(a).into())),
+    act("cancel_query", 1, Bool, cancel_query),
     spec("col_description", 2, 2, Text, col_description),
     spec("current_schemas", 1, 1, Texts, |v, a| Ok(names::search_path(v, flag(a, 0)).into())),
     spec("current_setting", 1, 2, Text, current_setting),
@@ -168,6 +177,12 @@ fn text(args: &[Arg], index: usize) -> Option<&str> {
 
 fn flag(args: &[Arg], index: usize) -> bool {
     args.get(index).is_some_and(Arg::is_true)
+}
+
+/// Whether one of the caller's own statements was there to be stopped.
+fn cancel_query(view: &View, args: &[Arg]) -> Result<Cell> {
+    let stopped = |id| view.stops.as_ref().is_some_and(|stops| stops.stop(id));
+    Ok(text(args, 0).map(stopped).into())
 }
 
 /// The upper bound of the first dimension of a list; empty lists have none.

@@ -103,6 +103,8 @@ pub(super) struct Spec {
     /// The fewest and the most arguments.
     pub(super) arguments: (usize, usize),
     pub(super) returns: Returns,
+    /// Volatile, if it does something: then it runs where the statement says, and nowhere else.
+    pub(super) volatility: Volatility,
     pub(super) evaluate: fn(&View, &[Arg]) -> Result<Cell>,
 }
 
@@ -201,7 +203,7 @@ fn make(view: Option<&Arc<View>>) -> Vec<Arc<ScalarUDF>> {
             0 => TypeSignature::Nullary,
             count => TypeSignature::Any(count),
         });
-        let signature = Signature::one_of(arities.collect(), Volatility::Stable);
+        let signature = Signature::one_of(arities.collect(), spec.volatility);
         Arc::new(ScalarUDF::new_from_impl(Function { spec, signature, view: view.cloned() }))
     };
     let expand = super::expand::Expand::new();

@@ -7,6 +7,7 @@ use tollgate_catalog::{Column, Table, TableName};
 
 use super::keys::{self, Key};
 use super::oid::table_oid;
+use crate::revocation::Stops;
 
 /// A table of which a principal may see something.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct View {
     pub settings: Vec<(String, String, String)>,
     /// The process id that the session reports.
     pub backend_pid: i32,
+    /// What a statement over this view may stop.
+    pub(super) stops: Option<Stops>,
     index: OnceLock<Index>,
 }
 
@@ -63,7 +66,13 @@ impl View {
         settings: Vec<(String, String, String)>,
         backend_pid: i32,
     ) -> Self {
-        Self { tables, user, roles, database, settings, backend_pid, index: OnceLock::new() }
+        let (stops, index) = (None, OnceLock::new());
+        Self { tables, user, roles, database, settings, backend_pid, stops, index }
+    }
+
+    /// The same for a statement that may stop others of its principal.
+    pub(crate) fn with_stops(self, stops: Stops) -> Self {
+        Self { stops: Some(stops), ..self }
     }
 
     fn index(&self) -> &Index {

@@ -1,7 +1,7 @@
 //! What a statement may cost: refused before it runs where that can be told, and stopped where not.
 //!
-//! Which limits and prices are the caller's, the decision says. Statements over the system catalogs, or
-//! over no table, cost nothing: of limits only the time counts there.
+//! Which limits and prices are the caller's, the decision says. Statements over the system catalogs, the
+//! gateway's own records or no table cost nothing: of limits only the time counts there.
 //!
 //! | module | |
 //! |---|---|
@@ -19,14 +19,17 @@ mod rate;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use rust_decimal::Decimal;
 use tollgate_catalog::Error;
-use tollgate_policy::limits::Used;
+use tollgate_identity::Principal;
+use tollgate_policy::limits::{Bound, Budget, Limit, Rate, Used};
 use tollgate_rewriter::Secured;
 use tollgate_warehouse::estimate::Estimate;
 use tollgate_warehouse::limits;
 
-use self::budget::Purse;
+use self::budget::{Purse, Span};
 use self::charge::Charge;
 use self::rate::Rates;
 
@@ -49,6 +52,30 @@ impl Costs {
     /// A rate is used up.
     pub(crate) fn start(&self, secured: &Secured) -> Result<(), Error> {
         self.rates.take(secured.principal(), secured.limits())
+    }
+
+    /// How many statements of a rate are taken for a principal, and how long until none is.
+    pub(crate) fn rate_taken(
+        &self,
+        principal: &Principal,
+        bound: &Bound,
+        rate: Rate,
+    ) -> (u32, Duration) {
+        self.rates.taken(principal, bound, rate)
+    }
+
+    /// What is held and spent of a budget, and when that is over, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// The purse can't tell.
+    pub(crate) async fn budget_taken(
+        &self,
+        limit: &Limit,
+        budget: Budget,
+        now: i64,
+    ) -> Result<(Decimal, i64), Error> {
+        let span = Span::of(budget, now)?;
+        Ok((self.purse.taken(limit.name(), span).await?, span.end))
     }
 
     /// Refuses what would scan more than a limit allows, and holds the money for the rest. `now` is in

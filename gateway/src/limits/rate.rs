@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::state::keyed::HashMapStateStore;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 use parking_lot::Mutex;
 use tollgate_catalog::Error;
@@ -20,7 +23,58 @@ const RATES: usize = 1024;
 /// The attribute that says whose tenants a principal's are.
 const TENANT: &str = "tenant_id";
 
-type Keyed = RateLimiter<String, HashMapStateStore<String>, DefaultClock>;
+/// What is taken of one rate by each key; it can be looked at without taking anything.
+#[derive(Clone, Default)]
+struct Taken(Arc<HashMapStateStore<String>>);
+
+impl StateStore for Taken {
+    type Key = String;
+
+    fn measure_and_replace<T, F, E>(&self, key: &String, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl ShrinkableKeyedStateStore<String> for Taken {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn len(&self) -> usize {
+        ShrinkableKeyedStateStore::len(self.0.as_ref())
+    }
+
+    fn is_empty(&self) -> bool {
+        ShrinkableKeyedStateStore::is_empty(self.0.as_ref())
+    }
+}
+
+/// One rate.
+struct Keyed {
+    limiter: RateLimiter<String, Taken, DefaultClock>,
+    taken: Taken,
+    /// Since when the limiter counts.
+    start: <DefaultClock as Clock>::Instant,
+}
+
+impl Keyed {
+    fn new(quota: Quota, clock: &DefaultClock) -> Self {
+        let (taken, start) = (Taken::default(), clock.now());
+        Self { limiter: RateLimiter::new(quota, taken.clone(), clock.clone()), taken, start }
+    }
+
+    /// How long it takes until nothing of it is taken by a key.
+    fn busy(&self, key: &String, clock: &DefaultClock) -> Duration {
+        // The state is the moment at which all is free; an error leaves it as it is.
+        let look = |state: Option<Nanos>| Err::<((), Nanos), Option<Nanos>>(state);
+        let free = self.taken.measure_and_replace(key, look).err().flatten();
+        let now = clock.now().duration_since(self.start);
+        free.map_or(Duration::ZERO, |free| Duration::from(free).saturating_sub(now))
+    }
+}
 
 /// All rates, by the limit's name: a reload of the same limit goes on counting.
 #[derive(Default)]
@@ -41,7 +95,8 @@ impl Rates {
             bound.filter_map(|bound| Some((bound, bound.limit.rate?))).collect();
         rates.sort_by_key(|(_, rate)| rate.per);
         for (bound, rate) in rates {
-            let limiter = self.limiter(bound.limit.name(), rate);
+            let keyed = self.keyed(bound.limit.name(), rate);
+            let limiter = &keyed.limiter;
             for key in keys(principal, bound, rate.per) {
                 if limiter.len() >= KEYS {
                     limiter.retain_recent();
@@ -58,7 +113,23 @@ impl Rates {
         Ok(())
     }
 
-    fn limiter(&self, name: &str, rate: Rate) -> Arc<Keyed> {
+    /// How many of a rate are taken for a principal, and how long until none is. Of several that it
+    /// has a part in the one that is taken most.
+    pub(super) fn taken(
+        &self,
+        principal: &Principal,
+        bound: &Bound,
+        rate: Rate,
+    ) -> (u32, Duration) {
+        let keyed = self.keyed(bound.limit.name(), rate);
+        let keys = keys(principal, bound, rate.per);
+        let busy = keys.iter().map(|key| keyed.busy(key, &self.clock)).max().unwrap_or_default();
+        let each = rate.every.length().as_nanos() / u128::from(rate.count.get());
+        let taken = busy.as_nanos().div_ceil(each.max(1));
+        (u32::try_from(taken).unwrap_or(u32::MAX).min(rate.count.get()), busy)
+    }
+
+    fn keyed(&self, name: &str, rate: Rate) -> Arc<Keyed> {
         let mut known = self.known.lock();
         let key = (name.to_owned(), rate);
         if let Some(limiter) = known.get(&key) {
@@ -72,9 +143,9 @@ impl Rates {
             Every::Minute => Quota::per_minute(rate.count),
             Every::Hour => Quota::per_hour(rate.count),
         };
-        let limiter = Arc::new(RateLimiter::hashmap(quota));
-        known.insert(key, Arc::clone(&limiter));
-        limiter
+        let keyed = Arc::new(Keyed::new(quota, &self.clock));
+        known.insert(key, Arc::clone(&keyed));
+        keyed
     }
 }
 

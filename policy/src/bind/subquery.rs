@@ -166,6 +166,13 @@ impl Binder<'_> {
                 "write the policy for the tables that the view reads",
             );
         }
+        if scope.table.is_record() || table.is_record() {
+            return self.fail(
+                &at,
+                "a subquery in a policy can't stand on the gateway's own records, or read them",
+                "write the condition over columns and attributes of the principal",
+            );
+        }
         let qualifier =
             TableReference::partial(lookup.table.schema.clone(), lookup.table.table.clone());
         let Ok(schema) =

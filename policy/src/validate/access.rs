@@ -33,7 +33,20 @@ impl Validator<'_> {
             Target::WithColumn(column) => format!("ALL TABLES WITH COLUMN ({})", column.text),
         };
         let to = self.subjects(to);
-        for table in self.targets(target) {
+        let mut tables = self.targets(target);
+        // The gateway's records are granted by their name or schema only; what restricts covers them.
+        if let (false, Target::WithColumn(column)) = (deny, target) {
+            let found = !tables.is_empty();
+            tables.retain(|table| !table.is_record());
+            if found && tables.is_empty() {
+                self.error(
+                    &column.at,
+                    format!("only the gateway's own records have a column \"{}\"", column.text),
+                    "grant them by name, as GRANT SELECT ON tollgate.audit",
+                );
+            }
+        }
+        for table in tables {
             for Privilege { action, columns } in privileges {
                 let columns = match columns {
                     None => None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tollgate_catalog::{Snapshot, Storage, Table, View};
+use tollgate_catalog::{OWN_SCHEMA, Snapshot, Storage, Table, View};
 
 use crate::bundle::FunctionSource;
 use crate::diagnostics::Diagnostic;
@@ -32,7 +32,20 @@ pub(super) fn declare(
             errors.push(at.error(format!("relation {name} exists already"), "choose another name"));
             continue;
         }
+        if name.schema == OWN_SCHEMA {
+            errors.push(at.error(
+                format!("view {name} can't be declared: the schema \"{OWN_SCHEMA}\" is the gateway's own"),
+                "declare it in another schema",
+            ));
+            continue;
+        }
         match functions.view(sql, &catalog) {
+            Ok((_, view)) if view.reads.iter().any(|(read, _)| read.is_record()) => {
+                errors.push(at.error(
+                    format!("view {name} can't be declared: a view can't read the gateway's own records"),
+                    "grant the records themselves, with row and masking policies of their own",
+                ));
+            }
             Ok((_, view)) if depth(&view) > MAX_DEPTH => errors.push(at.error(
                 format!("view {name} reads views that are more than {MAX_DEPTH} deep"),
                 "read the tables themselves",

@@ -8,9 +8,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use tollgate_catalog::{Error, ErrorKind, pg_type};
-use tollgate_gateway::{
-    CancelToken, Description, Notice, OutputColumn, RowStream, Statement, revocation,
-};
+use tollgate_gateway::{CancelToken, Description, Notice, OutputColumn, RowStream, Statement};
 
 use super::encode::{Format, RowEncoder};
 use super::error::{Stop, clean, violation};
@@ -179,9 +177,7 @@ impl Rows {
                 }
                 continue;
             };
-            if self.stream.revoked().is_cancelled() {
-                return Err(Stop::Error(revocation::revoked()));
-            }
+            self.stream.may_go_on()?;
             let from = self.offset;
             let count = self.slice().min(usize::try_from(left).unwrap_or(usize::MAX));
             let to = from.saturating_add(count).min(batch.num_rows());
@@ -198,7 +194,7 @@ impl Rows {
             if wire.output.len() >= FULL {
                 let flushed = tokio::select! {
                     biased;
-                    () = self.stream.revoked().cancelled() => continue,
+                    () = self.stream.cut() => continue,
                     flushed = wire.flush_unless(cancel) => flushed?,
                 };
                 match flushed {

@@ -3,8 +3,8 @@
 /// Their names. Who composes a registry brings what they do.
 #[rustfmt::skip]
 pub(super) const SYSTEM: &[&str] = &[
-    "acldefault", "array_lower", "array_positions", "array_upper", "col_description",
-    "current_schemas", "current_setting", "format_type", "generate_subscripts",
+    "acldefault", "array_lower", "array_positions", "array_upper", "cancel_query",
+    "col_description", "current_schemas", "current_setting", "format_type", "generate_subscripts",
     "get_field", "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
     "has_foreign_data_wrapper_privilege", "has_function_privilege", "has_language_privilege",
     "has_parameter_privilege", "has_schema_privilege", "has_sequence_privilege",

@@ -5,10 +5,18 @@ use datafusion_sql::sqlparser::ast::{
     FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Value,
     WindowType,
 };
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::{Error, ErrorKind, OWN_SCHEMA};
 
 use super::expr::{number, quoted, string};
 use super::{Gate, fold, parts, quoted_name, refuse_if};
+
+/// The functions in the gateway's own schema; all others are in `pg_catalog`.
+const OWN: &[&str] = &["cancel_query"];
+
+/// Whether a function of that name could be in a schema.
+fn is_in(schema: &str, name: &str) -> bool {
+    schema == if OWN.contains(&name) { OWN_SCHEMA } else { "pg_catalog" }
+}
 
 impl Gate<'_> {
     /// Walks a call. A function that isn't in the registry doesn't exist.
@@ -16,10 +24,10 @@ impl Gate<'_> {
         let Expr::Function(function) = expr else { return self.expr(expr) };
         let folded = parts(&function.name)?;
         let name = match folded.as_slice() {
-            [name] => name.clone(),
-            [schema, name] if schema == "pg_catalog" => name.clone(),
+            [name] if self.may_leave_schema_out(name) => name.clone(),
+            [schema, name] if is_in(schema, name) => name.clone(),
             [database, schema, name]
-                if *database == self.facts.database() && schema == "pg_catalog" =>
+                if *database == self.facts.database() && is_in(schema, name) =>
             {
                 name.clone()
             }
@@ -90,6 +98,11 @@ impl Gate<'_> {
         } else {
             walk(self)
         }
+    }
+
+    /// Whether a bare name means a function: those of the gateway's own schema need it on the path.
+    fn may_leave_schema_out(&self, name: &str) -> bool {
+        !OWN.contains(&name) || self.facts.search_path().iter().any(|schema| schema == OWN_SCHEMA)
     }
 
     fn arguments(&mut self, function: &str, list: &mut FunctionArgumentList) -> Result<(), Error> {

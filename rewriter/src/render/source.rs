@@ -73,7 +73,8 @@ impl Printer {
                 | Storage::Csv(_)
                 | Storage::Postgres
                 | Storage::Snowflake(_)
-                | Storage::View(_),
+                | Storage::View(_)
+                | Storage::Ledger,
             ) => Err(Error::internal("a table of another warehouse")),
         }
     }
@@ -135,7 +136,8 @@ impl Printer {
                     | Storage::Csv(_)
                     | Storage::Postgres
                     | Storage::Snowflake(_)
-                    | Storage::View(_),
+                    | Storage::View(_)
+                    | Storage::Ledger,
                 ) => None,
             };
             let Some(name) = name else {

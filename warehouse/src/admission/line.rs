@@ -93,6 +93,11 @@ impl Line {
         true
     }
 
+    /// How many run.
+    pub(super) fn taken(&self) -> usize {
+        self.state.lock().total
+    }
+
     /// How many run and how many wait.
     #[cfg(test)]
     pub(super) fn counts(&self) -> (usize, usize) {

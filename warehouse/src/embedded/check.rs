@@ -36,6 +36,7 @@ use datafusion::physical_plan::sorts::partial_sort::PartialSortExec;
 use datafusion::physical_plan::sorts::partitioned_topk::PartitionedTopKExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
@@ -56,6 +57,10 @@ enum Violation {
     BareScan(Path),
     #[error("the plan reads the file {1} of {0} without its row predicate")]
     Unfiltered(TableName, Path),
+    #[error("the plan reads records outside of every barrier")]
+    BareRecords,
+    #[error("the plan reads records of {0} without its row predicate")]
+    UnfilteredRecords(TableName),
     #[error("the plan has a barrier below a barrier")]
     NestedBarrier,
     #[error("the plan sorts below the barrier of {0}: by what, a user may have said")]
@@ -73,15 +78,21 @@ enum Place<'a> {
     Secured { barrier: &'a BarrierExec, filter: bool },
 }
 
-/// Checks a plan. Only the tables in `unrestricted` may be read outside of a barrier.
+/// Checks a plan. Only the tables in `unrestricted` may be read outside of a barrier, and records only
+/// if all that are provided are the caller's own.
 pub(crate) fn check(
     plan: &Arc<dyn ExecutionPlan>,
     unrestricted: &[Arc<Files>],
+    own_records: bool,
 ) -> Result<(), Error> {
-    walk(plan.as_ref(), unrestricted).map_err(Error::internal)
+    walk(plan.as_ref(), unrestricted, own_records).map_err(Error::internal)
 }
 
-fn walk(plan: &dyn ExecutionPlan, unrestricted: &[Arc<Files>]) -> Result<(), Violation> {
+fn walk(
+    plan: &dyn ExecutionPlan,
+    unrestricted: &[Arc<Files>],
+    own_records: bool,
+) -> Result<(), Violation> {
     // A stack of our own: a plan may be deeper than the thread's stack allows.
     let mut open = vec![(plan, Place::User)];
     while let Some((node, place)) = open.pop() {
@@ -93,6 +104,9 @@ fn walk(plan: &dyn ExecutionPlan, unrestricted: &[Arc<Files>]) -> Result<(), Vio
             }
         } else if let Some(source) = node.downcast_ref::<DataSourceExec>() {
             scan(source, place, unrestricted)?;
+            place
+        } else if node.is::<StreamingTableExec>() {
+            records(place, own_records)?;
             place
         } else if !known(node) {
             return Err(Violation::UnknownNode(node.name().to_owned()));
@@ -140,6 +154,18 @@ fn scan(
         }
     }
     Ok(())
+}
+
+/// Whether records may be read there.
+fn records(place: Place<'_>, own_records: bool) -> Result<(), Violation> {
+    match place {
+        Place::User if own_records => Ok(()),
+        Place::User | Place::View => Err(Violation::BareRecords),
+        Place::Secured { barrier, filter } if barrier.filtered() && !filter => {
+            Err(Violation::UnfilteredRecords(barrier.files().table().clone()))
+        }
+        Place::Secured { .. } => Ok(()),
+    }
 }
 
 /// Whether a node sorts: no policy does.

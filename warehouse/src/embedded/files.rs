@@ -29,6 +29,7 @@ pub(crate) struct Files {
     table: TableName,
     locations: HashSet<Path>,
     magnitude: Option<usize>,
+    records: bool,
 }
 
 impl Files {
@@ -37,7 +38,12 @@ impl Files {
         let urls = urls(table)?;
         let locations = urls.iter().map(|url| url.prefix().clone()).collect();
         let magnitude = table.row_count.map(magnitude);
-        Ok(Self { table: table.name.clone(), locations, magnitude })
+        Ok(Self { table: table.name.clone(), locations, magnitude, records: table.is_record() })
+    }
+
+    /// Whether there are none: the rows are the gateway's own records.
+    pub(crate) fn are_records(&self) -> bool {
+        self.records
     }
 
     /// The number of rows of the whole table, up to the next power of ten.
@@ -68,14 +74,27 @@ pub(crate) struct RawTable {
 pub(crate) struct RawTables {
     // The key is the table's address; the value holds the table, so that it isn't reused.
     cache: Mutex<HashMap<usize, (Arc<Table>, RawTable)>>,
+    /// The tables that are no files: the gateway's own records.
+    records: HashMap<TableName, Arc<dyn TableProvider>>,
 }
 
 impl RawTables {
+    /// The gateway's own records.
+    pub(crate) fn of_records(records: HashMap<TableName, Arc<dyn TableProvider>>) -> Self {
+        Self { records, ..Self::default() }
+    }
+
     /// The provider of `table`'s raw rows.
     ///
     /// # Errors
     /// A file of the table has gone or is empty: to the engine it would be a file without rows.
     pub(crate) fn get(&self, state: &SessionState, table: &Arc<Table>) -> Result<RawTable> {
+        if table.is_record() {
+            let provider = self.records.get(&table.name).map(Arc::clone);
+            let provider =
+                provider.ok_or_else(|| internal_datafusion_err!("records that nobody provides"))?;
+            return Ok(RawTable { provider, files: Arc::new(Files::of(table)?) });
+        }
         present(table)?;
         let key = Arc::as_ptr(table) as usize;
         if let Some((_, raw)) = self.cache.lock().get(&key) {
@@ -112,7 +131,7 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
             Arc::new(ParquetFormat::new().with_options(options))
         }
         Storage::Csv(_) => Arc::new(CsvFormat::default().with_has_header(true)),
-        Storage::Postgres | Storage::Snowflake(_) => {
+        Storage::Postgres | Storage::Snowflake(_) | Storage::Ledger => {
             return Err(internal_datafusion_err!("a table of another warehouse"));
         }
         Storage::View(_) => return Err(internal_datafusion_err!("a view has no raw rows")),
@@ -128,7 +147,7 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
 fn present(table: &Table) -> Result<()> {
     let files = match &table.storage {
         Storage::Parquet(files) | Storage::Csv(files) => files.as_slice(),
-        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) => &[],
+        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) | Storage::Ledger => &[],
     };
     let damaged = files.iter().find_map(|file| match std::fs::metadata(file) {
         Ok(found) if found.len() > 0 => None,
@@ -144,7 +163,7 @@ fn present(table: &Table) -> Result<()> {
 fn urls(table: &Table) -> Result<Vec<ListingTableUrl>> {
     let files: &[PathBuf] = match &table.storage {
         Storage::Parquet(files) | Storage::Csv(files) => files,
-        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) => &[],
+        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) | Storage::Ledger => &[],
     };
     files.iter().map(|file| url(file)).collect()
 }

@@ -38,9 +38,14 @@ pub trait Leaves: Send + Sync {
     /// The provider of a source's rows. A source that isn't known is an error.
     fn provider(&self, source: &Arc<dyn TableSource>) -> Result<Arc<dyn TableProvider>, Error>;
 
+    /// Whether all records that it provides are the caller's own, so that they need no barrier.
+    fn own_records(&self) -> bool {
+        false
+    }
+
     /// Checks the physical plan before it runs. Unless overridden, no plan may read a file.
     fn check(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<(), Error> {
-        check::check(plan, &[])
+        check::check(plan, &[], self.own_records())
     }
 }
 
@@ -164,7 +169,8 @@ impl Leaves for Tables {
         // The files' statistics leave NaN out, so that pruning by an open scan would lose such rows.
         let table = permit.table();
         let mut columns = permit.columns().iter().filter_map(|c| table.columns.get(c.index));
-        let access = if secured.barrier() || columns.any(|column| column.data_type.is_floating()) {
+        let floats = columns.any(|column| column.data_type.is_floating());
+        let access = if secured.barrier() || floats || table.is_record() {
             Access::Restricted { predicate: permit.row_predicate().cloned() }
         } else {
             let columns = permit.columns().iter().map(|column| column.index).collect();
@@ -180,7 +186,7 @@ impl Leaves for Tables {
     }
 
     fn check(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<(), Error> {
-        check::check(plan, &self.unrestricted.lock())
+        check::check(plan, &self.unrestricted.lock(), false)
     }
 }
 

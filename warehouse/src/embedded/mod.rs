@@ -5,6 +5,7 @@
 //! | `discover` | which tables a folder holds |
 //! | `files` | raw tables as table providers |
 //! | `leaves` | from secured sources to providers |
+//! | `records` | the gateway's own records as a warehouse |
 //! | `barrier` | the node that no user expression passes |
 //! | `check` | the proof on the final plan |
 //! | `estimate` | how much a query would scan, and how much it does |
@@ -20,6 +21,7 @@ mod files;
 mod functions;
 mod interrupt;
 mod leaves;
+mod records;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -47,6 +49,7 @@ use tollgate_rewriter::{Secured, UdfSource};
 
 pub use discover::{DiscoverError, Discovery, discover, discover_all};
 pub use leaves::Leaves;
+pub use records::Records;
 
 use crate::admission::Admitted;
 use crate::error::{public, public_arrow, public_planning};
@@ -208,21 +211,26 @@ impl Embedded {
     pub fn udf_source() -> impl UdfSource {
         functions::Functions::new()
     }
+}
 
-    async fn stream(&self, query: &Admitted) -> Result<BatchStream, Error> {
-        let secured = query.secured();
-        let leaves = leaves::Tables::new(Arc::clone(&self.raw), Arc::clone(&self.context.inner));
-        let watch = Watch { usage: Arc::clone(query.usage()), most: secured.limits().bytes() };
-        let plan = secured.bounded_plan();
-        let rows = run_watched(&self.context, plan, leaves, Some(watch)).await?;
-        let schema = output_schema(secured);
-        Ok(rows.map(move |batch| shape(batch?, &schema)).boxed())
-    }
+/// The rows of a query over raw tables.
+async fn stream(
+    context: &Context,
+    raw: &Arc<files::RawTables>,
+    query: &Admitted,
+) -> Result<BatchStream, Error> {
+    let secured = query.secured();
+    let leaves = leaves::Tables::new(Arc::clone(raw), Arc::clone(&context.inner));
+    let watch = Watch { usage: Arc::clone(query.usage()), most: secured.limits().bytes() };
+    let plan = secured.bounded_plan();
+    let rows = run_watched(context, plan, leaves, Some(watch)).await?;
+    let schema = output_schema(secured);
+    Ok(rows.map(move |batch| shape(batch?, &schema)).boxed())
 }
 
 impl Warehouse for Embedded {
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
-        self.stream(query).boxed()
+        stream(&self.context, &self.raw, query).boxed()
     }
 
     fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::execution::SessionState;
 use datafusion::physical_expr::expressions::{col, lit};
@@ -12,6 +13,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::explain::ExplainExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::super::barrier::BarrierExec;
@@ -62,19 +64,40 @@ fn join(left: Node, right: Node, join: JoinType) -> Node {
 async fn a_scan_without_a_barrier_needs_an_unrestricted_table() {
     let world = World::new().await;
     let plan = filter(world.scan());
-    assert!(matches!(walk(plan.as_ref(), &[]), Err(Violation::BareScan(_))));
-    assert!(walk(plan.as_ref(), &[Arc::clone(&world.files)]).is_ok());
+    assert!(matches!(walk(plan.as_ref(), &[], false), Err(Violation::BareScan(_))));
+    assert!(walk(plan.as_ref(), &[Arc::clone(&world.files)], false).is_ok());
 }
 
 #[tokio::test]
 async fn a_row_predicate_must_stand_below_the_barrier() {
     let world = World::new().await;
     let good = world.barrier(filter(world.scan()), true);
-    assert!(walk(good.as_ref(), &[]).is_ok());
+    assert!(walk(good.as_ref(), &[], false).is_ok());
     let above = filter(world.barrier(world.scan(), true));
-    assert!(matches!(walk(above.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+    assert!(matches!(walk(above.as_ref(), &[], false), Err(Violation::Unfiltered(..))));
     let between = world.barrier(Arc::new(CoalescePartitionsExec::new(world.scan())), true);
-    assert!(matches!(walk(between.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+    assert!(matches!(walk(between.as_ref(), &[], false), Err(Violation::Unfiltered(..))));
+}
+
+/// Records are the caller's own, or they stand below a barrier as any table's rows.
+#[tokio::test]
+async fn records_of_others_need_a_barrier() {
+    let world = World::new().await;
+    let schema = Arc::new(Schema::empty());
+    let records = || -> Node {
+        let none = StreamingTableExec::try_new(Arc::clone(&schema), vec![], None, [], false, None);
+        Arc::new(none.unwrap())
+    };
+    assert!(walk(filter(records()).as_ref(), &[], true).is_ok());
+    assert!(matches!(walk(filter(records()).as_ref(), &[], false), Err(Violation::BareRecords)));
+    assert!(walk(world.barrier(records(), false).as_ref(), &[], false).is_ok());
+    assert!(walk(world.barrier(filter(records()), true).as_ref(), &[], false).is_ok());
+    for own in [false, true] {
+        let bare = world.barrier(records(), true);
+        assert!(matches!(walk(bare.as_ref(), &[], own), Err(Violation::UnfilteredRecords(_))));
+        let view = BarrierExec::of_view(records(), Arc::clone(&world.files));
+        assert!(matches!(walk(&view, &[], own), Err(Violation::BareRecords)));
+    }
 }
 
 #[tokio::test]
@@ -82,15 +105,15 @@ async fn every_branch_needs_its_own_predicate() {
     let world = World::new().await;
     let both = UnionExec::try_new(vec![filter(world.scan()), world.scan()]).unwrap();
     let plan = world.barrier(both, true);
-    assert!(matches!(walk(plan.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+    assert!(matches!(walk(plan.as_ref(), &[], false), Err(Violation::Unfiltered(..))));
     let open = UnionExec::try_new(vec![world.barrier(filter(world.scan()), true), world.scan()]);
-    assert!(matches!(walk(open.unwrap().as_ref(), &[]), Err(Violation::BareScan(_))));
+    assert!(matches!(walk(open.unwrap().as_ref(), &[], false), Err(Violation::BareScan(_))));
 }
 
 #[tokio::test]
 async fn masks_need_a_barrier_but_no_predicate() {
     let world = World::new().await;
-    assert!(walk(world.barrier(world.scan(), false).as_ref(), &[]).is_ok());
+    assert!(walk(world.barrier(world.scan(), false).as_ref(), &[], false).is_ok());
 }
 
 #[tokio::test]
@@ -106,7 +129,7 @@ async fn only_joins_that_drop_rows_count_as_predicates() {
         (JoinType::Full, false),
     ] {
         let plan = world.barrier(join(world.scan(), world.scan(), kind), true);
-        assert_eq!(walk(plan.as_ref(), &[]).is_ok(), counts, "{kind}");
+        assert_eq!(walk(plan.as_ref(), &[], false).is_ok(), counts, "{kind}");
     }
 }
 
@@ -114,7 +137,7 @@ async fn only_joins_that_drop_rows_count_as_predicates() {
 async fn nothing_to_read_needs_no_predicate() {
     let world = World::new().await;
     let plan = world.barrier(Arc::new(EmptyExec::new(world.scan().schema())), true);
-    assert!(walk(plan.as_ref(), &[]).is_ok());
+    assert!(walk(plan.as_ref(), &[], false).is_ok());
 }
 
 #[tokio::test]
@@ -122,12 +145,12 @@ async fn unknown_nodes_are_refused_everywhere() {
     let world = World::new().await;
     let inside = world.barrier(filter(world.scan()), true);
     assert!(matches!(
-        walk(world.barrier(inside, true).as_ref(), &[]),
+        walk(world.barrier(inside, true).as_ref(), &[], false),
         Err(Violation::NestedBarrier)
     ));
     let explain: Node = Arc::new(ExplainExec::new(world.scan().schema(), vec![], false));
     let both = UnionExec::try_new(vec![Arc::clone(&explain), explain]).unwrap();
-    assert!(matches!(walk(both.as_ref(), &[]), Err(Violation::UnknownNode(_))));
+    assert!(matches!(walk(both.as_ref(), &[], false), Err(Violation::UnknownNode(_))));
 }
 
 #[tokio::test]
@@ -136,16 +159,16 @@ async fn below_a_view_every_table_has_its_own_barrier() {
     let view =
         |input: Node| -> Node { Arc::new(BarrierExec::of_view(input, Arc::clone(&world.files))) };
     let table = || world.barrier(filter(world.scan()), true);
-    assert!(walk(view(filter(table())).as_ref(), &[]).is_ok());
-    assert!(walk(view(filter(view(table()))).as_ref(), &[]).is_ok());
+    assert!(walk(view(filter(table())).as_ref(), &[], false).is_ok());
+    assert!(walk(view(filter(view(table()))).as_ref(), &[], false).is_ok());
     // Not even a table that the principal may read as it is.
     let open = [Arc::clone(&world.files)];
     for bare in [view(filter(world.scan())), view(view(world.scan()))] {
-        assert!(matches!(walk(bare.as_ref(), &open), Err(Violation::BareScan(_))));
+        assert!(matches!(walk(bare.as_ref(), &open, false), Err(Violation::BareScan(_))));
     }
     let unfiltered = view(filter(world.barrier(world.scan(), true)));
-    assert!(matches!(walk(unfiltered.as_ref(), &[]), Err(Violation::Unfiltered(..))));
+    assert!(matches!(walk(unfiltered.as_ref(), &[], false), Err(Violation::Unfiltered(..))));
     // A view is never inside of a table.
     let inside = world.barrier(filter(view(table())), true);
-    assert!(matches!(walk(inside.as_ref(), &[]), Err(Violation::NestedBarrier)));
+    assert!(matches!(walk(inside.as_ref(), &[], false), Err(Violation::NestedBarrier)));
 }

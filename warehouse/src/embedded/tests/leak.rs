@@ -189,7 +189,7 @@ async fn run(world: &World, kind: &Kind, poison: bool, way: Way) -> (Result<Stri
             return (Err(crate::error::public(error)), refused);
         }
     };
-    let allowed = check(&physical, &[]).is_ok();
+    let allowed = check(&physical, &[], false).is_ok();
     let batches = collect(physical, state.task_ctx()).await.map_err(crate::error::public);
     let rows = batches.map(|batches| sorted(&pretty_format_batches(&batches).unwrap().to_string()));
     (rows, allowed)

@@ -1,0 +1,258 @@
+//! The gateway's own records as relations, in the schema `tollgate`.
+//!
+//! `my_queries`, `my_usage` and `my_limits` exist for everyone, and are made of the caller's own
+//! records: what they are read from knows one principal only. `audit` and `usage` are base tables of
+//! the catalog, so that grants, row policies and masks decide about them as about any others.
+//!
+//! | module | |
+//! |---|---|
+//! | `fields` | the columns of the history and the usage |
+//! | `limits` | what a caller's limits allow, and what is used of it |
+
+mod fields;
+mod limits;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use tollgate_catalog::{Error, ErrorKind, OWN_SCHEMA, Storage, Table, TableName};
+use tollgate_ledger::history::{Days, Queries, Whose};
+use tollgate_ledger::{LedgerError, Place};
+use tollgate_rewriter::SystemSchemas;
+use tollgate_warehouse::BatchStream;
+
+use crate::introspect::{self, SystemRelations, VisibleColumn};
+
+use fields::{Field, QUERY, SUM};
+pub(crate) use limits::Standing;
+
+/// Queries in one batch.
+const BATCH: usize = 256;
+
+const MY_QUERIES: &str = "my_queries";
+const MY_USAGE: &str = "my_usage";
+const MY_LIMITS: &str = "my_limits";
+const AUDIT: &str = "audit";
+const USAGE: &str = "usage";
+
+/// What each relation holds, for people.
+const COMMENTS: [(&str, &str); 5] = [
+    (MY_QUERIES, "your own queries, newest first"),
+    (MY_USAGE, "what you have used, by day and tables"),
+    (MY_LIMITS, "the limits that are for you, and what is used of them"),
+    (AUDIT, "everybody's queries, newest first"),
+    (USAGE, "what everybody has used, by day and tables"),
+];
+
+fn table(name: &str) -> Table {
+    let columns = match name {
+        MY_QUERIES => fields::columns(QUERY, true),
+        MY_USAGE => fields::columns(SUM, true),
+        MY_LIMITS => fields::columns(limits::FIELDS, true),
+        AUDIT => fields::columns(QUERY, false),
+        _ => fields::columns(SUM, false),
+    };
+    let comment = COMMENTS.iter().find(|(of, _)| *of == name);
+    Table {
+        name: TableName::new(OWN_SCHEMA, name),
+        columns,
+        primary_key: Vec::new(),
+        foreign_keys: Vec::new(),
+        comment: comment.map(|(_, comment)| (*comment).to_owned()),
+        row_count: None,
+        bytes: None,
+        cache_for: None,
+        storage: Storage::Ledger,
+    }
+}
+
+/// The relations of all principals' records, for a catalog: whoever sees them, policies say.
+pub fn tables() -> [Table; 2] {
+    [table(AUDIT), table(USAGE)]
+}
+
+fn own() -> [Table; 3] {
+    [table(MY_LIMITS), table(MY_QUERIES), table(MY_USAGE)]
+}
+
+/// The relations of a caller's own records, as the catalogs show them.
+pub(crate) fn own_tables() -> impl Iterator<Item = introspect::VisibleTable> {
+    own().into_iter().map(|table| {
+        let columns = (0..table.columns.len()).map(|index| VisibleColumn { index, masked: false });
+        introspect::VisibleTable { columns: columns.collect(), table: Arc::new(table) }
+    })
+}
+
+/// Which relations exist that are no base tables: the catalogs, and with a ledger the caller's records.
+pub(crate) struct Known {
+    pub(crate) records: bool,
+}
+
+impl SystemSchemas for Known {
+    fn schema(&self, name: &TableName) -> Option<SchemaRef> {
+        if self.records && name.schema == OWN_SCHEMA {
+            return own().iter().find(|table| table.name == *name).map(Table::arrow_schema);
+        }
+        SystemRelations.schema(name)
+    }
+
+    fn always_empty(&self, name: &TableName) -> bool {
+        SystemRelations.always_empty(name)
+    }
+}
+
+/// Rows that are read when a plan asks for them.
+struct Rows {
+    schema: SchemaRef,
+    read: Box<dyn Fn() -> BatchStream + Send + Sync>,
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").finish_non_exhaustive()
+    }
+}
+
+impl PartitionStream for Rows {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = (self.read)().map_err(|error| DataFusionError::External(Box::new(error)));
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
+    }
+}
+
+fn provider(
+    name: &str,
+    read: impl Fn() -> BatchStream + Send + Sync + 'static,
+) -> Result<Arc<dyn TableProvider>, Error> {
+    let schema = table(name).arrow_schema();
+    let rows = Rows { schema: Arc::clone(&schema), read: Box::new(read) };
+    let table = StreamingTable::try_new(schema, vec![Arc::new(rows)]).map_err(Error::internal)?;
+    Ok(Arc::new(table))
+}
+
+/// The rows of all principals' records, each relation with who provides it.
+pub(crate) fn everyones(
+    place: &Place,
+) -> Result<HashMap<TableName, Arc<dyn TableProvider>>, Error> {
+    let (audit, usage) = (place.clone(), place.clone());
+    let all = [
+        (AUDIT, provider(AUDIT, move || queries(audit.clone(), Whose::Everyone))?),
+        (USAGE, provider(USAGE, move || days(usage.clone(), Whose::Everyone))?),
+    ];
+    Ok(all.into_iter().map(|(name, rows)| (TableName::new(OWN_SCHEMA, name), rows)).collect())
+}
+
+/// One principal's own records.
+pub(crate) struct Own {
+    /// Where they are.
+    pub(crate) place: Place,
+    /// Whose they are.
+    pub(crate) principal: String,
+    /// What limits the principal.
+    pub(crate) standing: Arc<Standing>,
+}
+
+impl Own {
+    /// The rows of a relation; `None` if it isn't one of a caller's own records.
+    pub(crate) fn provider(
+        &self,
+        name: &TableName,
+    ) -> Option<Result<Arc<dyn TableProvider>, Error>> {
+        if name.schema != OWN_SCHEMA {
+            return None;
+        }
+        let (place, principal) = (self.place.clone(), self.principal.clone());
+        let whose = move || (place.clone(), Whose::Of(principal.clone()));
+        let read = move |read: fn(Place, Whose) -> BatchStream| {
+            move || {
+                let (place, whose) = whose();
+                read(place, whose)
+            }
+        };
+        Some(match name.table.as_str() {
+            MY_QUERIES => provider(MY_QUERIES, read(queries)),
+            MY_USAGE => provider(MY_USAGE, read(days)),
+            MY_LIMITS => {
+                let standing = Arc::clone(&self.standing);
+                provider(MY_LIMITS, move || {
+                    let standing = Arc::clone(&standing);
+                    stream::once(async move { standing.rows().await }).boxed()
+                })
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The error of a gateway that keeps no records which could be asked.
+pub(crate) fn none_kept() -> Error {
+    Error::new(ErrorKind::NotSupported, "there are no records to be asked here")
+        .with_hint("ask a gateway that keeps a ledger, not a rehearsal")
+}
+
+fn unreadable(error: LedgerError) -> Error {
+    Error::new(ErrorKind::IoError, "the ledger can't be read")
+        .with_hint("try again; whoever runs the gateway finds the reason in its log")
+        .with_cause(error)
+}
+
+fn batch<R>(all: &[Field<R>], whose: &Whose, rows: &[R]) -> Result<RecordBatch, Error> {
+    fields::batch(all, matches!(whose, Whose::Of(_)), rows)
+}
+
+/// The queries of a ledger, newest first: a page is read when it is asked for.
+fn queries(place: Place, whose: Whose) -> BatchStream {
+    let rows = stream::try_unfold(None, move |open| {
+        let (place, whose) = (place.clone(), whose.clone());
+        async move {
+            let mut open = match open {
+                Some(open) => open,
+                None => Queries::open(&place, whose.clone()).await.map_err(unreadable)?,
+            };
+            let mut rows = Vec::with_capacity(BATCH);
+            while rows.len() < BATCH
+                && let Some(query) = open.next().await.map_err(unreadable)?
+            {
+                rows.push(query);
+            }
+            let batch = (!rows.is_empty()).then(|| batch(QUERY, &whose, &rows)).transpose()?;
+            Ok(batch.map(|batch| (batch, Some(open))))
+        }
+    });
+    rows.boxed()
+}
+
+/// What was used, the last day first.
+fn days(place: Place, whose: Whose) -> BatchStream {
+    let rows = stream::try_unfold(None, move |open| {
+        let (place, whose) = (place.clone(), whose.clone());
+        async move {
+            let mut open = match open {
+                Some(open) => open,
+                None => Days::open(&place, whose.clone()).await.map_err(unreadable)?,
+            };
+            let day = open.next().await.map_err(unreadable)?;
+            let batch = day.map(|sums| batch(SUM, &whose, &sums)).transpose()?;
+            Ok(batch.map(|batch| (batch, Some(open))))
+        }
+    });
+    rows.boxed()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! The ledger as its users ask it: queries and sums, newest first, a page at a time.
+//!
+//! Every page is a statement of its own on a connection of its own: a reader holds no lock, stops no
+//! writer, and keeps one page in memory whatever the ledger holds.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use sqlx::Row;
+
+use crate::error::LedgerError;
+use crate::read::PAGE;
+use crate::record::{Body, Kind};
+use crate::store::{Place, Store};
+
+/// Queries that may be open at once, of those that are asked for: receipts wait for so many decisions.
+const OPEN: usize = 1 << 16;
+
+/// Sums of one day that are kept at once.
+const SUMS: usize = 1 << 16;
+
+const DAY: i64 = 86_400_000_000;
+
+/// Whose records are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of one principal, and nothing else.
+    Of(String),
+    /// Those of all.
+    Everyone,
+}
+
+/// A query: what was decided, and how it ended if it has.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The chain that holds it: which replica ran it.
+    pub chain: String,
+    /// The decision.
+    pub decision: Body,
+    /// The receipt; nothing while it runs.
+    pub receipt: Option<Body>,
+}
+
+/// What was used on one day, by one principal for one tenant, over one set of tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// The day in UTC, in days since 1970.
+    pub day: i64,
+    /// The user.
+    pub principal: String,
+    /// Who pays.
+    pub tenant: Option<String>,
+    /// The base tables of the queries, all of them.
+    pub tables: Vec<String>,
+    /// How many queries ended.
+    pub queries: u64,
+    /// How many of them were refused.
+    pub refused: u64,
+    /// Rows that went to clients.
+    pub rows: u64,
+    /// Bytes that went to clients.
+    pub bytes: u64,
+    /// Bytes that the warehouse read, as far as is known.
+    pub scanned: u64,
+    /// From arrival to end, together, in microseconds.
+    pub elapsed_us: u64,
+}
+
+/// One record, as far as it matters here.
+struct Found {
+    chain: i64,
+    seq: i64,
+    kind: i64,
+    at: i64,
+    body: String,
+}
+
+impl Found {
+    fn is(&self, kind: Kind) -> bool {
+        self.kind == kind.number()
+    }
+
+    fn read(&self) -> Result<Body, LedgerError> {
+        serde_json::from_str(&self.body).map_err(|_| {
+            LedgerError::Damaged(format!("record {} is not one of a gateway", self.seq))
+        })
+    }
+}
+
+/// Decisions and receipts, newest first.
+struct Records {
+    store: Store,
+    whose: Whose,
+    /// The chains that there are, by id.
+    names: BTreeMap<i64, String>,
+    /// Of everyone's: of each chain the next page, and before which number it goes on.
+    chains: BTreeMap<i64, (VecDeque<Found>, Option<i64>)>,
+    /// Of one principal's: the next page, and before which record it goes on.
+    own: VecDeque<Found>,
+    before: Option<(i64, i64, i64)>,
+}
+
+impl Records {
+    async fn open(place: &Place, whose: Whose) -> Result<Self, LedgerError> {
+        let mut store = Store::open_to_read(place).await?;
+        let rows = store.chains().await?;
+        let names = rows.iter().map(|chain| (chain.id, chain.name.clone())).collect();
+        let chains =
+            rows.iter().map(|chain| (chain.id, (VecDeque::new(), Some(i64::MAX)))).collect();
+        let before = Some((i64::MAX, i64::MAX, i64::MAX));
+        Ok(Self { store, whose, names, chains, own: VecDeque::new(), before })
+    }
+
+    fn chain(&self, id: i64) -> String {
+        self.names.get(&id).cloned().unwrap_or_default()
+    }
+
+    async fn next(&mut self) -> Result<Option<Found>, LedgerError> {
+        match self.whose.clone() {
+            Whose::Of(principal) => self.next_of(&principal).await,
+            Whose::Everyone => self.next_of_all().await,
+        }
+    }
+
+    async fn next_of(&mut self, principal: &str) -> Result<Option<Found>, LedgerError> {
+        if let (true, Some((at, chain, seq))) = (self.own.is_empty(), self.before) {
+            // `at <= $2` alone finds the place in the index.
+            let query = "SELECT chain, seq, kind, at, body FROM records \
+                         WHERE principal = $1 AND at <= $2 \
+                         AND (at < $2 OR chain < $3 OR (chain = $3 AND seq < $4)) \
+                         AND kind <= 2 \
+                         ORDER BY at DESC, chain DESC, seq DESC LIMIT $5";
+            let rows = sqlx::query(query)
+                .bind(principal)
+                .bind(at)
+                .bind(chain)
+                .bind(seq)
+                .bind(PAGE)
+                .fetch_all(&mut self.store.connection)
+                .await?;
+            self.own = rows.iter().map(found).collect::<Result<_, _>>()?;
+            let last = self.own.back().map(|last| (last.at, last.chain, last.seq));
+            self.before = last.filter(|_| is_full(self.own.len()));
+        }
+        Ok(self.own.pop_front())
+    }
+
+    async fn next_of_all(&mut self) -> Result<Option<Found>, LedgerError> {
+        for (id, (page, before)) in &mut self.chains {
+            let (true, Some(from)) = (page.is_empty(), *before) else { continue };
+            let query = "SELECT chain, seq, kind, at, body FROM records \
+                         WHERE chain = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+            let rows = sqlx::query(query)
+                .bind(*id)
+                .bind(from)
+                .bind(PAGE)
+                .fetch_all(&mut self.store.connection)
+                .await?;
+            *page = rows.iter().map(found).collect::<Result<_, _>>()?;
+            *before = page.back().map(|last| last.seq).filter(|_| is_full(page.len()));
+        }
+        let newest = self.chains.values_mut().map(|(page, _)| page);
+        let newest = newest.filter(|page| !page.is_empty());
+        Ok(newest
+            .max_by_key(|page| page.front().map(|found| found.at))
+            .and_then(VecDeque::pop_front))
+    }
+}
+
+fn is_full(count: usize) -> bool {
+    i64::try_from(count).is_ok_and(|count| count >= PAGE)
+}
+
+fn found(row: &sqlx::any::AnyRow) -> Result<Found, LedgerError> {
+    Ok(Found {
+        chain: row.try_get(0)?,
+        seq: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        at: row.try_get(3)?,
+        body: row.try_get(4)?,
+    })
+}
+
+fn too_many(what: &str) -> LedgerError {
+    LedgerError::Damaged(format!("it has too many {what}"))
+}
+
+/// The queries of a ledger, those that were decided last first. A gateway may write to it meanwhile;
+/// what it writes after the first page isn't seen.
+pub struct Queries {
+    records: Records,
+    /// Receipts whose decision comes later: it is older.
+    ended: HashMap<String, Body>,
+}
+
+impl Queries {
+    /// Opens a ledger that is there.
+    ///
+    /// # Errors
+    /// It isn't, or it can't be read.
+    pub async fn open(place: &Place, whose: Whose) -> Result<Self, LedgerError> {
+        Ok(Self { records: Records::open(place, whose).await?, ended: HashMap::new() })
+    }
+
+    /// The next query.
+    ///
+    /// # Errors
+    /// The store can't be read, or a record isn't one.
+    pub async fn next(&mut self) -> Result<Option<Query>, LedgerError> {
+        while let Some(found) = self.records.next().await? {
+            if found.is(Kind::Receipt) {
+                let receipt = found.read()?;
+                if self.ended.len() >= OPEN {
+                    return Err(too_many("receipts without a decision"));
+                }
+                self.ended.insert(receipt.id.clone(), receipt);
+            } else if found.is(Kind::Decision) {
+                let decision = found.read()?;
+                let receipt = self.ended.remove(&decision.id);
+                return Ok(Some(Query {
+                    chain: self.records.chain(found.chain),
+                    decision,
+                    receipt,
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What was used by day, the last one first.
+pub struct Days {
+    records: Records,
+    /// The first receipt of the next day.
+    next: Option<Found>,
+}
+
+impl Days {
+    /// Opens a ledger that is there.
+    ///
+    /// # Errors
+    /// It isn't, or it can't be read.
+    pub async fn open(place: &Place, whose: Whose) -> Result<Self, LedgerError> {
+        Ok(Self { records: Records::open(place, whose).await?, next: None })
+    }
+
+    async fn receipt(&mut self) -> Result<Option<Found>, LedgerError> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
+        }
+        while let Some(found) = self.records.next().await? {
+            if found.is(Kind::Receipt) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The sums of the next day on which a query ended.
+    ///
+    /// # Errors
+    /// The store can't be read, a record isn't one, or a day has more than 65536 sums.
+    pub async fn next(&mut self) -> Result<Option<Vec<Sum>>, LedgerError> {
+        let mut day = None;
+        let mut sums: BTreeMap<(String, Option<String>, Vec<String>), Sum> = BTreeMap::new();
+        while let Some(found) = self.receipt().await? {
+            let on = found.at.div_euclid(DAY);
+            if *day.get_or_insert(on) != on {
+                self.next = Some(found);
+                break;
+            }
+            let Body {
+                principal, tenant, tables, outcome, rows, bytes, scanned, elapsed_us, ..
+            } = found.read()?;
+            if sums.len() >= SUMS {
+                return Err(too_many("sums on one day"));
+            }
+            let key = (principal, tenant, tables);
+            let sum = sums.entry(key).or_default();
+            sum.queries += 1;
+            sum.refused += u64::from(outcome == "denied");
+            sum.rows = sum.rows.saturating_add(rows);
+            sum.bytes = sum.bytes.saturating_add(bytes);
+            sum.scanned = sum.scanned.saturating_add(scanned.unwrap_or_default());
+            sum.elapsed_us = sum.elapsed_us.saturating_add(elapsed_us);
+        }
+        let Some(day) = day else { return Ok(None) };
+        let sums = sums.into_iter().map(|((principal, tenant, tables), sum)| Sum {
+            day,
+            principal,
+            tenant,
+            tables,
+            ..sum
+        });
+        Ok(Some(sums.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! What is read back: whose it is, in which order, over how many pages.
+
+use std::path::Path;
+
+use super::{Days, Queries, Query, Whose};
+use crate::testing::block_on;
+use crate::{Decision, Entry, Ledger, Options, Place, Receipt};
+
+fn options(folder: &Path) -> Options {
+    Options::at(Place::Sqlite(folder.join("ledger.db")), folder.join("ledger.key"))
+}
+
+fn decision(id: &str, principal: &str) -> Entry {
+    let decision = Decision {
+        id,
+        principal,
+        tenant: None,
+        roles: Vec::new(),
+        address: String::new(),
+        application: "",
+        sql: "SELECT 1",
+        secured_sql: None,
+        bundle: "",
+        snapshot: 1,
+        tables: vec!["shop.items".to_owned()],
+        policies: Vec::new(),
+        outcome: "permitted",
+        error: None,
+    };
+    Entry::decision(&decision, false).unwrap()
+}
+
+fn receipt(id: &str, principal: &str, outcome: &'static str) -> Entry {
+    let tables = ["shop.items".to_owned()];
+    let receipt = Receipt {
+        id,
+        principal,
+        outcome,
+        tables: &tables,
+        rows: 2,
+        bytes: 5,
+        ..Receipt::default()
+    };
+    Entry::receipt(&receipt, false).unwrap()
+}
+
+async fn all(folder: &Path, whose: Whose) -> Vec<Query> {
+    let mut queries = Queries::open(&options(folder).place, whose).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(query) = queries.next().await.unwrap() {
+        found.push(query);
+    }
+    found
+}
+
+fn of(principal: &str) -> Whose {
+    Whose::Of(principal.to_owned())
+}
+
+#[test]
+fn everyone_reads_their_own_newest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(options(folder.path())).unwrap();
+    block_on(async {
+        // Two overlap, and one never ends.
+        for (id, who) in [("a1", "ana"), ("b1", "bob"), ("a2", "ana"), ("a3", "ana")] {
+            ledger.decide(decision(id, who)).durable().await.unwrap();
+        }
+        ledger.note(receipt("a2", "ana", "complete"));
+        ledger.note(receipt("b1", "bob", "failed"));
+        ledger.note(receipt("a1", "ana", "denied"));
+        ledger.decide(decision("b2", "bob")).durable().await.unwrap();
+        let ids = |found: &[Query]| {
+            let said = |query: &Query| {
+                let ended = query.receipt.as_ref().map(|receipt| receipt.outcome.clone());
+                format!("{} {}", query.decision.id, ended.unwrap_or_default())
+            };
+            found.iter().map(said).collect::<Vec<_>>()
+        };
+        let ana = all(folder.path(), of("ana")).await;
+        assert_eq!(ids(&ana), ["a3 ", "a2 complete", "a1 denied"]);
+        assert_eq!(ids(&all(folder.path(), of("bob")).await), ["b2 ", "b1 failed"]);
+        for stranger in ["", "an", "ana ", "Ana", "a%", "' OR 1 = 1 --"] {
+            assert_eq!(ids(&all(folder.path(), of(stranger)).await), [""; 0], "{stranger}");
+        }
+        let everyone = all(folder.path(), Whose::Everyone).await;
+        assert_eq!(ids(&everyone), ["b2 ", "a3 ", "a2 complete", "b1 failed", "a1 denied"]);
+        assert!(everyone.iter().all(|query| query.chain == "main"));
+
+        let mut days = Days::open(&options(folder.path()).place, of("ana")).await.unwrap();
+        let sums = days.next().await.unwrap().unwrap();
+        let [sum] = sums.as_slice() else { panic!("{sums:?}") };
+        assert_eq!((sum.queries, sum.refused, sum.rows, sum.bytes), (2, 1, 4, 10));
+        assert_eq!(
+            (sum.principal.as_str(), sum.tables.as_slice()),
+            ("ana", &["shop.items".to_owned()][..])
+        );
+        // Unless midnight came in between.
+        assert!(days.next().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn pages_leave_nothing_out_and_repeat_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(options(folder.path())).unwrap();
+    block_on(async {
+        let mut pending = Vec::new();
+        for number in 0..1700 {
+            let who = if number % 10 == 0 { "bob" } else { "ana" };
+            pending.push(ledger.decide(decision(&number.to_string(), who)));
+        }
+        for pending in pending {
+            pending.durable().await.unwrap();
+        }
+        for number in 0..1700 {
+            let who = if number % 10 == 0 { "bob" } else { "ana" };
+            ledger.note(receipt(&number.to_string(), who, "complete"));
+        }
+        ledger.decide(decision("last", "eve")).durable().await.unwrap();
+        for (whose, count) in [(of("ana"), 1530), (of("bob"), 170), (Whose::Everyone, 1701)] {
+            let found = all(folder.path(), whose.clone()).await;
+            let mut numbers: Vec<i32> =
+                found.iter().filter_map(|query| query.decision.id.parse().ok()).collect();
+            assert_eq!(found.len(), count, "{whose:?}");
+            let open = found.iter().filter(|query| query.receipt.is_none()).count();
+            assert_eq!(open, usize::from(whose == Whose::Everyone));
+            assert!(numbers.is_sorted_by(|one, other| one > other) || whose != Whose::Everyone);
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), count - open);
+        }
+        let mut days = Days::open(&options(folder.path()).place, Whose::Everyone).await.unwrap();
+        let mut queries = 0;
+        while let Some(sums) = days.next().await.unwrap() {
+            queries += sums.iter().map(|sum| sum.queries).sum::<u64>();
+        }
+        assert_eq!(queries, 1700);
+    });
+}
