@@ -49,6 +49,8 @@ mod flight;
 #[cfg(test)]
 mod flight_hostile;
 #[cfg(test)]
+mod flight_replicas;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod generator;
