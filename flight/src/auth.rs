@@ -18,6 +18,7 @@ use tonic::Status;
 
 use crate::cancel::Running;
 use crate::options::Options;
+use crate::room::Rooms;
 use crate::status::{Answer, internal, status};
 
 /// How many passwords are hashed at once; more wait.
@@ -35,6 +36,8 @@ pub struct Settings {
     pub ticket_lifetime: Duration,
     /// How long a client may leave a stream unread before its query ends.
     pub stall: Duration,
+    /// How long a request may take to be sent to its end.
+    pub receive: Duration,
     /// The most bytes of one message of a client.
     pub max_message: usize,
     /// The bytes of one stream that may wait for the client.
@@ -47,6 +50,7 @@ impl Default for Settings {
             token_lifetime: Duration::from_secs(12 * 3600),
             ticket_lifetime: Duration::from_secs(3600),
             stall: Duration::from_secs(15 * 60),
+            receive: Duration::from_secs(60),
             max_message: 16 << 20,
             queue: 8 << 20,
         }
@@ -60,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) keys: RwLock<Arc<SealKeys>>,
     pub(crate) settings: Settings,
     pub(crate) running: Arc<Running>,
+    pub(crate) rooms: Rooms,
     hashing: Semaphore,
 }
 
@@ -85,6 +90,7 @@ impl Shared {
             keys: RwLock::new(keys),
             settings,
             running: Arc::default(),
+            rooms: Rooms::default(),
             hashing: Semaphore::new(HASHING),
         }
     }

@@ -1,24 +1,18 @@
 //! DoGet: a ticket in, rows out, as the client pulls them.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow_flight::Ticket;
 use bytes::{Buf, Bytes};
-use futures::stream::BoxStream;
-use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body::{Body as HttpBody, Frame};
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::task::JoinHandle;
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::Error;
 use tollgate_gateway::{CancelToken, Notice, Outcome, RowStream};
 use tonic::Status;
 use tonic::body::Body;
@@ -26,38 +20,39 @@ use tonic::body::Body;
 use crate::auth::{Caller, Shared};
 use crate::cancel::Registration;
 use crate::frames::{self, Encoder};
-use crate::handle::{Kind, invalid};
+use crate::handle::{Handle, Kind, invalid};
 use crate::info::{Flight, flight};
+use crate::paced::{Paced, Way};
 use crate::parameters::Parameters;
+use crate::room::Room;
+use crate::statement::Described;
 use crate::status::{Answer, internal, status, violation};
 use crate::{metadata, schema, statement};
 
-/// Frames of one flight.
-type Frames = BoxStream<'static, Answer<Bytes>>;
+/// The trailer of a notice, as `NoticeResponse` is for PostgreSQL.
+pub(crate) const NOTICE: &str = "tollgate-notice";
 
 /// What the client is told in the trailers, if anything.
-type Told = Arc<Mutex<Option<HeaderValue>>>;
-
-/// The trailer of a notice, as `NoticeResponse` is for PostgreSQL.
-const NOTICE: &str = "tollgate-notice";
+pub(crate) type Told = Arc<Mutex<Option<HeaderValue>>>;
 
 /// Answers a DoGet request.
 pub(crate) async fn respond<B>(
     shared: &Shared,
     caller: &Caller,
     request: Request<B>,
+    way: Way,
 ) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let frames = async {
+    let flow = async {
         let ticket = ticket(request, shared.settings.max_message).await?;
         start(shared, caller, &ticket).await
     };
-    match frames.await {
-        Ok((frames, told)) => {
-            let body = Body::new(Paced::new(frames, told, shared.settings.stall));
+    match flow.await {
+        Ok((source, told)) => {
+            let body = Body::new(Paced::new(source, told, way, shared.settings.stall));
             let mut response = Response::new(body);
             let grpc = HeaderValue::from_static("application/grpc");
             response.headers_mut().insert(header::CONTENT_TYPE, grpc);
@@ -74,7 +69,11 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let body = Limited::new(request.into_body(), longest).collect().await;
-    let mut message = body.map_err(|_| violation("the ticket is too long or cut off"))?.to_bytes();
+    let body = body.map_err(|error| match error.downcast::<Status>() {
+        Ok(status) => *status,
+        Err(_) => violation("the ticket is too long or cut off"),
+    });
+    let mut message = body?.to_bytes();
     if message.remaining() < 5 || message.get_u8() != 0 {
         return Err(violation("the request is not one uncompressed message"));
     }
@@ -86,19 +85,16 @@ where
 }
 
 /// Starts the flight that a ticket names.
-async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<(Frames, Told)> {
+async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<(Source, Told)> {
     match flight(ticket)? {
         Flight::Ticket(handle) => query(shared, caller, &handle).await,
         Flight::Metadata(command) => {
             let batch = metadata::batch(shared, caller, &command)?;
-            let (mut encoder, schema) = Encoder::new(&batch.schema()).map_err(|e| status(&e))?;
-            let mut frames = vec![schema];
+            let (encoder, schema) = Encoder::new(&batch.schema()).map_err(|e| status(&e))?;
             let mut pieces = VecDeque::new();
             frames::cut(batch, &mut pieces);
-            for piece in pieces {
-                frames.extend(encoder.batch(&piece).map_err(|error| status(&error))?);
-            }
-            Ok((stream::iter(frames.into_iter().map(Ok)).boxed(), Told::default()))
+            let fixed = Fixed { encoder, pieces, frames: VecDeque::from([schema]) };
+            Ok((Source::Fixed(Box::new(fixed)), Told::default()))
         }
         Flight::Statement(_) | Flight::Prepared(_) => {
             Err(violation("this is a command, not a ticket: ask for its flight first"))
@@ -106,78 +102,158 @@ async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<(Frame
     }
 }
 
-async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<(Frames, Told)> {
-    let (handle, mut described, parameters) =
+/// Where frames come from.
+pub(crate) enum Source {
+    /// What is known already.
+    Fixed(Box<Fixed>),
+    /// A query.
+    Rows(Box<Rows>),
+}
+
+impl Source {
+    /// The next frame, once the principal has room for it.
+    pub(crate) async fn next(&mut self, room: &Room) -> Answer<Option<Bytes>> {
+        let next = match self {
+            Source::Fixed(fixed) => fixed.next().map_err(|error| status(&error)),
+            Source::Rows(rows) => rows.next().await,
+        };
+        match next? {
+            Some(frame) => Ok(Some(room.send(frame, || self.pause()).await)),
+            None => Ok(None),
+        }
+    }
+
+    /// Lets other queries run while nobody asks for rows.
+    pub(crate) fn pause(&mut self) {
+        match self {
+            Source::Fixed(_) => {}
+            Source::Rows(rows) => rows.rows.pause(),
+        }
+    }
+}
+
+/// The frames of batches that are there.
+pub(crate) struct Fixed {
+    encoder: Encoder,
+    pieces: VecDeque<RecordBatch>,
+    frames: VecDeque<Bytes>,
+}
+
+impl Fixed {
+    fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while self.frames.is_empty() {
+            let Some(piece) = self.pieces.pop_front() else { return Ok(None) };
+            self.frames.extend(self.encoder.batch(&piece)?);
+        }
+        Ok(self.frames.pop_front())
+    }
+}
+
+async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<(Source, Told)> {
+    let (handle, described, parameters) =
         statement::redeem(shared, caller, sealed, Kind::Ticket).await?;
     described.all_bound(Some(&handle))?;
-    let hints = parameters.as_ref().map(Parameters::hints).unwrap_or_default();
-    let values = match &parameters {
-        Some(parameters) => parameters.values()?,
-        None => Vec::new(),
-    };
     let cancel = CancelToken::new();
     let registration = shared.running.register(handle.id.clone(), &cancel);
-    let outcome = described.session.execute(&described.statement, &hints, values, &cancel).await;
-    let rows = match outcome.map_err(|error| status(&error))? {
-        Outcome::Rows(rows) => rows,
-        Outcome::Empty | Outcome::Command { .. } => return Err(internal("no rows")),
+    let mut executions = Executions {
+        described,
+        handle,
+        hints: parameters.as_ref().map(Parameters::hints).unwrap_or_default(),
+        parameters,
+        next: 0,
+        cancel,
+        _registration: registration,
     };
-    // The policies may have changed between the two decisions.
-    if !described.is_as_decided(&handle) {
-        return Err(invalid("another decision came into force"));
-    }
-    let schema = described.schema;
+    // What is wrong with the first is told before any row.
+    let rows = executions.next().await?.ok_or_else(|| internal("nothing to execute"))?;
+    let schema = Arc::clone(&executions.described.schema);
     let (encoder, first) = Encoder::new(&schema).map_err(|error| status(&error))?;
     let told = Told::default();
     let rows = Rows {
         rows,
+        executions,
         told: Arc::clone(&told),
         schema,
         encoder,
         pieces: VecDeque::new(),
         frames: VecDeque::from([first]),
-        _registration: registration,
     };
-    let frames = stream::unfold(Some(rows), |rows| async move {
-        let mut rows = rows?;
-        match rows.next().await {
-            Ok(Some(frame)) => Some((Ok(frame), Some(rows))),
-            Ok(None) => None,
-            Err(error) => Some((Err(status(&error)), None)),
-        }
-    });
-    Ok((frames.boxed(), told))
+    Ok((Source::Rows(Box::new(rows)), told))
 }
 
-/// The rows of a query on their way into frames.
-struct Rows {
+/// The executions of one flight: one, or one for each row of parameters. Each is decided and recorded
+/// by itself.
+struct Executions {
+    described: Described,
+    handle: Handle,
+    parameters: Option<Parameters>,
+    hints: Vec<Option<DataType>>,
+    next: usize,
+    cancel: CancelToken,
+    _registration: Registration,
+}
+
+impl Executions {
+    /// The rows of the next execution; `None` after the last.
+    async fn next(&mut self) -> Answer<Option<RowStream>> {
+        let values = match &self.parameters {
+            Some(parameters) => parameters.values(self.next),
+            None => (self.next == 0).then(|| Ok(Vec::new())),
+        };
+        let Some(values) = values.transpose()? else { return Ok(None) };
+        self.next += 1;
+        let Described { session, statement, .. } = &mut self.described;
+        let outcome = session.execute(statement, &self.hints, values, &self.cancel).await;
+        let rows = match outcome.map_err(|error| status(&error))? {
+            Outcome::Rows(rows) => rows,
+            Outcome::Empty | Outcome::Command { .. } => return Err(internal("no rows")),
+        };
+        // The policies may have changed between two decisions.
+        if self.described.is_as_decided(&self.handle) {
+            Ok(Some(rows))
+        } else {
+            Err(invalid("another decision came into force"))
+        }
+    }
+}
+
+/// The rows of a flight on their way into frames.
+pub(crate) struct Rows {
+    /// Those of the execution that runs.
     rows: RowStream,
+    executions: Executions,
     told: Told,
     schema: SchemaRef,
     encoder: Encoder,
     pieces: VecDeque<RecordBatch>,
     frames: VecDeque<Bytes>,
-    _registration: Registration,
 }
 
 impl Rows {
-    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    async fn next(&mut self) -> Answer<Option<Bytes>> {
         loop {
             if let Some(frame) = self.frames.pop_front() {
                 self.rows.sent(0, frame.len() as u64);
                 return Ok(Some(frame));
             }
             if let Some(piece) = self.pieces.pop_front() {
-                let piece = schema::conform(&piece, &self.schema)?;
-                self.frames.extend(self.encoder.batch(&piece)?);
+                let piece = schema::conform(&piece, &self.schema).map_err(|e| status(&e))?;
+                self.frames.extend(self.encoder.batch(&piece).map_err(|e| status(&e))?);
                 self.rows.sent(piece.num_rows() as u64, 0);
                 continue;
             }
             match self.rows.next().await {
-                Some(batch) => frames::cut(batch?, &mut self.pieces),
+                Some(batch) => {
+                    frames::cut(batch.map_err(|e| status(&e))?, &mut self.pieces);
+                }
                 None => {
-                    *self.told.lock() = self.rows.take_notice().and_then(trailer);
-                    return Ok(None);
+                    if let Some(notice) = self.rows.take_notice() {
+                        *self.told.lock() = trailer(notice);
+                    }
+                    match self.executions.next().await? {
+                        Some(rows) => self.rows = rows,
+                        None => return Ok(None),
+                    }
                 }
             }
         }
@@ -188,91 +264,4 @@ impl Rows {
 fn trailer(notice: Notice) -> Option<HeaderValue> {
     let printable = |letter: char| if matches!(letter, ' '..='~') { letter } else { '?' };
     HeaderValue::try_from(notice.message.chars().map(printable).collect::<String>()).ok()
-}
-
-/// A response's body. Its frames are made as HTTP/2 asks for them; a client that leaves them unread
-/// for too long loses its query.
-struct Paced {
-    state: Arc<Mutex<State>>,
-    told: Told,
-    watch: JoinHandle<()>,
-    ended: bool,
-}
-
-struct State {
-    /// `None` once it was ended.
-    frames: Option<Frames>,
-    /// Since when a frame waits for the client.
-    offered: Option<Instant>,
-}
-
-impl Paced {
-    fn new(frames: Frames, told: Told, stall: Duration) -> Self {
-        let state = Arc::new(Mutex::new(State { frames: Some(frames), offered: None }));
-        let watched = Arc::clone(&state);
-        // Ends with the body, which aborts it.
-        let watch = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(stall / 4).await;
-                let mut state = watched.lock();
-                if state.offered.is_some_and(|offered| offered.elapsed() >= stall) {
-                    state.frames = None;
-                    return;
-                }
-            }
-        });
-        Self { state, told, watch, ended: false }
-    }
-}
-
-impl Drop for Paced {
-    fn drop(&mut self) {
-        self.watch.abort();
-    }
-}
-
-impl HttpBody for Paced {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let state = Arc::clone(&self.state);
-        let mut state = state.lock();
-        state.offered = None;
-        let next = match &mut state.frames {
-            Some(frames) => frames.poll_next_unpin(context),
-            None => Poll::Ready(Some(Err(stalled()))),
-        };
-        let end = match next {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Some(Ok(frame))) => {
-                state.offered = Some(Instant::now());
-                return Poll::Ready(Some(Ok(Frame::data(frame))));
-            }
-            Poll::Ready(Some(Err(status))) => status,
-            Poll::Ready(None) => Status::ok(""),
-        };
-        state.frames = None;
-        drop(state);
-        self.ended = true;
-        let mut trailers = HeaderMap::new();
-        end.add_header(&mut trailers)?;
-        if let Some(notice) = self.told.lock().take() {
-            trailers.insert(NOTICE, notice);
-        }
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-    }
-}
-
-fn stalled() -> Status {
-    status(&Error::new(
-        ErrorKind::QueryCanceled,
-        "canceling statement because its rows were not read",
-    ))
 }

@@ -54,7 +54,7 @@ pub(crate) struct Handle {
     /// When it ends, in seconds since 1970.
     #[prost(uint64, tag = "6")]
     pub(crate) expires: u64,
-    /// The parameters as an IPC stream of one row; empty if none were bound.
+    /// The parameters as an IPC stream, a row for each execution; empty if none were bound.
     #[prost(bytes = "bytes", tag = "7")]
     pub(crate) parameters: Bytes,
 }

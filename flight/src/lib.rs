@@ -18,6 +18,9 @@
 //! - **A query runs in DoGet**, pulled by the client: [`get`] encodes a batch when HTTP/2 asks for
 //!   the next frame, and the transport's send buffer, bounded in bytes, is the only queue. Dropping
 //!   the stream (a reset, a closed connection) drops the query.
+//! - **Whoever calls has a bounded part of memory and of threads** ([`room`], [`received`]): requests must
+//!   come to their end in time, what is sent and what is left unread is counted for each principal, and
+//!   record batches of clients are checked before anything is allocated for them.
 //! - **A schema is fixed once** ([`schema`]): views and dictionaries are flattened, and FlightInfo,
 //!   GetSchema and the stream take it from the same function.
 
@@ -32,7 +35,10 @@ mod keys;
 mod messages;
 mod metadata;
 mod options;
+mod paced;
 mod parameters;
+mod received;
+mod room;
 mod schema;
 mod server;
 mod service;

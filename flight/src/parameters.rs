@@ -1,23 +1,22 @@
-//! The values of a statement's parameters: one row of a record batch, bound with DoPut.
+//! The values of a statement's parameters: rows of a record batch, bound with DoPut. The statement runs
+//! once for each.
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::util::display::FormatOptions;
 use arrow_flight::FlightData;
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::error::FlightError;
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
-use futures::{StreamExt, TryStreamExt};
 use tollgate_catalog::{Error, ErrorKind};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use crate::handle::{Handle, invalid};
+use crate::received;
 use crate::schema;
 use crate::status::{Answer, internal, status, violation};
 
@@ -25,41 +24,28 @@ use crate::status::{Answer, internal, status, violation};
 const EXACT: CastOptions<'static> =
     CastOptions { safe: false, format_options: FormatOptions::new() };
 
-/// The values of one execution.
+/// The values of one or several executions, a row each.
 pub(crate) struct Parameters {
-    row: RecordBatch,
+    rows: RecordBatch,
 }
 
 impl Parameters {
-    /// Reads the one row that a client binds; `None` if it binds nothing.
+    /// Reads the rows that a client binds, in a stream of `longest` bytes at most; `None` if it binds
+    /// nothing.
     pub(crate) async fn receive(
         first: FlightData,
         rest: Streaming<FlightData>,
+        longest: usize,
     ) -> Answer<Option<RecordBatch>> {
-        let messages = futures::stream::iter([Ok(first)])
-            .chain(rest.map_err(|status| FlightError::Tonic(Box::new(status))));
-        let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
-        let mut row: Option<RecordBatch> = None;
-        while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(refused)?;
-            match (batch.num_rows(), &row) {
-                (0, _) => {}
-                (1, None) => row = Some(batch),
-                (_, _) => {
-                    let error = Error::not_supported("binding several rows of parameters")
-                        .with_hint("bind one row for each execution");
-                    return Err(status(&error));
-                }
-            }
-        }
-        Ok(row)
+        let rows = received::rows(first, rest, longest).await?;
+        Ok(rows.filter(|rows| rows.num_rows() > 0))
     }
 
     /// The types in which a statement should take these values: a number and a timestamp keep the
     /// type that the client gave them, so that they are compared and never rounded; the rest follows
     /// the statement.
-    pub(crate) fn hints_for(row: &RecordBatch, types: &[DataType]) -> Vec<Option<DataType>> {
-        let given = row.schema();
+    pub(crate) fn hints_for(rows: &RecordBatch, types: &[DataType]) -> Vec<Option<DataType>> {
+        let given = rows.schema();
         let hints = types.iter().zip(given.fields()).map(|(wanted, field)| {
             match (field.data_type(), wanted) {
                 (DataType::Timestamp(_, None), DataType::Timestamp(_, None)) => {
@@ -74,19 +60,19 @@ impl Parameters {
         hints.collect()
     }
 
-    /// The row, in the types of the statement's parameters.
-    pub(crate) fn cast(row: &RecordBatch, types: &[DataType]) -> Answer<Self> {
-        if row.num_columns() != types.len() {
+    /// The rows, in the types of the statement's parameters.
+    pub(crate) fn cast(rows: &RecordBatch, types: &[DataType]) -> Answer<Self> {
+        if rows.num_columns() != types.len() {
             let text = format!(
                 "the statement needs {} parameters, but {} were given",
                 types.len(),
-                row.num_columns()
+                rows.num_columns()
             );
             return Err(violation(text));
         }
         let wanted = schema::of_parameters(types);
         let columns =
-            row.columns().iter().zip(wanted.fields()).zip(1..).map(|((array, field), number)| {
+            rows.columns().iter().zip(wanted.fields()).zip(1..).map(|((array, field), number)| {
                 if array.data_type() == field.data_type() {
                     return Ok(Arc::clone(array));
                 }
@@ -100,15 +86,16 @@ impl Parameters {
                 })
             });
         let columns = columns.collect::<Answer<Vec<_>>>()?;
-        let row = RecordBatch::try_new(wanted, columns).map_err(internal)?;
-        Ok(Self { row })
+        let rows = RecordBatch::try_new(wanted, columns).map_err(internal)?;
+        Ok(Self { rows })
     }
 
     /// As they stand in a handle.
     pub(crate) fn to_handle(&self) -> Answer<Bytes> {
         let mut bytes = Vec::new();
-        let mut writer = StreamWriter::try_new(&mut bytes, &self.row.schema()).map_err(internal)?;
-        writer.write(&self.row).and_then(|()| writer.finish()).map_err(internal)?;
+        let mut writer =
+            StreamWriter::try_new(&mut bytes, &self.rows.schema()).map_err(internal)?;
+        writer.write(&self.rows).and_then(|()| writer.finish()).map_err(internal)?;
         drop(writer);
         Ok(bytes.into())
     }
@@ -121,20 +108,21 @@ impl Parameters {
         let batch = StreamReader::try_new(handle.parameters.as_ref(), None)
             .and_then(|mut reader| reader.next().transpose());
         match batch {
-            Ok(Some(row)) if row.num_rows() == 1 => Ok(Some(Self { row })),
+            Ok(Some(rows)) if rows.num_rows() > 0 => Ok(Some(Self { rows })),
             Ok(_) | Err(_) => Err(invalid("its parameters can't be read")),
         }
     }
 
     /// The types of the values.
     pub(crate) fn hints(&self) -> Vec<Option<DataType>> {
-        types(&self.row.schema()).into_iter().map(Some).collect()
+        types(&self.rows.schema()).into_iter().map(Some).collect()
     }
 
-    /// The values.
-    pub(crate) fn values(&self) -> Answer<Vec<ScalarValue>> {
-        let columns = self.row.columns().iter();
-        columns.map(|array| ScalarValue::try_from_array(array, 0).map_err(internal)).collect()
+    /// The values of one execution; `None` beyond the last.
+    pub(crate) fn values(&self, row: usize) -> Option<Answer<Vec<ScalarValue>>> {
+        let columns = self.rows.columns().iter();
+        let value = |array: &ArrayRef| ScalarValue::try_from_array(array, row).map_err(internal);
+        (row < self.rows.num_rows()).then(|| columns.map(value).collect())
     }
 }
 
@@ -155,17 +143,6 @@ fn number(data_type: &DataType) -> Option<DataType> {
             Some(DataType::Decimal128(*p, *s))
         }
         DataType::Decimal256(p, s) => Some(DataType::Decimal256(*p, *s)),
-        DataType::Dictionary(_, values) => number(values),
         _ => None,
-    }
-}
-
-fn refused(error: FlightError) -> Status {
-    match error {
-        FlightError::Tonic(status) => *status,
-        other => {
-            tracing::debug!(error = %other, "parameters were refused");
-            violation("the parameters are not a record batch that can be read")
-        }
     }
 }

@@ -15,15 +15,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tollgate_gateway::Gateway;
 use tollgate_identity::{SealKeys, UserStore};
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower_service::Service as _;
 
 use crate::auth::{Settings, Shared};
 use crate::get;
+use crate::paced::Way;
+use crate::room::{Held, Holding, Received};
 use crate::service::Service;
+use crate::status::violation;
 
 const HANDSHAKE: &str = "/arrow.flight.protocol.FlightService/Handshake";
 const DO_GET: &str = "/arrow.flight.protocol.FlightService/DoGet";
@@ -71,22 +76,41 @@ impl Flight {
     }
 
     /// Answers a call. It is authenticated before its message is read.
-    async fn answer(&self, peer: Peer, mut request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, line: Line, mut request: Request<Incoming>) -> Response<Body> {
         if request.uri().path() == HANDSHAKE {
-            request.extensions_mut().insert(peer);
-        } else {
-            let caller = match self.shared.authenticate(request.headers(), peer.address) {
-                Ok(caller) => caller,
-                Err(status) => return status.into_http(),
-            };
-            (peer.on_authenticated)();
-            if request.uri().path() == DO_GET {
-                return get::respond(&self.shared, &caller, request).await;
-            }
-            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(line);
+            let Ok(response) = self.service.clone().call(request).await;
+            return response;
         }
-        let Ok(response) = self.service.clone().call(request).await;
-        response
+        let caller = match self.shared.authenticate(request.headers(), line.peer.address) {
+            Ok(caller) => caller,
+            Err(status) => return status.into_http(),
+        };
+        (line.peer.on_authenticated)();
+        let held = Arc::new(Held::new(self.shared.rooms.of(caller.principal.name())));
+        let limit = self.shared.settings.receive;
+        let mut request = request.map(|body| Received::new(body, Arc::clone(&held), limit));
+        let response = if request.uri().path() == DO_GET {
+            let way = Way { room: Arc::clone(&held.room), closing: line.closing };
+            get::respond(&self.shared, &caller, request, way).await
+        } else {
+            request.extensions_mut().insert(caller);
+            let Ok(response) = self.service.clone().call(request).await;
+            in_our_words(response)
+        };
+        response.map(|body| Body::new(Holding { body, _held: held }))
+    }
+}
+
+/// What the library refuses it calls a defect of the server, and speaks of its own types.
+fn in_our_words(response: Response<Body>) -> Response<Body> {
+    let refused = Status::from_header_map(response.headers()).filter(|status| {
+        matches!(status.code(), Code::Internal | Code::OutOfRange)
+            && !status.message().contains("(SQLSTATE ")
+    });
+    match refused {
+        Some(_) => violation("the request is not a message that can be read").into_http(),
+        None => response,
     }
 }
 
@@ -97,6 +121,16 @@ pub struct Peer {
     pub address: IpAddr,
     /// Called after each call that authenticated.
     pub on_authenticated: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What the calls of one connection share.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) peer: Peer,
+    /// One login at a time: whoever opens many streams doesn't get ahead of others.
+    pub(crate) logging_in: Arc<Semaphore>,
+    /// Ends the connection.
+    closing: Arc<Notify>,
 }
 
 /// Serves one connection until it ends; after `shutdown`, until its calls have ended.
@@ -110,9 +144,12 @@ pub async fn connection<S>(
 {
     let address = peer.address;
     let queue = flight.shared.settings.queue;
+    let closing = Arc::new(Notify::new());
+    let line =
+        Line { peer, logging_in: Arc::new(Semaphore::new(1)), closing: Arc::clone(&closing) };
     let service = service_fn(move |request| {
-        let (flight, peer) = (flight.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(flight.answer(peer, request).await) }
+        let (flight, line) = (flight.clone(), line.clone());
+        async move { Ok::<_, Infallible>(flight.answer(line, request).await) }
     });
     let tasks = Tasks::default();
     let mut builder = http2::Builder::new(tasks);
@@ -127,6 +164,10 @@ pub async fn connection<S>(
     let mut shutdown = pin!(shutdown);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = closing.notified() => {
+            tracing::info!(%address, "a connection was closed: its rows were not read");
+            return;
+        }
         () = shutdown.as_mut() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -29,7 +29,7 @@ use crate::messages::{
 };
 use crate::options::Options;
 use crate::parameters::Parameters;
-use crate::server::Peer;
+use crate::server::Line;
 use crate::statement::{self, describe, redeem};
 use crate::status::{Answer, internal, status, unsupported, violation};
 use crate::{metadata, schema};
@@ -123,7 +123,7 @@ impl Service {
         ))
     }
 
-    /// Binds a row of parameters: the answer is another handle, which holds them.
+    /// Binds rows of parameters: the answer is another handle, which holds them.
     async fn bind(
         &self,
         caller: &Caller,
@@ -132,15 +132,16 @@ impl Service {
         rest: Streaming<FlightData>,
     ) -> Answer<Bytes> {
         let (handle, described, _) = redeem(&self.shared, caller, sealed, Kind::Prepared).await?;
-        let Some(row) = Parameters::receive(first, rest).await? else {
+        let Some(rows) = Parameters::receive(first, rest, self.shared.settings.max_message).await?
+        else {
             return Ok(Bytes::copy_from_slice(sealed));
         };
-        if row.num_columns() == 0 && described.parameters.is_empty() {
+        if rows.num_columns() == 0 && described.parameters.is_empty() {
             return Ok(Bytes::copy_from_slice(sealed));
         }
-        let hints = Parameters::hints_for(&row, &described.parameters);
+        let hints = Parameters::hints_for(&rows, &described.parameters);
         let described = describe(&self.shared, caller, &handle.sql, &handle.schema, &hints).await?;
-        let parameters = Parameters::cast(&row, &described.parameters)?.to_handle()?;
+        let parameters = Parameters::cast(&rows, &described.parameters)?.to_handle()?;
         described.seal(&self.shared, caller, &handle.schema, parameters, Kind::Prepared)
     }
 
@@ -222,8 +223,9 @@ impl FlightService for Service {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Response<Self::HandshakeStream>> {
-        let peer = request.extensions().get::<Peer>();
-        let peer = peer.cloned().ok_or_else(|| internal("no peer"))?;
+        let line = request.extensions().get::<Line>();
+        let Line { peer, logging_in, .. } = line.cloned().ok_or_else(|| internal("no peer"))?;
+        let _one = logging_in.acquire().await.map_err(internal)?;
         let headers: HeaderMap = request.metadata().clone().into_headers();
         let token = self.shared.log_in(&headers, peer.address).await?;
         (peer.on_authenticated)();

@@ -52,6 +52,11 @@ async fn describe_in(
     sql: &str,
     hints: &[Option<DataType>],
 ) -> Result<(Statement, SchemaRef, Vec<DataType>), Error> {
+    // No text of PostgreSQL holds one, and its protocol couldn't send it.
+    if sql.contains('\0') {
+        let text = "invalid byte sequence for encoding \"UTF8\": 0x00";
+        return Err(Error::new(ErrorKind::InvalidEncoding, text));
+    }
     let mut statements = session.parse(sql)?;
     let statement =
         statements.pop().ok_or_else(|| Error::new(ErrorKind::Syntax, "the statement is empty"))?;

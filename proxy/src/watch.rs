@@ -35,6 +35,7 @@ impl Watch {
             files: [path, config.users.as_path()]
                 .into_iter()
                 .chain(config.tokens.as_ref().map(|(_, keys)| keys.as_path()))
+                .chain(config.flight.as_ref().and_then(|flight| flight.key_file.as_deref()))
                 .map(Path::to_owned)
                 .collect(),
             folder: config.policies.clone(),

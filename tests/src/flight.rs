@@ -31,7 +31,7 @@ async fn connect(user: &str) -> Flight {
 }
 
 /// A gateway of the test's own, over the world's data, and its audit trail.
-async fn own(name: &str) -> (Running, std::path::PathBuf) {
+pub(crate) async fn own(name: &str) -> (Running, std::path::PathBuf) {
     let world = harness::world().await;
     let audit = world.postgres.scratch(name).join("audit.jsonl");
     (gateway::start(&world.folder, &audit).await, audit)
@@ -136,10 +136,6 @@ fn parameters_have_types_and_values() {
                 ("1", Arc::new(StringArray::from(vec!["x"]))),
                 ("2", Arc::new(StringArray::from(vec!["x"]))),
             ]),
-            row(&[
-                ("1", Arc::new(Int64Array::from(vec![1, 2]))),
-                ("2", Arc::new(StringArray::from(vec!["x", "y"]))),
-            ]),
         ];
         for values in wrong {
             let refused = ana.bind(&prepared.handle, values).await.unwrap_err();
@@ -148,8 +144,57 @@ fn parameters_have_types_and_values() {
     });
 }
 
+/// Each row is an execution of its own: decided, recorded, counted, and given in the rows' order.
+#[test]
+fn several_rows_of_parameters_are_several_executions() {
+    harness::run(async {
+        let (running, audit) = own("flight-batches").await;
+        let mut ana = Flight::connect(running.flight, "ana", PASSWORD).await.unwrap();
+        let sql = "SELECT $1 AS n, count(*) FROM crm.customers WHERE id <= $1";
+        let numbers = |values: Vec<Option<i64>>| row(&[("1", Arc::new(Int64Array::from(values)))]);
+        let rows =
+            ana.prepared(sql, Some(numbers(vec![Some(39), Some(2), None, Some(1)]))).await.unwrap();
+        let mut expected = Vec::new();
+        for value in [Some(39), Some(2), None, Some(1)] {
+            expected.extend(ana.prepared(sql, Some(numbers(vec![value]))).await.unwrap().values());
+        }
+        assert_eq!(rows.values(), expected);
+        assert_eq!(rows.announced, *rows.schema);
+        until(|| receipts(&audit).len() == 8).await;
+        assert!(receipts(&audit).iter().all(|receipt| receipt["outcome"] == "complete"));
+
+        // Some that give no rows, and the most.
+        let ids = "SELECT id FROM crm.customers WHERE id = $1";
+        let few =
+            ana.prepared(ids, Some(numbers(vec![Some(-1), Some(1), Some(-2)]))).await.unwrap();
+        assert!(few.count() <= 1);
+        let prepared = ana.prepare("SELECT $1::bigint").await.unwrap();
+        let most = ana.bind(&prepared.handle, numbers((0..10_000).map(Some).collect())).await;
+        assert!(most.is_ok());
+        let more = ana.bind(&prepared.handle, numbers((0..10_001).map(Some).collect())).await;
+        assert_eq!(more.unwrap_err().code(), Code::ResourceExhausted);
+
+        // An error ends the flight where it happens; what came before has come.
+        let fails = "SELECT 10 / $1::bigint";
+        let handle = ana.prepare(fails).await.unwrap().handle;
+        let bound = ana.bind(&handle, numbers(vec![Some(5), Some(0), Some(2)])).await.unwrap();
+        let refused = ana.redeem(&bound).await.unwrap_err();
+        assert!(refused.message().contains("division by zero"), "{refused}");
+
+        // A decision that changes on the way ends it as well.
+        let handle = ana.prepare(sql).await.unwrap().handle;
+        let bound = ana.bind(&handle, numbers((0..40).map(Some).collect())).await.unwrap();
+        let changed = bundle(&running, |text| {
+            text.replace("USING (tenant_id =", "USING (tenant_id <> 'no' AND tenant_id =")
+        });
+        replace(&running, changed);
+        let refused = ana.redeem(&bound).await.unwrap_err();
+        assert!(refused.message().contains("the handle is not valid"), "{refused}");
+    });
+}
+
 /// The ticket of a statement, as ana gets it.
-async fn ticket(flight: &mut Flight, sql: &str) -> Ticket {
+pub(crate) async fn ticket(flight: &mut Flight, sql: &str) -> Ticket {
     let query = CommandStatementQuery { query: sql.to_owned(), transaction_id: None };
     let info = flight.info(command(&query)).await.unwrap();
     info.endpoint[0].ticket.clone().unwrap()
@@ -159,13 +204,13 @@ fn packed(handle: Bytes) -> Ticket {
     Ticket::new(TicketStatementQuery { statement_handle: handle }.as_any().encode_to_vec())
 }
 
-fn handle_of(ticket: &Ticket) -> Bytes {
+pub(crate) fn handle_of(ticket: &Ticket) -> Bytes {
     let any = Any::decode(ticket.ticket.as_ref()).unwrap();
     any.unpack::<TicketStatementQuery>().unwrap().unwrap().statement_handle
 }
 
 /// Loads the corpus's policies with a change.
-fn bundle(running: &Running, change: impl Fn(&str) -> String) -> Arc<Bundle> {
+pub(crate) fn bundle(running: &Running, change: impl Fn(&str) -> String) -> Arc<Bundle> {
     let registry = Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source()));
     let mut sources = gateway::policies();
     for source in &mut sources {
@@ -175,7 +220,7 @@ fn bundle(running: &Running, change: impl Fn(&str) -> String) -> Arc<Bundle> {
     Arc::new(Bundle::load(&sources, &snapshot, &registry, &MaskSecret::new([7; 32])).unwrap())
 }
 
-fn replace(running: &Running, bundle: Arc<Bundle>) {
+pub(crate) fn replace(running: &Running, bundle: Arc<Bundle>) {
     let snapshot = running.gateway.state().snapshot.clone();
     running.gateway.replace(State { snapshot, bundle });
 }
@@ -402,14 +447,14 @@ fn nothing_is_written_and_nothing_is_begun() {
 /// Rows by the million, made from a few hundred.
 const LONG: &str = "SELECT a.id, b.id, c.status FROM crm.orders a, crm.orders b, crm.orders c";
 
-fn receipts(audit: &std::path::Path) -> Vec<serde_json::Value> {
+pub(crate) fn receipts(audit: &std::path::Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(audit).unwrap();
     let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     records.filter(|record| record["record"] == "receipt").collect()
 }
 
 /// Waits for what an independent task will do.
-async fn until(condition: impl Fn() -> bool) {
+pub(crate) async fn until(condition: impl Fn() -> bool) {
     for _ in 0..2000 {
         if condition() {
             return;

@@ -47,6 +47,10 @@ mod files;
 #[cfg(test)]
 mod flight;
 #[cfg(test)]
+mod flight_hostile;
+#[cfg(test)]
+mod flight_replicas;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod generator;

@@ -76,6 +76,15 @@ def parameters():
             cursor.execute("SELECT DISTINCT city FROM crm.customers WHERE city = $1", (city,))
             assert cursor.fetchall() in ([(city,)], [])
         refused(lambda: cursor.execute("SELECT $1::int", ()), "parameter")
+        # Several rows of parameters: the rows of each, in their order, whatever chunks they come in.
+        ids = pyarrow.table({"1": pyarrow.chunked_array([[39, 2], [1], []], pyarrow.int64())})
+        cursor.execute("SELECT $1 + 0, count(*) FROM crm.customers WHERE id <= $1", ids)
+        found = cursor.fetchall()
+        assert [row[0] for row in found] == [39, 2, 1] and found[0][1] > found[2][1], found
+        words = pyarrow.record_batch({"1": pyarrow.array(["b", "a", "b"]).dictionary_encode()})
+        cursor.execute("SELECT upper($1::text)", words)
+        assert cursor.fetchall() == [("B",), ("A",), ("B",)]
+        refused(lambda: cursor.executemany("SELECT $1::int", [(1,), (2,)]), "returns rows", "run it as a query")
         refused(lambda: cursor.executemany("INSERT INTO crm.orders VALUES ($1)", [(1,), (2,)]))
 
 

@@ -213,6 +213,11 @@ pub fn verifier() -> Verifier {
     Verifier::from_password(PASSWORD, 4096, b"salt of the tests").unwrap()
 }
 
+/// The verifier of another one.
+pub fn other_verifier() -> Verifier {
+    Verifier::from_password("another password", 4096, b"salt of the tests").unwrap()
+}
+
 /// The attributes of a user of a tenant.
 pub fn tenant(tenant: &str) -> BTreeMap<String, Vec<String>> {
     BTreeMap::from([("tenant_id".to_owned(), vec![tenant.to_owned()])])
