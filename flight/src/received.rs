@@ -273,20 +273,42 @@ where
         }
         match of {
             DataType::FixedSizeList(item, _) => self.column(item.data_type(), false),
-            DataType::List(item) | DataType::LargeList(item) => {
-                self.buffers.next()?;
+            DataType::List(item) => {
+                self.whole(4)?;
+                self.column(item.data_type(), false)
+            }
+            DataType::LargeList(item) => {
+                self.whole(8)?;
                 self.column(item.data_type(), false)
             }
             DataType::Utf8View | DataType::BinaryView => {
+                self.whole(16)?;
                 let more = usize::try_from(self.views.as_mut()?.pop()?).ok()?;
-                (0..=more).try_for_each(|_| self.buffers.next().map(|_| ()))
+                (0..more).try_for_each(|_| self.buffers.next().map(|_| ()))
             }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
-                (0..2).try_for_each(|_| self.buffers.next().map(|_| ()))
+            DataType::Utf8 | DataType::Binary => {
+                self.whole(4)?;
+                self.buffers.next().map(|_| ())
             }
-            // One buffer of values, or of keys.
-            _ => self.buffers.next().filter(|values| *values >= bytes).map(|_| ()),
+            DataType::LargeUtf8 | DataType::LargeBinary => {
+                self.whole(8)?;
+                self.buffers.next().map(|_| ())
+            }
+            DataType::Dictionary(key, _) => {
+                self.whole(key.primitive_width()?).filter(|keys| *keys >= bytes).map(|_| ())
+            }
+            // One buffer of values; bits and fixed bytes have no width of their own.
+            of => {
+                let values = self.whole(of.primitive_width().unwrap_or(1))?;
+                (values >= bytes).then_some(())
+            }
         }
+    }
+
+    /// The length of the next buffer, if it is so many values of that width: the reader fails hard
+    /// on half a value.
+    fn whole(&mut self, width: usize) -> Option<usize> {
+        self.buffers.next().filter(|length| length.is_multiple_of(width))
     }
 }
 
