@@ -80,7 +80,7 @@ fn hidden_data_changes_no_answer() {
         let other = gateway::start(&folder, &path).await;
 
         let (one, other) = (&world.gateway, &other);
-        let statements = statements(2000);
+        let statements = statements(5000);
         let wrong = stream::iter(statements.chunks(statements.len().div_ceil(4)))
             .map(async |statements| {
                 let (left, right) = (one.connect("ana").await, other.connect("ana").await);
