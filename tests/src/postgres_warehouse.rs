@@ -54,7 +54,7 @@ async fn forwarding() -> (&'static World, &'static Running) {
 fn no_attack_gets_past_the_text() {
     harness::run(async {
         let (world, gateway) = forwarding().await;
-        judge_text(&gateway, world, Findings::default(), "attacks/refused_postgres.txt").await;
+        judge_text(gateway, world, Findings::default(), "attacks/refused_postgres.txt").await;
     });
 }
 

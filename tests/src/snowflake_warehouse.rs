@@ -70,7 +70,7 @@ fn the_official_connector_agrees_with_the_emulator() {
 fn no_attack_gets_past_the_text_for_snowflake() {
     harness::run(async {
         let (world, gateway) = forwarding().await;
-        judge_text(&gateway, world, Findings::lenient(), "attacks/refused_snowflake.txt").await;
+        judge_text(gateway, world, Findings::lenient(), "attacks/refused_snowflake.txt").await;
     });
 }
 

@@ -262,6 +262,33 @@ fn rows_that_stream_are_cancelled() {
     });
 }
 
+/// As many as may run at once, and none of them reads.
+#[test]
+fn clients_that_read_nothing_hold_up_nobody() {
+    harness::run(async {
+        let world = harness::world().await;
+        let audit = world.postgres.scratch("unread").join("audit.jsonl");
+        let gateway = harness::gateway::start(&world.folder, &audit).await;
+        let mut unread = Vec::new();
+        for _ in 0..8 {
+            let mut raw = Raw::session(gateway.address, "ana").await;
+            raw.send(&message(b'Q', &zero(LONG))).await;
+            // It runs: its rows come.
+            raw.wait(b'D').await;
+            unread.push(raw);
+        }
+        let ana = gateway.connect("ana").await;
+        let asked = ana.simple("SELECT count(*) FROM crm.tenants");
+        let answer = tokio::time::timeout(Duration::from_secs(120), asked).await;
+        assert_eq!(answer.expect("it waits for who doesn't read").rows().len(), 1);
+        // Who reads again gets the rest.
+        let raw = &mut unread[0];
+        for _ in 0..100_000 {
+            assert_eq!(raw.reply().await.unwrap().kind, b'D');
+        }
+    });
+}
+
 #[test]
 fn the_first_row_comes_before_the_last_is_made() {
     harness::run(async {

@@ -1,7 +1,9 @@
 //! Prepared statements, portals, and the flow of rows from a stream to the socket.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
@@ -19,6 +21,9 @@ const COLUMNS: usize = 1664;
 
 /// The most rows encoded between two looks at the length of the output.
 const SLICE: usize = 256;
+
+/// How long rows may wait for the client before its query lets others run.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A prepared statement.
 pub(crate) struct Prepared {
@@ -192,14 +197,28 @@ impl Rows {
             sent += rows as u64;
             self.stream.sent(rows as u64, bytes as u64);
             if wire.output.len() >= FULL {
-                let flushed = tokio::select! {
-                    biased;
-                    () = self.stream.cut() => continue,
-                    flushed = wire.flush_unless(cancel) => flushed?,
-                };
-                match flushed {
-                    Flushed::All => {}
-                    Flushed::Canceled => return Err(Stop::Error(canceled())),
+                self.flush(wire, cancel).await?;
+            }
+        }
+    }
+
+    /// Waits for the client to take the output. Who reads nothing holds up no other query.
+    async fn flush(&mut self, wire: &mut Wire, cancel: &CancelToken) -> Result<(), Stop> {
+        let mut cut = pin!(self.stream.cut());
+        let mut late = pin!(tokio::time::sleep(PAUSE));
+        let mut paused = false;
+        loop {
+            tokio::select! {
+                biased;
+                // Says why when it goes on.
+                () = &mut cut => return Ok(()),
+                flushed = wire.flush_unless(cancel) => return match flushed? {
+                    Flushed::All => Ok(()),
+                    Flushed::Canceled => Err(Stop::Error(canceled())),
+                },
+                () = &mut late, if !paused => {
+                    self.stream.pause();
+                    paused = true;
                 }
             }
         }
