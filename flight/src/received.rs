@@ -32,6 +32,9 @@ const VALUES: usize = 1 << 20;
 /// The most columns; a statement doesn't have more parameters.
 const COLUMNS: usize = 1 << 16;
 
+/// The bytes of all names and notes in a schema.
+const WORDS: usize = 1 << 20;
+
 /// The longest list of a fixed size.
 const LONGEST_LIST: i32 = 1 << 16;
 
@@ -128,7 +131,11 @@ impl Reader {
             return Err(unreadable("a dictionary of no column"));
         };
         let data = batch.data().ok_or_else(|| unreadable("a dictionary without values"))?;
-        check(&data, body.len(), std::iter::once(values.as_ref()), VALUES, &mut self.values)?;
+        if batch.isDelta() {
+            return Err(unreadable("a dictionary that grows"));
+        }
+        let of = std::iter::once(values.as_ref());
+        check(&data, body, of, VALUES, &mut self.values, &mut self.unpacked)?;
         let buffer = Buffer::from(body.clone());
         read_dictionary(&buffer, batch, &self.schema, &mut self.dictionaries, &version)
             .map_err(|error| refused(&error))
@@ -141,20 +148,20 @@ impl Reader {
         version: ipc::MetadataVersion,
     ) -> Answer<()> {
         let columns = self.schema.fields().iter().map(|field| field.data_type());
-        check(&batch, body.len(), columns, ROWS - self.rows, &mut self.values)?;
+        let most = ROWS - self.rows;
+        check(&batch, body, columns, most, &mut self.values, &mut self.unpacked)?;
         let buffer = Buffer::from(body.clone());
         let schema = Arc::clone(&self.schema);
         let batch = read_record_batch(&buffer, batch, schema, &self.dictionaries, None, &version)
             .map_err(|error| refused(&error))?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         self.rows += batch.num_rows();
         let columns = batch.columns().iter().map(|array| self.unpack(array));
         let columns = columns.collect::<Answer<Vec<_>>>()?;
-        let fields = batch
-            .schema_ref()
-            .fields()
-            .iter()
-            .zip(&columns)
-            .map(|(field, array)| Field::new(field.name(), array.data_type().clone(), true));
+        // Parameters go by their position; names would be copied for each batch.
+        let fields = columns.iter().map(|array| Field::new("", array.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let batch = RecordBatch::try_new_with_options(schema, columns, &options);
@@ -186,13 +193,14 @@ impl Reader {
 }
 
 /// Whether the reader may see a batch of these columns, of `most` rows at most. Its values are added to
-/// `values`.
+/// `values`, and the bytes that views name to `unpacked`: several may name the same.
 fn check<'a>(
     batch: &ipc::RecordBatch<'_>,
-    body: usize,
+    body: &[u8],
     columns: impl Iterator<Item = &'a DataType>,
     most: usize,
     values: &mut usize,
+    unpacked: &mut usize,
 ) -> Answer<()> {
     if batch.compression().is_some() {
         return Err(status(
@@ -211,22 +219,21 @@ fn check<'a>(
             return Err(too_long("values"));
         }
     }
-    let mut lengths = Vec::with_capacity(buffers.len());
+    let mut parts = Vec::with_capacity(buffers.len());
     for buffer in buffers {
         let (start, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
         let Some((start, length)) = start.ok().zip(length.ok()) else {
             return Err(unreadable("a buffer before the message"));
         };
-        if start.checked_add(length).is_none_or(|end| end > body) {
-            return Err(unreadable("a buffer beyond the message"));
-        }
-        lengths.push(length);
+        let part = start.checked_add(length).and_then(|end| body.get(start..end));
+        parts.push(part.ok_or_else(|| unreadable("a buffer beyond the message"))?);
     }
     let mut layout = Layout {
         nodes: nodes.iter(),
-        buffers: lengths.into_iter(),
+        buffers: parts.into_iter(),
         views: batch.variadicBufferCounts().map(|counts| counts.iter().collect::<Vec<_>>()),
         rows: batch.length(),
+        named: 0,
     };
     if let Some(views) = &mut layout.views {
         views.reverse();
@@ -234,6 +241,10 @@ fn check<'a>(
     let mut whole = true;
     for column in columns {
         whole = whole && layout.column(column, true).is_some();
+    }
+    *unpacked = unpacked.saturating_add(layout.named);
+    if *unpacked > UNPACKED {
+        return Err(too_long("values"));
     }
     if whole && layout.views.is_none_or(|views| views.is_empty()) {
         Ok(())
@@ -249,12 +260,14 @@ struct Layout<N, B> {
     /// How many buffers views have, the last column first.
     views: Option<Vec<i64>>,
     rows: i64,
+    /// The bytes that views name.
+    named: usize,
 }
 
-impl<'a, N, B> Layout<N, B>
+impl<'a, 'b, N, B> Layout<N, B>
 where
     N: Iterator<Item = &'a ipc::FieldNode>,
-    B: Iterator<Item = usize>,
+    B: Iterator<Item = &'b [u8]>,
 {
     /// Takes those of a column off; nothing if they aren't as they must be.
     fn column(&mut self, of: &DataType, outer: bool) -> Option<()> {
@@ -268,7 +281,7 @@ where
         }
         let bytes = usize::try_from(length).ok()?.div_ceil(8);
         let validity = self.buffers.next()?;
-        if nulls > 0 && validity < bytes {
+        if nulls > 0 && validity.len() < bytes {
             return None;
         }
         match of {
@@ -282,7 +295,11 @@ where
                 self.column(item.data_type(), false)
             }
             DataType::Utf8View | DataType::BinaryView => {
-                self.whole(16)?;
+                for view in self.whole(16)?.chunks_exact(16) {
+                    let length = view.first_chunk().map(|length| u32::from_le_bytes(*length));
+                    let length = usize::try_from(length?).ok()?;
+                    self.named = self.named.saturating_add(length);
+                }
                 let more = usize::try_from(self.views.as_mut()?.pop()?).ok()?;
                 (0..more).try_for_each(|_| self.buffers.next().map(|_| ()))
             }
@@ -295,29 +312,53 @@ where
                 self.buffers.next().map(|_| ())
             }
             DataType::Dictionary(key, _) => {
-                self.whole(key.primitive_width()?).filter(|keys| *keys >= bytes).map(|_| ())
+                self.whole(key.primitive_width()?).filter(|keys| keys.len() >= bytes).map(|_| ())
             }
             // One buffer of values; bits and fixed bytes have no width of their own.
             of => {
                 let values = self.whole(of.primitive_width().unwrap_or(1))?;
-                (values >= bytes).then_some(())
+                (values.len() >= bytes).then_some(())
             }
         }
     }
 
-    /// The length of the next buffer, if it is so many values of that width: the reader fails hard
-    /// on half a value.
-    fn whole(&mut self, width: usize) -> Option<usize> {
-        self.buffers.next().filter(|length| length.is_multiple_of(width))
+    /// The next buffer, if it is whole values of that width: the reader fails hard on half a value.
+    fn whole(&mut self, width: usize) -> Option<&'b [u8]> {
+        self.buffers.next().filter(|buffer| buffer.len().is_multiple_of(width))
     }
 }
 
 /// Whether the reader takes a schema, and all of its types are ones that a parameter can have.
 fn is_readable(schema: &ipc::Schema<'_>) -> bool {
     let Some(fields) = schema.fields() else { return false };
+    let mut room = WORDS;
     schema.endianness() == Endianness::Little
         && fields.len() <= COLUMNS
-        && fields.iter().all(|field| is_column(&field))
+        && takes(&mut room, schema.custom_metadata().into_iter().flatten())
+        && fields.iter().all(|field| is_column(&field) && is_short(&mut room, &field))
+}
+
+/// Whether there is room for the names and notes of a field and its items: many may share one text
+/// of the message, and the reader copies it for each.
+fn is_short(room: &mut usize, field: &ipc::Field<'_>) -> bool {
+    let items = field.children().into_iter().flatten();
+    let all = std::iter::once(*field).chain(items);
+    all.fold(true, |short, field| {
+        let name = field.name().map_or(0, str::len);
+        let left = room.checked_sub(name);
+        *room = left.unwrap_or(0);
+        short && left.is_some() && takes(room, field.custom_metadata().into_iter().flatten())
+    })
+}
+
+fn takes<'a>(room: &mut usize, mut notes: impl Iterator<Item = ipc::KeyValue<'a>>) -> bool {
+    notes.all(|note| {
+        // A note without text takes room too.
+        let text = note.key().map_or(0, str::len) + note.value().map_or(0, str::len) + 16;
+        let left = room.checked_sub(text);
+        *room = left.unwrap_or(0);
+        left.is_some()
+    })
 }
 
 fn is_column(field: &ipc::Field<'_>) -> bool {

@@ -148,7 +148,7 @@ impl Records {
         for (id, (page, before)) in &mut self.chains {
             let (true, Some(from)) = (page.is_empty(), *before) else { continue };
             let query = "SELECT chain, seq, kind, at, body FROM records \
-                         WHERE chain = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+                         WHERE chain = $1 AND seq < $2 AND kind <= 2 ORDER BY seq DESC LIMIT $3";
             let rows = sqlx::query(query)
                 .bind(*id)
                 .bind(from)

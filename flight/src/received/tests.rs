@@ -8,9 +8,10 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
     FixedSizeListArray, Float64Array, Int64Array, LargeStringArray, ListArray, NullArray,
-    RecordBatch, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
+    RecordBatch, StringArray, StringViewArray, StringViewBuilder, StructArray,
+    TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Int8Type, Int32Type};
+use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, Schema};
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use arrow::ipc::{CompressionType, MetadataVersion};
 use arrow_flight::FlightData;
@@ -117,6 +118,24 @@ fn bombs_are_refused_before_they_unfold() {
     let long = "x".repeat(1 << 20);
     let dictionary: DictionaryArray<Int8Type> = vec![long.as_str(); 5_000].into_iter().collect();
     assert_eq!(refusal(&messages(&one(dictionary), None)).code(), Code::ResourceExhausted);
+    // The same, by views.
+    let mut views = StringViewBuilder::new();
+    let block = views.append_block(long.as_bytes().into());
+    for _ in 0..5_000 {
+        views.try_append_view(block, 0, 1 << 20).unwrap();
+    }
+    assert_eq!(refusal(&messages(&one(views.finish()), None)).code(), Code::ResourceExhausted);
+    // Names and notes that the reader would copy.
+    let named = |name: &str, note: &str| {
+        let note = [("note".to_owned(), note.to_owned())].into();
+        let field = Field::new(name, DataType::Int64, true).with_metadata(note);
+        let column = Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+        RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column]).unwrap()
+    };
+    assert!(decode(&messages(&named("a", "b"), None)).is_ok());
+    for batch in [named(&long, ""), named("a", &long)] {
+        assert_eq!(refusal(&messages(&batch, None)).code(), Code::InvalidArgument);
+    }
     // Values that take no bytes.
     let item = Arc::new(Field::new("item", DataType::Null, true));
     let nothing =

@@ -26,6 +26,7 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tollgate_catalog::{Error, ErrorKind, OWN_SCHEMA, Storage, Table, TableName};
 use tollgate_ledger::history::{Days, Queries, Whose};
 use tollgate_ledger::{LedgerError, Place};
@@ -36,6 +37,9 @@ use crate::introspect::{self, SystemRelations, VisibleColumn};
 
 use fields::{Field, QUERY, SUM};
 pub(crate) use limits::Standing;
+
+/// Who reads the ledger for statements at once, in the whole process: each on a connection of its own.
+static READERS: Semaphore = Semaphore::const_new(32);
 
 /// Queries in one batch.
 const BATCH: usize = 256;
@@ -211,6 +215,13 @@ fn unreadable(error: LedgerError) -> Error {
         .with_cause(error)
 }
 
+fn reader() -> Result<SemaphorePermit<'static>, Error> {
+    READERS.try_acquire().map_err(|_| {
+        Error::new(ErrorKind::TooManyConnections, "too many statements read the gateway's records")
+            .with_hint("name them less often in one statement, or try again later")
+    })
+}
+
 fn batch<R>(all: &[Field<R>], whose: &Whose, rows: &[R]) -> Result<RecordBatch, Error> {
     fields::batch(all, matches!(whose, Whose::Of(_)), rows)
 }
@@ -220,9 +231,12 @@ fn queries(place: Place, whose: Whose) -> BatchStream {
     let rows = stream::try_unfold(None, move |open| {
         let (place, whose) = (place.clone(), whose.clone());
         async move {
-            let mut open = match open {
+            let (mut open, reader) = match open {
                 Some(open) => open,
-                None => Queries::open(&place, whose.clone()).await.map_err(unreadable)?,
+                None => {
+                    let reader = reader()?;
+                    (Queries::open(&place, whose.clone()).await.map_err(unreadable)?, reader)
+                }
             };
             let mut rows = Vec::with_capacity(BATCH);
             while rows.len() < BATCH
@@ -231,7 +245,7 @@ fn queries(place: Place, whose: Whose) -> BatchStream {
                 rows.push(query);
             }
             let batch = (!rows.is_empty()).then(|| batch(QUERY, &whose, &rows)).transpose()?;
-            Ok(batch.map(|batch| (batch, Some(open))))
+            Ok(batch.map(|batch| (batch, Some((open, reader)))))
         }
     });
     rows.boxed()
@@ -242,13 +256,16 @@ fn days(place: Place, whose: Whose) -> BatchStream {
     let rows = stream::try_unfold(None, move |open| {
         let (place, whose) = (place.clone(), whose.clone());
         async move {
-            let mut open = match open {
+            let (mut open, reader) = match open {
                 Some(open) => open,
-                None => Days::open(&place, whose.clone()).await.map_err(unreadable)?,
+                None => {
+                    let reader = reader()?;
+                    (Days::open(&place, whose.clone()).await.map_err(unreadable)?, reader)
+                }
             };
             let day = open.next().await.map_err(unreadable)?;
             let batch = day.map(|sums| batch(SUM, &whose, &sums)).transpose()?;
-            Ok(batch.map(|batch| (batch, Some(open))))
+            Ok(batch.map(|batch| (batch, Some((open, reader)))))
         }
     });
     rows.boxed()
