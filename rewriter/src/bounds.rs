@@ -1,6 +1,6 @@
 //! Bounds on what the functions and operators of a user's query may make.
 //!
-//! The last pass that changes an expression: whatever wrote a call, the user, the gate or the engine's
+//! A rule of [`crate::finish`], after all that writes calls: whatever wrote a call, the user, the gate or the engine's
 //! planner, here it becomes a call of the function's bounded version. `a || b` becomes a call too,
 //! since a chain over subqueries doubles its length at each step. Patterns of `LIKE` and `~` go through
 //! a function that refuses the ones that are slow to search by.
@@ -10,32 +10,21 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::Transformed;
 use datafusion_common::{DFSchema, Result};
 use datafusion_expr::expr::ScalarFunction;
-use datafusion_expr::expr_rewriter::NamePreserver;
-use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, WindowFunctionDefinition,
+    BinaryExpr, Expr, ExprSchemable, Operator, ScalarUDF, WindowFunctionDefinition,
 };
 
 use crate::functions::Registry;
 
-/// Runs the pass over a plan whose types are coerced.
-pub(crate) fn apply(plan: LogicalPlan, registry: &Registry) -> Result<LogicalPlan> {
-    plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        plan.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let bounded = expr.transform_up(|expr| bound(expr, &schema, registry))?;
-            Ok(bounded.update_data(|expr| name.restore(expr)))
-        })
-    })
-    .map(|done| done.data)
-}
-
-fn bound(expr: Expr, schema: &DFSchema, registry: &Registry) -> Result<Transformed<Expr>> {
+/// Puts the bounded version of a call or an operator in its place.
+pub(crate) fn bound(
+    expr: Expr,
+    schema: &DFSchema,
+    registry: &Registry,
+) -> Result<Transformed<Expr>> {
     match expr {
         Expr::ScalarFunction(mut call) => match registry.bounded(call.func.name()) {
             Some(bounded) => {

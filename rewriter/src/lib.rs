@@ -8,6 +8,7 @@ mod arithmetic;
 mod bounds;
 pub mod command;
 mod facts;
+mod finish;
 pub mod functions;
 mod gate;
 mod lineage;

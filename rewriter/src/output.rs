@@ -1,34 +1,23 @@
 //! Casts with PostgreSQL's results, in place of the engine's.
 //!
-//! A pass after type coercion, so that it sees the implicit casts too: a fraction becomes a whole
+//! A rule of [`crate::finish`], which runs after type coercion, so that it sees the implicit casts too: a fraction becomes a whole
 //! number by rounding, and times, floats and intervals become text in PostgreSQL's spelling. No type
 //! changes.
 
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::Transformed;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::ScalarFunction;
-use datafusion_expr::expr_rewriter::NamePreserver;
-use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{Case, Expr, ExprSchemable, LogicalPlan, lit};
+use datafusion_expr::{Case, Expr, ExprSchemable, lit};
 
 use crate::functions::Registry;
 
-/// Runs the pass.
-pub(crate) fn apply(plan: LogicalPlan, registry: &Registry) -> Result<LogicalPlan> {
-    plan.transform_up_with_subqueries(|node| {
-        let schema = merge_schema(&node.inputs());
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let done = expr.transform_up(|expr| cast(expr, &schema, registry))?;
-            Ok(if done.transformed { done.update_data(|expr| name.restore(expr)) } else { done })
-        })
-    })
-    .map(|done| done.data)
-}
-
-fn cast(expr: Expr, schema: &DFSchema, registry: &Registry) -> Result<Transformed<Expr>> {
+/// Puts such a cast in place of the engine's.
+pub(crate) fn cast(
+    expr: Expr,
+    schema: &DFSchema,
+    registry: &Registry,
+) -> Result<Transformed<Expr>> {
     match expr {
         Expr::Cast(cast) => {
             let from = cast.expr.get_type(schema)?;

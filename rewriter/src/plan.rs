@@ -150,10 +150,8 @@ pub(crate) fn plan(
     // With the types that values will have, so that a client is told no other ones.
     let plan = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())])
         .execute_and_check(plan, registry.options(), |_, _| {})
-        .and_then(crate::zoneless::literals)
-        .and_then(|plan| crate::bounds::apply(plan, registry))
+        .and_then(|plan| crate::finish::apply(plan, registry))
         .map_err(public)?;
-    let plan = crate::output::apply(plan, registry).map_err(public)?;
     check(&plan, registry)?;
     Ok(Planned { plan, parameters })
 }

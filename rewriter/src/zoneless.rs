@@ -1,27 +1,14 @@
 //! Texts that become dates and timestamps without a time zone: PostgreSQL ignores a zone in them,
-//! the engine would shift the value by it, or refuse the text.
+//! the engine would shift the value by it, or refuse the text. A rule of [`crate::finish`].
 
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::ScalarValue;
+use datafusion_common::tree_node::Transformed;
+use datafusion_expr::Expr;
 use datafusion_expr::expr::Cast;
-use datafusion_expr::expr_rewriter::NamePreserver;
-use datafusion_expr::{Expr, LogicalPlan};
 
-/// The plan, in which no such literal has a zone. Names of columns stay as they are.
-pub(crate) fn literals(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let transformed = plan.transform_up_with_subqueries(|node| {
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let transformed = expr.transform_up(|expr| Ok(literal(expr)))?;
-            Ok(transformed.update_data(|expr| name.restore(expr)))
-        })
-    })?;
-    Ok(transformed.data)
-}
-
-fn literal(expr: Expr) -> Transformed<Expr> {
+/// Cuts the zone off such a literal.
+pub(crate) fn literal(expr: Expr) -> Transformed<Expr> {
     let shorter = match &expr {
         Expr::Cast(Cast { expr: inner, field }) => match (inner.as_ref(), field.data_type()) {
             (

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 use tollgate_gateway::config;
 
@@ -21,8 +22,8 @@ use crate::load::{self, Loaded};
 use crate::serve::Server;
 use crate::{files, tls};
 
-/// What changes with the data: a newer program doesn't serve an older one's.
-const VERSION: &str = "demo-v1";
+/// To be changed with what `data` writes. The files' own texts are told apart by `version`.
+const DATA_VERSION: u8 = 1;
 
 const QUERY: &str =
     "select tenant_id, count(*), min(email) as an_email from crm.customers group by 1 order by 1";
@@ -94,7 +95,25 @@ pub fn prepare(options: &Options) -> Result<Demo, String> {
 fn cache_folder() -> Option<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
-    Some(cache.join("tollgate").join(VERSION))
+    Some(cache.join("tollgate").join(version()))
+}
+
+/// The folder's name, which changes with what is put there: a newer program doesn't serve an
+/// older one's policies.
+fn version() -> String {
+    let mut texts = digest::Context::new(&digest::SHA256);
+    texts.update(&[DATA_VERSION]);
+    for (path, text) in policies::FILES {
+        texts.update(path.as_bytes());
+        texts.update(&[0]);
+        texts.update(text.as_bytes());
+        texts.update(&[0]);
+    }
+    let mut name = "demo-".to_owned();
+    for byte in texts.finish().as_ref().iter().take(4) {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
 }
 
 /// Makes all files beside `folder` and then moves them there at once: there is no half a demo.
