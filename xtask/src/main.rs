@@ -35,9 +35,7 @@ fn main() -> ExitCode {
         Some("test") => run::steps(&TEST),
         Some("setup") => setup::all(),
         Some("dependencies") => dependencies::check(),
-        Some("bench") if arguments.len() > 1 => {
-            run::command(cargo(&["run", "--release", "-p", "tollgate-bench", "--"]).args(rest(1)))
-        }
+        Some("bench") if arguments.len() > 1 => bench(rest(1)),
         Some("fuzz") => fuzz::run(rest(1)),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
@@ -52,6 +50,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The gateway is a process of its own beside the benchmark, so both are built.
+fn bench(arguments: &[String]) -> Outcome {
+    let built = ["--release", "-p", "tollgate-proxy", "-p", "tollgate-bench"];
+    run::command(cargo(&["build"]).args(built))?;
+    let binary = run::target().join("release").join("tollgate-bench");
+    run::command(std::process::Command::new(binary).args(arguments))
 }
 
 const TEST: [Step; 5] = [
