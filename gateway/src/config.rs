@@ -3,6 +3,7 @@
 //! Nothing here reads a file or the environment: [`Config::parse`] takes the text, and whoever
 //! loads the files it names reports their errors with [`Config::error`], at the right line.
 
+mod clients;
 mod file;
 mod ledger;
 mod place;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tollgate_catalog::TableName;
 use tollgate_identity::IssuerSettings;
 
+pub use self::clients::ClientCertificates;
 pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub users: PathBuf,
     /// Whose tokens are believed, and the file of their keys.
     pub tokens: Option<(IssuerSettings, PathBuf)>,
+    /// Whose client certificates are believed.
+    pub clients: Option<ClientCertificates>,
     /// The folder of policies.
     pub policies: PathBuf,
     /// The roles whose members may read the policies.

@@ -13,11 +13,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tollgate_catalog::{OWN_SCHEMA, Snapshot};
 use tollgate_gateway::config::{Config, MaskKey, Place, declare};
 use tollgate_gateway::records;
-use tollgate_identity::{Issuer, SealKeys, UserStore};
+use tollgate_identity::{ClientAuthority, Issuer, SealKeys, UserStore};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::Embedded;
 
+use crate::clients::{self, Clients};
 use crate::listener::TlsSettings;
 use crate::place;
 use crate::tls;
@@ -73,6 +74,8 @@ pub(crate) struct Reloaded {
     pub(crate) users: String,
     /// Whose tokens are believed, if any are.
     pub(crate) issuer: Option<Arc<Issuer>>,
+    /// Whose client certificates are believed, if any are.
+    pub(crate) authority: Option<Arc<ClientAuthority>>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) bundle: Arc<Bundle>,
     /// The shared keys, if there is a file of them.
@@ -109,13 +112,14 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
         (Some(snapshot), Some(secret)) => bundle(&config, snapshot, &registry, secret, &mut errors),
         (Some(_) | None, Some(_) | None) => None,
     };
-    let tls = certificate(&config, &mut errors);
+    let authority = authority(&config, &mut errors);
+    let tls = certificate(&config, authority.as_ref(), &mut errors);
     let keys = seal_keys(&config, &mut errors).or_else(|| errors.note(random_keys()));
     match (users, issuer, secret, snapshot, bundle, keys) {
         (Some(users), Some(issuer), Some(secret), Some(snapshot), Some(bundle), Some(keys))
             if errors.0.is_empty() =>
         {
-            let users = Arc::new(users.with_issuer(issuer));
+            let users = Arc::new(users.with_issuer(issuer).with_authority(authority));
             let path = path.to_owned();
             Ok(Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret })
         }
@@ -137,6 +141,7 @@ pub(crate) fn reload(
         parse_users(&config, text, &mut errors);
     }
     let issuer = issuer(&config, &mut errors);
+    let authority = authority(&config, &mut errors);
     let snapshot = snapshot(&config, version, &mut errors);
     let bundle = match &snapshot {
         Some(snapshot) => bundle(&config, snapshot, registry, secret, &mut errors),
@@ -145,7 +150,7 @@ pub(crate) fn reload(
     let keys = seal_keys(&config, &mut errors);
     match (text, issuer, snapshot, bundle) {
         (Some(users), Some(issuer), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
-            Ok(Reloaded { users, issuer, snapshot, bundle, keys })
+            Ok(Reloaded { users, issuer, authority, snapshot, bundle, keys })
         }
         _ => Err(errors),
     }
@@ -383,9 +388,23 @@ fn random_keys() -> Result<Arc<SealKeys>, [String; 1]> {
     SealKeys::random().map(Arc::new).map_err(|error| [format!("error: {error}")])
 }
 
-fn certificate(config: &Config, errors: &mut Errors) -> Option<TlsSettings> {
+/// The authorities of client certificates, if there are to be any. What is wrong with them is noted.
+fn authority(config: &Config, errors: &mut Errors) -> Option<Arc<ClientAuthority>> {
+    let authority = clients::read(config.clients.as_ref()?).map_err(|(key, message)| {
+        [config.error(key, message, "name a PEM file with certificates, or lists, of authorities")]
+    });
+    errors.note(authority).map(Arc::new)
+}
+
+fn certificate(
+    config: &Config,
+    authority: Option<&Arc<ClientAuthority>>,
+    errors: &mut Errors,
+) -> Option<TlsSettings> {
     let files = config.pg.certificate.as_ref()?;
-    errors.note(tls::read(&files.cert, &files.key).map_err(|(key, message)| {
+    let clients = Clients::default();
+    clients.replace(authority.cloned());
+    errors.note(tls::read(&files.cert, &files.key, clients).map_err(|(key, message)| {
         [config.error(key, message, "name PEM files that belong together")]
     }))
 }

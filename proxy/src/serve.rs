@@ -172,7 +172,10 @@ impl Server {
             }
         };
         let users = self.shared.users.read().reload(&reloaded.users);
-        let Ok(users) = users.map(|users| users.with_issuer(reloaded.issuer)) else {
+        let users = users.map(|users| {
+            users.with_issuer(reloaded.issuer).with_authority(reloaded.authority.clone())
+        });
+        let Ok(users) = users else {
             tracing::error!("reload refused, the old state stays in force");
             return;
         };
@@ -185,6 +188,9 @@ impl Server {
             }
         }
         *self.shared.users.write() = Arc::clone(&users);
+        if let Some(tls) = &self.shared.tls {
+            tls.clients.replace(reloaded.authority);
+        }
         let queries =
             gateway.replace(State { snapshot: reloaded.snapshot, bundle: reloaded.bundle });
         let sessions = gateway.end_sessions(|principal| users.is_current(principal));

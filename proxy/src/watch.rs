@@ -36,6 +36,9 @@ impl Watch {
                 .into_iter()
                 .chain(config.tokens.as_ref().map(|(_, keys)| keys.as_path()))
                 .chain(config.flight.as_ref().and_then(|flight| flight.key_file.as_deref()))
+                .chain(config.clients.iter().flat_map(|clients| {
+                    std::iter::once(clients.ca.as_path()).chain(clients.crl.as_deref())
+                }))
                 .map(Path::to_owned)
                 .collect(),
             folder: config.policies.clone(),

@@ -31,6 +31,8 @@ mod caches;
 #[cfg(test)]
 mod catalog_queries;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod costs;

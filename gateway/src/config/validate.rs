@@ -67,6 +67,8 @@ impl<'a> Checker<'a> {
             "name the file of users: file = \"users.toml\" under [users]",
         );
         let tokens = raw.tokens.map(|tokens| self.tokens(tokens));
+        let tls = pg.as_ref().is_none_or(|pg| pg.certificate.is_some());
+        let clients = raw.client_certificates.map(|clients| self.clients(clients, tls));
         let policies = self.path(
             "policies.folder",
             raw.policies.folder,
@@ -98,6 +100,10 @@ impl<'a> Checker<'a> {
             users: users?,
             tokens: match tokens {
                 Some(tokens) => Some(tokens?),
+                None => None,
+            },
+            clients: match clients {
+                Some(clients) => Some(clients?),
                 None => None,
             },
             policies: policies?,
