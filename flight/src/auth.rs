@@ -103,7 +103,8 @@ impl Shared {
 
     /// Who calls, by the bearer token in the headers; without one, by the certificates of the
     /// connection. A connection with the certificates of a user is that user's alone.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap, peer: &Peer) -> Answer<Caller> {
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, peer: &Peer) -> Answer<Caller> {
+        self.gateway.wait_for_key(credentials(headers, "bearer").unwrap_or_default()).await;
         let users = Arc::clone(&self.users.read());
         let judged = users.judge_certificates(peer.certificates.as_ref(), now());
         let judged = judged.map_err(|_| unauthenticated())?;

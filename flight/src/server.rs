@@ -82,7 +82,7 @@ impl Flight {
             let Ok(response) = self.service.clone().call(request).await;
             return response;
         }
-        let caller = match self.shared.authenticate(request.headers(), &line.peer) {
+        let caller = match self.shared.authenticate(request.headers(), &line.peer).await {
             Ok(caller) => caller,
             Err(status) => return status.into_http(),
         };

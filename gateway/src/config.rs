@@ -11,6 +11,7 @@ mod read;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod validate;
 mod values;
 
@@ -21,11 +22,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tollgate_catalog::TableName;
-use tollgate_identity::IssuerSettings;
 
 pub use self::clients::ClientCertificates;
 pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
+pub use self::tokens::{Fetching, KeyPlace, Tokens};
 
 /// The whole configuration, valid in itself. Paths are resolved against the file's folder.
 #[derive(Debug, Clone)]
@@ -42,8 +43,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// The file of users.
     pub users: PathBuf,
-    /// Whose tokens are believed, and the file of their keys.
-    pub tokens: Option<(IssuerSettings, PathBuf)>,
+    /// Whose tokens are believed.
+    pub tokens: Option<Tokens>,
     /// Whose client certificates are believed.
     pub clients: Option<ClientCertificates>,
     /// The folder of policies.

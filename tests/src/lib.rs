@@ -45,6 +45,8 @@ mod encode_diff;
 #[cfg(test)]
 mod explain_access;
 #[cfg(test)]
+mod fetched_keys;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod flight;

@@ -112,6 +112,17 @@ pub(super) struct Tokens {
     pub(super) audience: Option<String>,
     /// The file of the issuer's public keys, a JSON Web Key set; read again when it changes.
     pub(super) keys: Option<String>,
+    /// In its place: where the issuer publishes them, its "jwks_uri"; https, unless it is on this machine.
+    pub(super) jwks_url: Option<String>,
+    /// With `jwks_url`: the certificates of the authorities to trust, PEM (default: the system's).
+    pub(super) jwks_ca: Option<String>,
+    /// With `jwks_url`: how often to look for other keys (default "15min").
+    pub(super) refresh: Option<String>,
+    /// With `jwks_url`: how long to wait between two tries, after a failure or when a token names a key
+    /// that isn't known (default "30s").
+    pub(super) refetch: Option<String>,
+    /// With `jwks_url`: how long keys are believed while no newer ones can be fetched (default "1h").
+    pub(super) keep: Option<String>,
     /// The claim that names the user (default "sub").
     pub(super) user: Option<String>,
     /// Attributes of the user for policies, and the claims that they come from: "tenant", or a JSON

@@ -187,6 +187,7 @@ async fn by_token(
     wire.flush().await?;
     let data = wire.password().await?;
     let token = data.strip_suffix(b"\0").and_then(|token| str::from_utf8(token).ok());
+    shared.gateway.wait_for_key(token.unwrap_or_default()).await;
     let users = Arc::clone(&shared.users.read());
     let principal = token
         .ok_or(AuthError::Token)
