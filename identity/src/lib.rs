@@ -2,8 +2,8 @@
 //!
 //! A [`Principal`] is proof that somebody authenticated: its fields are private, it can't be
 //! cloned, and only [`ScramChallenge::finish`] and [`UserStore`]'s `verify_password`,
-//! `verify_token`, `verify_issued_token` and `verify_certificates` return one; a token is issued to a principal only. (A [`Rehearsal`],
-//! which only the operator's command line has, makes marked ones that a serving gateway refuses.) The SCRAM
+//! `verify_token`, `verify_issued_token` and `verify_certificates` return one; a token is issued to a
+//! principal only. (A [`Rehearsal`], which only the operator's command line has, makes marked ones that a serving gateway refuses.) The SCRAM
 //! exchange is a typestate, so that no step can be left out or done twice:
 //! [`ScramExchange`] → [`ScramChallenge`] → [`Principal`].
 //!

@@ -109,7 +109,8 @@ impl UserStore {
     }
 
     /// Whether an authentication still stands: the user exists and has the same attributes, or its
-    /// token's issuer is still believed; its certificate, if it came with one, is still good. A new password ends no session.
+    /// token's issuer is still believed; its certificate, if it came with one, is still good. A new
+    /// password ends no session.
     pub fn is_current(&self, principal: &Principal) -> bool {
         if let Some(attested) = principal.attests() {
             return !self.has(principal.name())

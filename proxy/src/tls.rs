@@ -15,7 +15,8 @@ use crate::clients::Clients;
 use crate::files;
 use crate::listener::TlsSettings;
 
-/// Reads a certificate chain and its key, for a server that may ask clients for certificates. An error names the key of the configuration it is about.
+/// Reads a certificate chain and its key, for a server that may ask clients for certificates. An
+/// error names the key of the configuration it is about.
 pub(crate) fn read(
     cert: &Path,
     key: &Path,
