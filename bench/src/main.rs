@@ -12,11 +12,14 @@
 //!
 //! `tpc`: what governing the queries of TPC-H and TPC-DS costs.
 //!
+//! `flight`: how fast a real client reads over Flight SQL, against `pyarrow.flight` and RoAPI.
+//!
 //! `ledger`: how fast decisions and receipts become durable, and how much room they take.
 
 mod barrier;
 mod client;
 mod data;
+mod flight;
 mod latency;
 mod ledger;
 mod postgres;
@@ -45,9 +48,10 @@ fn main() -> ExitCode {
         ["barrier"] => in_folder(barrier::run),
         ["tpc"] => in_folder(tpc::run),
         ["ledger"] => in_folder(ledger::run),
+        ["flight"] => in_folder(flight::run),
         _ => Err(
             "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | \
-             tpc | ledger"
+             tpc | ledger | flight"
                 .into(),
         ),
     };

@@ -42,6 +42,11 @@ pub(crate) fn users() -> Result<String> {
 impl Server {
     /// Starts the `tollgate` binary that was built beside this one.
     pub(crate) fn start(folder: &Path, policies: &str) -> Result<Self> {
+        Self::start_with(folder, policies, "")
+    }
+
+    /// The same with more sections in its configuration.
+    pub(crate) fn start_with(folder: &Path, policies: &str, more: &str) -> Result<Self> {
         let binary: PathBuf = std::env::current_exe()?.with_file_name("tollgate");
         if !binary.exists() {
             return Err("the tollgate binary is missing, use cargo xtask bench overhead".into());
@@ -56,7 +61,7 @@ impl Server {
             format!(
                 "[pg]\nlisten = \"{address}\"\ntls = \"optional\"\n[users]\nfile = \"users.toml\"\n\
                  [policies]\nfolder = \"policies\"\n[warehouse]\ndata = \"data\"\n\
-                 [audit]\nfile = \"audit.jsonl\"\n"
+                 [audit]\nfile = \"audit.jsonl\"\n{more}"
             ),
         )?;
         let mut child = Command::new(binary)
@@ -87,6 +92,11 @@ impl Server {
 
     pub(crate) fn connect(&self, user: &str) -> Result<Client> {
         Client::connect(&self.address, user, "demo", "tollgate")
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// CPU time so far, user and system, all threads.

@@ -1,5 +1,5 @@
 //! Who calls: Basic credentials are exchanged for a bearer token, and every other call shows one; or
-//! one of another issuer, a JSON Web Token.
+//! one of another issuer, a JSON Web Token; or none, on a connection with a client certificate.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tonic::Status;
 use crate::cancel::Running;
 use crate::options::Options;
 use crate::room::Rooms;
+use crate::server::Peer;
 use crate::status::{Answer, internal, status};
 
 /// How many passwords are hashed at once; more wait.
@@ -100,20 +101,29 @@ impl Shared {
         Arc::clone(&self.keys.read())
     }
 
-    /// Who calls, by the bearer token in the headers.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap, address: IpAddr) -> Answer<Caller> {
-        let text = credentials(headers, "bearer").ok_or_else(unauthenticated)?;
+    /// Who calls, by the bearer token in the headers; without one, by the certificates of the
+    /// connection. A connection with the certificates of a user is that user's alone.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, peer: &Peer) -> Answer<Caller> {
+        self.gateway.wait_for_key(credentials(headers, "bearer").unwrap_or_default()).await;
         let users = Arc::clone(&self.users.read());
+        let judged = users.judge_certificates(peer.certificates.as_ref(), now());
+        let judged = judged.map_err(|_| unauthenticated())?;
+        if !headers.contains_key(AUTHORIZATION) {
+            let principal = users.verify_certificates(judged, peer.address);
+            return ending(principal.map_err(|_| unauthenticated())?, headers);
+        }
+        let caller = self.by_token(&users, headers, peer.address)?;
+        judged.allows(caller.principal.name()).map_err(|_| unauthenticated())?;
+        Ok(caller)
+    }
+
+    fn by_token(&self, users: &UserStore, headers: &HeaderMap, address: IpAddr) -> Answer<Caller> {
+        let text = credentials(headers, "bearer").ok_or_else(unauthenticated)?;
         // Ours have no dot, those of others two.
         if text.contains('.') {
             let principal =
                 users.verify_issued_token(text, address, now()).map_err(|_| unauthenticated())?;
-            return Ok(Caller {
-                expires: principal.expires().ok_or_else(unauthenticated)?,
-                principal: Arc::new(principal),
-                options: Options::default(),
-                application: application(headers),
-            });
+            return ending(principal, headers);
         }
         let token = URL_SAFE_NO_PAD.decode(text).map_err(|_| unauthenticated())?;
         let (principal, facts) = users
@@ -128,14 +138,16 @@ impl Shared {
     }
 
     /// Exchanges the Basic credentials in the headers for a bearer token.
-    pub(crate) async fn log_in(&self, headers: &HeaderMap, address: IpAddr) -> Answer<String> {
+    pub(crate) async fn log_in(&self, headers: &HeaderMap, peer: &Peer) -> Answer<String> {
         let (user, password) = basic(headers).ok_or_else(|| {
             status(
                 &Error::new(ErrorKind::InvalidAuthorization, "the handshake has no credentials")
                     .with_hint("send user name and password as basic authentication"),
             )
         })?;
-        let users = Arc::clone(&self.users.read());
+        let (users, address) = (Arc::clone(&self.users.read()), peer.address);
+        let judged = users.judge_certificates(peer.certificates.as_ref(), now());
+        let judged = judged.map_err(|_| unauthenticated())?;
         let _one_of_few = self.hashing.acquire().await.map_err(internal)?;
         let name = user.clone();
         let hashed = tokio::task::spawn_blocking(move || {
@@ -143,6 +155,10 @@ impl Shared {
             (users, principal)
         });
         let (users, principal) = hashed.await.map_err(internal)?;
+        let principal = principal.and_then(|principal| {
+            judged.allows(principal.name())?;
+            Ok(principal)
+        });
         let principal = principal.map_err(|error| {
             tracing::info!(user, %error, "authentication failed");
             let text = format!("password authentication failed for user \"{user}\"");
@@ -183,6 +199,16 @@ impl Shared {
             .map_err(|error| status(&error))?;
         Ok(session)
     }
+}
+
+/// A caller whose authentication ends by itself, and who keeps no options.
+fn ending(principal: Principal, headers: &HeaderMap) -> Answer<Caller> {
+    Ok(Caller {
+        expires: principal.expires().ok_or_else(unauthenticated)?,
+        principal: Arc::new(principal),
+        options: Options::default(),
+        application: application(headers),
+    })
 }
 
 /// The time, in seconds since 1970.

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tollgate_gateway::Gateway;
-use tollgate_identity::{SealKeys, UserStore};
+use tollgate_identity::{ClientCertificates, SealKeys, UserStore};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower_service::Service as _;
@@ -82,7 +82,7 @@ impl Flight {
             let Ok(response) = self.service.clone().call(request).await;
             return response;
         }
-        let caller = match self.shared.authenticate(request.headers(), line.peer.address) {
+        let caller = match self.shared.authenticate(request.headers(), &line.peer).await {
             Ok(caller) => caller,
             Err(status) => return status.into_http(),
         };
@@ -121,6 +121,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Called after each call that authenticated.
     pub on_authenticated: Arc<dyn Fn() + Send + Sync>,
+    /// The certificates that it has shown in TLS.
+    pub certificates: Option<ClientCertificates>,
 }
 
 /// What the calls of one connection share.

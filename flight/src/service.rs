@@ -179,7 +179,7 @@ impl Service {
         if *options != caller.options {
             if caller.principal.expires().is_some() {
                 return Err(status(
-                    &Error::not_supported("session options with another issuer's token")
+                    &Error::not_supported("session options without a login")
                         .with_hint("log in with user name and password, or name schemas in full"),
                 ));
             }
@@ -227,7 +227,7 @@ impl FlightService for Service {
         let Line { peer, logging_in, .. } = line.cloned().ok_or_else(|| internal("no peer"))?;
         let _one = logging_in.acquire().await.map_err(internal)?;
         let headers: HeaderMap = request.metadata().clone().into_headers();
-        let token = self.shared.log_in(&headers, peer.address).await?;
+        let token = self.shared.log_in(&headers, &peer).await?;
         (peer.on_authenticated)();
         // Some clients don't read messages here: the token is in the headers only.
         let mut response = Response::new(stream::empty().boxed());

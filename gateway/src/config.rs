@@ -3,6 +3,7 @@
 //! Nothing here reads a file or the environment: [`Config::parse`] takes the text, and whoever
 //! loads the files it names reports their errors with [`Config::error`], at the right line.
 
+mod clients;
 mod file;
 mod ledger;
 mod place;
@@ -10,6 +11,7 @@ mod read;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod validate;
 mod values;
 
@@ -20,10 +22,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tollgate_catalog::TableName;
-use tollgate_identity::IssuerSettings;
 
+pub use self::clients::ClientCertificates;
 pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
+pub use self::tokens::{Fetching, KeyPlace, Tokens};
 
 /// The whole configuration, valid in itself. Paths are resolved against the file's folder.
 #[derive(Debug, Clone)]
@@ -40,8 +43,10 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// The file of users.
     pub users: PathBuf,
-    /// Whose tokens are believed, and the file of their keys.
-    pub tokens: Option<(IssuerSettings, PathBuf)>,
+    /// Whose tokens are believed.
+    pub tokens: Option<Tokens>,
+    /// Whose client certificates are believed.
+    pub clients: Option<ClientCertificates>,
     /// The folder of policies.
     pub policies: PathBuf,
     /// The roles whose members may read the policies.

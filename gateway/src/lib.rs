@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cancel;
 pub mod config;
 pub mod introspect;
+mod keys;
 pub mod limits;
 pub mod pipeline;
 mod plans;
@@ -25,6 +26,7 @@ mod system;
 
 pub use audit::{Audit, AuditTarget};
 pub use cancel::CancelToken;
+pub use keys::{KeySource, RemoteKeys};
 pub use limits::EstimateCounts;
 pub use pipeline::{Description, Gateway, GatewayParts, GatewaySettings, Statement};
 pub use plans::CacheCounts;

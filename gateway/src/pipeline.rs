@@ -19,6 +19,7 @@ use tollgate_warehouse::embedded;
 use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
 use crate::introspect;
+use crate::keys::RemoteKeys;
 use crate::limits::bounds::Deadline;
 use crate::limits::budget::Purse;
 use crate::limits::{Costs, EstimateCounts};
@@ -74,6 +75,8 @@ pub struct GatewaySettings {
 /// The gateway: everything that sessions share.
 pub struct Gateway {
     state: RwLock<Arc<State>>,
+    /// The keys of tokens, if they are fetched.
+    pub(crate) keys: RwLock<Option<Arc<RemoteKeys>>>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) warehouse: Arc<dyn Warehouse>,
     /// Runs queries over the system catalogs.
@@ -99,6 +102,7 @@ impl Gateway {
         let state = State { snapshot, bundle }.with_views();
         Ok(Arc::new(Self {
             state: RwLock::new(Arc::new(state)),
+            keys: RwLock::default(),
             registry,
             warehouse,
             system: embedded::Context::new(&embedded::Options::default())?,

@@ -46,7 +46,7 @@ pub(crate) fn circumstances(principal: &Principal) -> Result<Circumstances, Erro
     let seconds = u64::try_from(now / 1_000_000).map_err(Error::internal)?;
     if principal.expires().is_some_and(|end| end <= seconds) {
         return Err(Error::new(ErrorKind::InvalidAuthorization, "the authentication has ended")
-            .with_hint("connect again with a new token"));
+            .with_hint("connect again, with a new token or certificate"));
     }
     Ok(Circumstances { now, mfa: principal.mfa(), purpose: principal.purpose().map(str::to_owned) })
 }

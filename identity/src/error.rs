@@ -16,6 +16,10 @@ pub enum AuthError {
     /// A token that isn't good, for whatever reason.
     #[error("token authentication failed")]
     Token,
+    /// Certificates that aren't good, for whatever reason, none where one is required, or those of
+    /// somebody else than what was shown beside.
+    #[error("certificate authentication failed")]
+    Certificate,
     /// The client chose a mechanism that wasn't offered.
     #[error("the SASL mechanism was not offered")]
     UnsupportedMechanism,
@@ -31,6 +35,7 @@ impl AuthError {
             AuthError::Malformed(_) => "the client must speak SCRAM-SHA-256 as in RFC 5802",
             AuthError::Failed => "check the user name and the password",
             AuthError::Token => "get a new token, and check for whom it was issued",
+            AuthError::Certificate => "show a certificate of this user that the server trusts",
             AuthError::UnsupportedMechanism => "use SCRAM-SHA-256, or SCRAM-SHA-256-PLUS over TLS",
             AuthError::ChannelBinding => {
                 "something between client and gateway may be terminating TLS"
@@ -67,6 +72,20 @@ pub enum IssuerError {
     /// No key in it can check a token.
     #[error("the key set holds no public key for signatures that is supported")]
     Empty,
+}
+
+/// Why authorities of client certificates could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum AuthorityError {
+    /// There is none.
+    #[error("there is no certificate of an authority")]
+    None,
+    /// One of the certificates.
+    #[error("a certificate of an authority can't be read")]
+    Certificate,
+    /// One of the lists of revoked certificates.
+    #[error("a list of revoked certificates can't be read")]
+    List,
 }
 
 /// Why keys could not be read, or a message not be sealed.

@@ -12,10 +12,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
-};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use parking_lot::RwLock;
 use ring::digest;
 use serde_json::{Map, Value};
 
@@ -46,12 +45,31 @@ pub struct IssuerSettings {
     pub leeway: u64,
 }
 
-/// An issuer of tokens, and its keys.
+/// An issuer of tokens, and its keys, which others may take the place of.
 pub struct Issuer {
     settings: IssuerSettings,
     /// Of the settings: with others, other principals would come of the same tokens.
     hash: Hash,
+    keys: RwLock<Keys>,
+}
+
+#[derive(Default)]
+struct Keys {
     keys: Vec<Key>,
+    /// When they are not believed any more, in seconds since 1970; nothing if that never is.
+    until: Option<u64>,
+}
+
+impl Keys {
+    /// Reads a key set. A key in it that isn't known, or is none for signatures, is passed over
+    /// (RFC 7517, section 5).
+    fn read(jwks: &str, until: Option<u64>) -> Result<Self, IssuerError> {
+        let mut set: Map<String, Value> =
+            serde_json::from_str(jwks).map_err(|_| IssuerError::Form)?;
+        let Some(Value::Array(all)) = set.remove("keys") else { return Err(IssuerError::Form) };
+        let known = all.into_iter().filter_map(|one| serde_json::from_value(one).ok());
+        Ok(Self { keys: known.filter_map(|jwk| key(&jwk)).collect(), until })
+    }
 }
 
 pub(crate) type Hash = [u8; 32];
@@ -76,20 +94,57 @@ impl Issuer {
     /// # Errors
     /// The text is no key set, or holds no public key that signs.
     pub fn new(settings: IssuerSettings, jwks: &str) -> Result<Self, IssuerError> {
-        let set: JwkSet = serde_json::from_str(jwks).map_err(|_| IssuerError::Form)?;
-        let keys: Vec<Key> = set.keys.iter().filter_map(key).collect();
+        let issuer = Self::without_keys(settings);
+        let keys = Keys::read(jwks, None)?;
+        if keys.keys.is_empty() {
+            return Err(IssuerError::Empty);
+        }
+        *issuer.keys.write() = keys;
+        Ok(issuer)
+    }
+
+    /// An issuer whose keys are yet to come. Until then no token is believed.
+    pub fn without_keys(settings: IssuerSettings) -> Self {
         let hash = hash(&format!("{settings:?}"));
-        if keys.is_empty() { Err(IssuerError::Empty) } else { Ok(Self { settings, hash, keys }) }
+        Self { settings, hash, keys: RwLock::default() }
+    }
+
+    /// Puts the keys of a key set in the place of those that are known, good until that time, in seconds
+    /// since 1970. Says whether one was withdrawn. A set without a key that is supported withdraws all.
+    ///
+    /// # Errors
+    /// The text is no key set; nothing changes.
+    pub fn replace_keys(&self, jwks: &str, until: u64) -> Result<bool, IssuerError> {
+        let keys = Keys::read(jwks, Some(until))?;
+        let before = std::mem::replace(&mut *self.keys.write(), keys);
+        let now = self.keys.read();
+        Ok(before.keys.iter().any(|old| !now.keys.iter().any(|key| key.hash == old.hash)))
+    }
+
+    /// Forgets all keys, and says whether there were any.
+    pub fn forget_keys(&self) -> bool {
+        !std::mem::take(&mut *self.keys.write()).keys.is_empty()
+    }
+
+    /// Whether it may be for want of a newer key that a token isn't believed.
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        let Some(header) = header(token) else { return false };
+        let keys = self.keys.read();
+        let fits = |key: &Key| match (&key.id, header.get("kid").and_then(Value::as_str)) {
+            (Some(own), Some(id)) => own == id,
+            (Some(_) | None, None) | (None, Some(_)) => true,
+        };
+        !keys.keys.iter().any(fits)
+    }
+
+    /// Whether it has the same settings as another one.
+    pub fn is_like(&self, other: &Issuer) -> bool {
+        self.hash == other.hash
     }
 
     /// The claims of a token that this issuer signed for us and that is good now, and the key's hash.
     fn claims(&self, token: &str, now: u64) -> Option<(Claims, Hash)> {
-        if token.len() > LONGEST {
-            return None;
-        }
-        let (header, _) = token.split_once('.')?;
-        let header: Map<String, Value> =
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let header = header(token)?;
         // An extension that must be understood isn't.
         if header.contains_key("crit") {
             return None;
@@ -101,7 +156,11 @@ impl Issuer {
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        let fitting = self.keys.iter().filter(|key| {
+        let keys = self.keys.read();
+        if keys.until.is_some_and(|until| until <= now) {
+            return None;
+        }
+        let fitting = keys.keys.iter().filter(|key| {
             key.algorithms.contains(&algorithm)
                 && (id.is_none() || key.id.is_none() || key.id.as_deref() == id)
         });
@@ -113,6 +172,12 @@ impl Issuer {
             .next()?;
         claims.are_for(&self.settings, now).then_some((claims, key))
     }
+}
+
+/// The header of a token.
+fn header(token: &str) -> Option<Map<String, Value>> {
+    let (header, _) = token.split_once('.').filter(|_| token.len() <= LONGEST)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()
 }
 
 /// A key that tokens may be signed with, if it is one.
@@ -260,7 +325,8 @@ impl Issuer {
     /// Whether a token would be believed now as it was then: the settings are the same, and the key
     /// is there.
     pub(crate) fn believes(&self, attested: &Attested) -> bool {
-        self.hash == attested.settings && self.keys.iter().any(|key| key.hash == attested.key)
+        let keys = self.keys.read();
+        self.hash == attested.settings && keys.keys.iter().any(|key| key.hash == attested.key)
     }
 }
 
@@ -268,7 +334,7 @@ impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issuer")
             .field("issuer", &self.settings.issuer)
-            .field("keys", &self.keys.len())
+            .field("keys", &self.keys.read().keys.len())
             .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
 //! Who is calling: authentication and the principal it yields.
 //!
 //! A [`Principal`] is proof that somebody authenticated: its fields are private, it can't be
-//! cloned, and only [`ScramChallenge::finish`], [`UserStore::verify_password`] and
-//! [`UserStore::verify_token`] return one; a token is issued to a principal only. (A [`Rehearsal`],
-//! which only the operator's command line has, makes marked ones that a serving gateway refuses.) The SCRAM
+//! cloned, and only [`ScramChallenge::finish`] and [`UserStore`]'s `verify_password`,
+//! `verify_token`, `verify_issued_token` and `verify_certificates` return one; a token is issued to a
+//! principal only. (A [`Rehearsal`], which only the operator's command line has, makes marked ones that a serving gateway refuses.) The SCRAM
 //! exchange is a typestate, so that no step can be left out or done twice:
 //! [`ScramExchange`] → [`ScramChallenge`] → [`Principal`].
 //!
@@ -75,6 +75,13 @@
 //! needs_clone::<Principal>();
 //! ```
 //!
+//! Certificates come out of a connection whose client has proven to hold their key:
+//!
+//! ```compile_fail,E0423
+//! # use tollgate_identity::ClientCertificates;
+//! let shown = ClientCertificates(vec![].into());
+//! ```
+//!
 //! A challenge comes out of a client's first message:
 //!
 //! ```
@@ -125,6 +132,7 @@
 //! challenge.finish(b"c=biws,r=clientnonce,p=AAAA").is_err();
 //! ```
 
+mod certificate;
 mod error;
 mod issuer;
 mod message;
@@ -137,7 +145,12 @@ mod token;
 mod user_file;
 mod verifier;
 
-pub use error::{AuthError, IssuerError, SealKeyError, UserFileError, VerifierError};
+pub use certificate::{
+    AuthoritySettings, CertificateName, ClientAuthority, ClientCertificates, Judged,
+};
+pub use error::{
+    AuthError, AuthorityError, IssuerError, SealKeyError, UserFileError, VerifierError,
+};
 pub use issuer::{Issuer, IssuerSettings};
 pub use principal::{Attributes, Principal};
 pub use rehearsal::Rehearsal;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ring::digest;
 
+use crate::certificate::Certified;
 use crate::issuer::Hash;
 
 /// What the user file says about a user: name → values.
@@ -22,6 +23,7 @@ pub struct Principal {
     id: u64,
     rehearsed: Option<Rehearsed>,
     attested: Option<Attested>,
+    certified: Option<Certified>,
 }
 
 /// What another issuer's token says about an authentication.
@@ -55,6 +57,7 @@ impl Principal {
             id,
             rehearsed: None,
             attested: None,
+            certified: None,
         }
     }
 
@@ -68,6 +71,16 @@ impl Principal {
         Principal { attested: Some(attested), ..self }
     }
 
+    /// For `UserStore::verify_certificates` alone.
+    pub(crate) fn certified(self, certified: Certified) -> Self {
+        Principal { certified: Some(certified), ..self }
+    }
+
+    /// The certificates that it authenticated with, if it did.
+    pub(crate) fn certificates(&self) -> Option<&Certified> {
+        self.certified.as_ref()
+    }
+
     /// What the token says that it authenticated with, if it was one.
     pub(crate) fn attests(&self) -> Option<&Attested> {
         self.attested.as_ref()
@@ -75,7 +88,8 @@ impl Principal {
 
     /// When the authentication ends, in seconds since 1970; nothing if it doesn't by itself.
     pub fn expires(&self) -> Option<u64> {
-        self.attested.as_ref().map(|attested| attested.expires)
+        let token = self.attested.as_ref().map(|attested| attested.expires);
+        token.or(self.certified.as_ref().map(|certified| certified.expires))
     }
 
     /// Whether the authentication proved a second factor.

@@ -11,6 +11,7 @@ use ring::{digest, hmac};
 use subtle::Choice;
 use zeroize::Zeroizing;
 
+use crate::certificate::ClientAuthority;
 use crate::error::{AuthError, UserFileError};
 use crate::issuer::Issuer;
 use crate::principal::{Attributes, Principal};
@@ -41,6 +42,8 @@ pub struct UserStore {
     secret: MockKey,
     /// Whose tokens are believed beside.
     issuer: Option<Arc<Issuer>>,
+    /// Whose client certificates are believed beside.
+    authority: Option<Arc<ClientAuthority>>,
 }
 
 impl UserStore {
@@ -72,12 +75,22 @@ impl UserStore {
             .values()
             .map(|user| (user.verifier.iterations(), user.verifier.salt().len()))
             .collect();
-        UserStore { users, costs, secret, issuer: None }
+        UserStore { users, costs, secret, issuer: None, authority: None }
     }
 
     /// This store, which believes the tokens of an issuer too, or of none.
     pub fn with_issuer(self, issuer: Option<Arc<Issuer>>) -> UserStore {
         UserStore { issuer, ..self }
+    }
+
+    /// This store, which believes the client certificates of authorities too, or of none.
+    pub fn with_authority(self, authority: Option<Arc<ClientAuthority>>) -> UserStore {
+        UserStore { authority, ..self }
+    }
+
+    /// The authorities whose client certificates are believed.
+    pub(crate) fn authority(&self) -> Option<&ClientAuthority> {
+        self.authority.as_deref()
     }
 
     /// The issuer whose tokens are believed.
@@ -96,15 +109,18 @@ impl UserStore {
     }
 
     /// Whether an authentication still stands: the user exists and has the same attributes, or its
-    /// token's issuer is still believed. A new password ends no session.
+    /// token's issuer is still believed; its certificate, if it came with one, is still good. A new
+    /// password ends no session.
     pub fn is_current(&self, principal: &Principal) -> bool {
         if let Some(attested) = principal.attests() {
             return !self.has(principal.name())
                 && self.issuer().is_some_and(|issuer| issuer.believes(attested));
         }
-        self.users
-            .get(principal.name())
-            .is_some_and(|user| user.attributes.as_ref() == principal.attributes())
+        principal.certificates().is_none_or(|shown| self.still_names(shown, principal.name()))
+            && self
+                .users
+                .get(principal.name())
+                .is_some_and(|user| user.attributes.as_ref() == principal.attributes())
     }
 
     /// Whether there is a user of that name.
@@ -140,7 +156,9 @@ impl UserStore {
     pub fn with_user(&self, name: &str, verifier: Verifier, attributes: Attributes) -> UserStore {
         let mut users = self.users.clone();
         users.insert(name.to_owned(), User { verifier, attributes: Arc::new(attributes) });
-        Self::new(users, self.secret.clone()).with_issuer(self.issuer.clone())
+        Self::new(users, self.secret.clone())
+            .with_issuer(self.issuer.clone())
+            .with_authority(self.authority.clone())
     }
 
     /// Checks a password that came over an encrypted connection. Runs PBKDF2, thus slow by design,

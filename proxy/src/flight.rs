@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tollgate_flight::{Flight, Peer};
+use tollgate_identity::ClientCertificates;
 
 use crate::listener::{self, TlsSettings, stopping};
 use crate::lobby::{self, Lobby, Seat};
@@ -87,6 +88,7 @@ async fn serve_one(
     let caller = Peer {
         address: peer.ip().to_canonical(),
         on_authenticated: Arc::new(move || seat.settle()),
+        certificates: None,
     };
     let flight = front.flight.clone();
     let stop = async move { stopping(&mut shutdown).await };
@@ -95,7 +97,11 @@ async fn serve_one(
         return;
     };
     match TlsAcceptor::from(Arc::clone(config)).accept(stream).await {
-        Ok(stream) => tollgate_flight::connection(stream, caller, flight, stop).await,
+        Ok(stream) => {
+            let certificates = ClientCertificates::of(stream.get_ref().1);
+            let caller = Peer { certificates, ..caller };
+            tollgate_flight::connection(stream, caller, flight, stop).await;
+        }
         Err(error) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
     }
 }

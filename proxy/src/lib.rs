@@ -3,6 +3,7 @@
 
 mod admin;
 pub mod cli;
+mod clients;
 pub mod demo;
 mod files;
 pub mod flight;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tollgate_gateway::Gateway;
 use tollgate_identity::UserStore;
 
+use crate::clients::Clients;
 use crate::lobby::{self, Lobby};
 use crate::pg::{self, Cancels};
 
@@ -38,6 +39,8 @@ pub struct TlsSettings {
     pub config: Arc<rustls::ServerConfig>,
     /// What SCRAM binds to; empty if the certificate has no defined hash.
     pub end_point_hash: Vec<u8>,
+    /// What asks for certificates of clients, if `config` has it do so.
+    pub clients: Arc<Clients>,
 }
 
 impl TlsSettings {
@@ -45,7 +48,7 @@ impl TlsSettings {
     pub fn new(mut config: rustls::ServerConfig, leaf: &CertificateDer<'_>) -> Self {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         let end_point_hash = pg::end_point_hash(leaf).unwrap_or_default();
-        Self { config: Arc::new(config), end_point_hash }
+        Self { config: Arc::new(config), end_point_hash, clients: Arc::default() }
     }
 }
 

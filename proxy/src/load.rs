@@ -11,13 +11,17 @@ use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tollgate_catalog::{OWN_SCHEMA, Snapshot};
-use tollgate_gateway::config::{Config, MaskKey, Place, declare};
-use tollgate_gateway::records;
-use tollgate_identity::{Issuer, SealKeys, UserStore};
+use tollgate_gateway::config::{
+    Config, ConfigError, Fetching, KeyPlace, MaskKey, Place, Tokens, declare,
+};
+use tollgate_gateway::{KeySource, records};
+use tollgate_identity::{ClientAuthority, Issuer, IssuerSettings, SealKeys, UserStore};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::Embedded;
+use tollgate_warehouse::postgres;
 
+use crate::clients::{self, Clients};
 use crate::listener::TlsSettings;
 use crate::place;
 use crate::tls;
@@ -39,6 +43,8 @@ pub struct Loaded {
     pub tls: Option<TlsSettings>,
     /// What seals tokens and handles of Flight clients.
     pub keys: Arc<SealKeys>,
+    /// The issuer whose tokens `users` believe.
+    pub(crate) believed: Option<Believed>,
     pub(crate) path: PathBuf,
     pub(crate) watch: Watch,
     pub(crate) secret: Arc<MaskSecret>,
@@ -72,11 +78,20 @@ impl Errors {
 pub(crate) struct Reloaded {
     pub(crate) users: String,
     /// Whose tokens are believed, if any are.
-    pub(crate) issuer: Option<Arc<Issuer>>,
+    pub(crate) believed: Option<Believed>,
+    /// Whose client certificates are believed, if any are.
+    pub(crate) authority: Option<Arc<ClientAuthority>>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) bundle: Arc<Bundle>,
     /// The shared keys, if there is a file of them.
     pub(crate) keys: Option<Arc<SealKeys>>,
+}
+
+/// The issuer whose tokens are believed.
+pub(crate) struct Believed {
+    pub(crate) issuer: Arc<Issuer>,
+    /// Where its keys are fetched, if it hasn't got them.
+    pub(crate) source: Option<KeySource>,
 }
 
 /// Reads the configuration at `path` and all that it names.
@@ -96,7 +111,7 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
         Arc::new(Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source())));
     let users =
         users(&config, &mut errors).and_then(|text| parse_users(&config, &text, &mut errors));
-    let issuer = issuer(&config, &mut errors);
+    let believed = believed(&config, &mut errors);
     let secret = match secret(&config) {
         Ok(secret) => Some(Arc::new(secret)),
         Err(error) => {
@@ -109,15 +124,29 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
         (Some(snapshot), Some(secret)) => bundle(&config, snapshot, &registry, secret, &mut errors),
         (Some(_) | None, Some(_) | None) => None,
     };
-    let tls = certificate(&config, &mut errors);
+    let authority = authority(&config, &mut errors);
+    let tls = certificate(&config, authority.as_ref(), &mut errors);
     let keys = seal_keys(&config, &mut errors).or_else(|| errors.note(random_keys()));
-    match (users, issuer, secret, snapshot, bundle, keys) {
-        (Some(users), Some(issuer), Some(secret), Some(snapshot), Some(bundle), Some(keys))
+    match (users, believed, secret, snapshot, bundle, keys) {
+        (Some(users), Some(believed), Some(secret), Some(snapshot), Some(bundle), Some(keys))
             if errors.0.is_empty() =>
         {
-            let users = Arc::new(users.with_issuer(issuer));
+            let issuer = believed.as_ref().map(|believed| Arc::clone(&believed.issuer));
+            let users = Arc::new(users.with_issuer(issuer).with_authority(authority));
             let path = path.to_owned();
-            Ok(Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret })
+            Ok(Loaded {
+                config,
+                users,
+                snapshot,
+                bundle,
+                registry,
+                tls,
+                keys,
+                believed,
+                path,
+                watch,
+                secret,
+            })
         }
         _ => Err(errors),
     }
@@ -136,16 +165,17 @@ pub(crate) fn reload(
     if let Some(text) = &text {
         parse_users(&config, text, &mut errors);
     }
-    let issuer = issuer(&config, &mut errors);
+    let believed = believed(&config, &mut errors);
+    let authority = authority(&config, &mut errors);
     let snapshot = snapshot(&config, version, &mut errors);
     let bundle = match &snapshot {
         Some(snapshot) => bundle(&config, snapshot, registry, secret, &mut errors),
         None => None,
     };
     let keys = seal_keys(&config, &mut errors);
-    match (text, issuer, snapshot, bundle) {
-        (Some(users), Some(issuer), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
-            Ok(Reloaded { users, issuer, snapshot, bundle, keys })
+    match (text, believed, snapshot, bundle) {
+        (Some(users), Some(believed), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
+            Ok(Reloaded { users, believed, authority, snapshot, bundle, keys })
         }
         _ => Err(errors),
     }
@@ -231,19 +261,40 @@ fn parse_users(config: &Config, text: &str, errors: &mut Errors) -> Option<UserS
     }))
 }
 
-/// The issuer of tokens with its keys, if there is to be one.
-fn issuer(config: &Config, errors: &mut Errors) -> Option<Option<Arc<Issuer>>> {
-    let Some((settings, path)) = &config.tokens else { return Some(None) };
+/// The issuer of tokens, if there is to be one: with its keys, or with where they are fetched.
+fn believed(config: &Config, errors: &mut Errors) -> Option<Option<Believed>> {
+    let Some(Tokens { settings, keys }) = &config.tokens else { return Some(None) };
+    let believed = match keys {
+        KeyPlace::File(path) => issuer(config, settings, path).map(|issuer| (issuer, None)),
+        KeyPlace::Address(fetching) => key_source(config, fetching)
+            .map(|source| (Issuer::without_keys(settings.clone()), Some(source))),
+    };
+    let believed = believed.map(|(issuer, source)| Believed { issuer: Arc::new(issuer), source });
+    errors.note(believed.map_err(|error| [error])).map(Some)
+}
+
+fn key_source(config: &Config, fetching: &Fetching) -> Result<KeySource, ConfigError> {
+    let Fetching { address, ca, refresh, again, keep } = fetching.clone();
+    let mut authorities = Vec::new();
+    if address.is_encrypted() {
+        let hint = "name a PEM file with the certificates of authorities";
+        let bad = |error: String| config.error("tokens.jwks_ca", error, hint);
+        authorities = place::authorities(ca.as_deref()).map_err(bad)?;
+        postgres::trusting(&authorities).map_err(|error| bad(error.to_string()))?;
+    }
+    Ok(KeySource { address, authorities, refresh, again, keep })
+}
+
+fn issuer(config: &Config, settings: &IssuerSettings, path: &Path) -> Result<Issuer, ConfigError> {
     let hint = "save the issuer's key set (its \"jwks_uri\") in this file";
     let file = path.display();
     let text = fs::read_to_string(path).map_err(|error| {
         config.error("tokens.keys", format!("could not read \"{file}\": {error}"), hint)
     });
-    let issuer = text.and_then(|text| {
+    text.and_then(|text| {
         let issuer = Issuer::new(settings.clone(), &text);
         issuer.map_err(|error| config.error("tokens.keys", format!("\"{file}\": {error}"), hint))
-    });
-    errors.note(issuer.map_err(|error| [error])).map(|issuer| Some(Arc::new(issuer)))
+    })
 }
 
 fn snapshot(config: &Config, version: u64, errors: &mut Errors) -> Option<Arc<Snapshot>> {
@@ -383,9 +434,23 @@ fn random_keys() -> Result<Arc<SealKeys>, [String; 1]> {
     SealKeys::random().map(Arc::new).map_err(|error| [format!("error: {error}")])
 }
 
-fn certificate(config: &Config, errors: &mut Errors) -> Option<TlsSettings> {
+/// The authorities of client certificates, if there are to be any. What is wrong with them is noted.
+fn authority(config: &Config, errors: &mut Errors) -> Option<Arc<ClientAuthority>> {
+    let authority = clients::read(config.clients.as_ref()?).map_err(|(key, message)| {
+        [config.error(key, message, "name a PEM file with certificates, or lists, of authorities")]
+    });
+    errors.note(authority).map(Arc::new)
+}
+
+fn certificate(
+    config: &Config,
+    authority: Option<&Arc<ClientAuthority>>,
+    errors: &mut Errors,
+) -> Option<TlsSettings> {
     let files = config.pg.certificate.as_ref()?;
-    errors.note(tls::read(&files.cert, &files.key).map_err(|(key, message)| {
+    let clients = Clients::default();
+    clients.replace(authority.cloned());
+    errors.note(tls::read(&files.cert, &files.key, clients).map_err(|(key, message)| {
         [config.error(key, message, "name PEM files that belong together")]
     }))
 }

@@ -153,11 +153,7 @@ fn log_in(config: &Config, account: &Account) -> Result<Snowflake, String> {
     let tls = if account.address.starts_with("https:") {
         let hint = "name a PEM file with the certificates of authorities";
         let error = |message: String| config.error("warehouse.tls_ca", message, hint).to_string();
-        let system = AUTHORITIES.into_iter().map(Path::new).find(|path| path.exists());
-        let Some(path) = account.tls_ca.as_deref().or(system) else {
-            return Err(error("this system has no certificates of authorities".to_owned()));
-        };
-        let pem = fs::read(path).map_err(|cause| error(format!("could not read it: {cause}")))?;
+        let pem = authorities(account.tls_ca.as_deref()).map_err(error)?;
         Some(postgres::trusting(&pem).map_err(|cause| error(cause.to_string()))?)
     } else {
         None
@@ -185,6 +181,15 @@ fn log_in(config: &Config, account: &Account) -> Result<Snowflake, String> {
         let hint = error.hint().unwrap_or_default();
         config.error("warehouse.address", error.to_string(), hint).to_string()
     })
+}
+
+/// The certificates of authorities in a file, or of those that the system trusts.
+pub(crate) fn authorities(file: Option<&Path>) -> Result<Vec<u8>, String> {
+    let system = || AUTHORITIES.into_iter().map(Path::new).find(|path| path.exists());
+    let Some(path) = file.or_else(system) else {
+        return Err("this system has no certificates of authorities".to_owned());
+    };
+    fs::read(path).map_err(|cause| format!("could not read \"{}\": {cause}", path.display()))
 }
 
 /// Reads a secret from where it is kept.

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tollgate_flight::Flight;
 use tollgate_gateway::config::{self, Config};
-use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings, State};
+use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings, KeySource, RemoteKeys, State};
+use tollgate_identity::Issuer;
 use tollgate_policy::MaskSecret;
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::Options;
@@ -19,7 +20,7 @@ use crate::admin;
 use crate::flight::{self, Front};
 use crate::ledger;
 use crate::listener::{self, Limits, Shared, TlsMode};
-use crate::load::{self, Loaded};
+use crate::load::{self, Believed, Loaded};
 use crate::place;
 use crate::watch::Watch;
 
@@ -45,8 +46,19 @@ struct Again {
 
 /// Starts a server: once this returns, clients can connect.
 pub async fn start(loaded: Loaded) -> Result<Server, String> {
-    let Loaded { config, users, snapshot, bundle, registry, tls, keys, path, watch, secret } =
-        loaded;
+    let Loaded {
+        config,
+        users,
+        snapshot,
+        bundle,
+        registry,
+        tls,
+        keys,
+        believed,
+        path,
+        watch,
+        secret,
+    } = loaded;
     let warehouse = place::open(&config)?;
     let audit = ledger::audit(&config)?;
     let gateway = Gateway::new(GatewayParts {
@@ -87,6 +99,9 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         drain: config.drain,
     });
     let shared = Arc::new(Shared::new(gateway, users, tls, mode, limits(&config)));
+    if let Some(Believed { issuer, source: Some(source) }) = believed {
+        shared.gateway.replace_keys(Some(fetching(&shared, issuer, source)?));
+    }
 
     let (pg_listener, pg) = bind(&config, "pg.listen", config.pg.listen).await?;
     let flight_listener = match &config.flight {
@@ -172,10 +187,15 @@ impl Server {
             }
         };
         let users = self.shared.users.read().reload(&reloaded.users);
-        let Ok(users) = users.map(|users| users.with_issuer(reloaded.issuer)) else {
+        let (Ok(users), Ok((issuer, fetched))) = (users, self.issuer(reloaded.believed)) else {
             tracing::error!("reload refused, the old state stays in force");
             return;
         };
+        let users = users.with_issuer(issuer).with_authority(reloaded.authority.clone());
+        match fetched {
+            Fetched::AsBefore => {}
+            Fetched::Other(keys) => gateway.replace_keys(keys),
+        }
         let bundle = Arc::clone(&reloaded.bundle);
         let users = Arc::new(users);
         if let Some(front) = &self.front {
@@ -185,6 +205,9 @@ impl Server {
             }
         }
         *self.shared.users.write() = Arc::clone(&users);
+        if let Some(tls) = &self.shared.tls {
+            tls.clients.replace(reloaded.authority);
+        }
         let queries =
             gateway.replace(State { snapshot: reloaded.snapshot, bundle: reloaded.bundle });
         let sessions = gateway.end_sessions(|principal| users.is_current(principal));
@@ -197,11 +220,49 @@ impl Server {
         );
     }
 
+    /// The issuer to believe from now on. One whose keys are fetched stays with the keys that it has.
+    fn issuer(&self, believed: Option<Believed>) -> Result<(Option<Arc<Issuer>>, Fetched), String> {
+        let Some(Believed { issuer, source }) = believed else {
+            return Ok((None, Fetched::Other(None)));
+        };
+        let Some(source) = source else { return Ok((Some(issuer), Fetched::Other(None))) };
+        let known = self.shared.gateway.keys().filter(|keys| keys.are(&issuer, &source));
+        if let Some(keys) = known {
+            return Ok((Some(Arc::clone(keys.issuer())), Fetched::AsBefore));
+        }
+        let keys = fetching(&self.shared, Arc::clone(&issuer), source)?;
+        Ok((Some(issuer), Fetched::Other(Some(keys))))
+    }
+
     /// Drains and ends the server.
     pub async fn stop(mut self) {
         let _ = self.shutdown.send(true);
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+/// What a reload does to keys that are fetched.
+enum Fetched {
+    /// They are the same issuer's, from the same place.
+    AsBefore,
+    /// Others take their place, or none.
+    Other(Option<RemoteKeys>),
+}
+
+/// Begins to fetch an issuer's keys. Sessions end when theirs is withdrawn.
+fn fetching(
+    shared: &Arc<Shared>,
+    issuer: Arc<Issuer>,
+    source: KeySource,
+) -> Result<RemoteKeys, String> {
+    let shared = Arc::downgrade(shared);
+    let withdrawn = move || {
+        let Some(shared) = shared.upgrade() else { return };
+        let users = Arc::clone(&shared.users.read());
+        let sessions = shared.gateway.end_sessions(|principal| users.is_current(principal));
+        tracing::info!(sessions, "keys of tokens were withdrawn; that many sessions ended");
+    };
+    RemoteKeys::start(issuer, source, withdrawn).map_err(said)
 }
 
 fn limits(config: &Config) -> Limits {

@@ -11,11 +11,17 @@ use rcgen::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::clients::Clients;
 use crate::files;
 use crate::listener::TlsSettings;
 
-/// Reads a certificate chain and its key. An error names the key of the configuration it is about.
-pub(crate) fn read(cert: &Path, key: &Path) -> Result<TlsSettings, (&'static str, String)> {
+/// Reads a certificate chain and its key, for a server that may ask clients for certificates. An
+/// error names the key of the configuration it is about.
+pub(crate) fn read(
+    cert: &Path,
+    key: &Path,
+    clients: Clients,
+) -> Result<TlsSettings, (&'static str, String)> {
     let bad_cert = |error: String| {
         ("pg.cert", format!("could not read the certificate \"{}\": {error}", cert.display()))
     };
@@ -29,14 +35,15 @@ pub(crate) fn read(cert: &Path, key: &Path) -> Result<TlsSettings, (&'static str
         return Err(bad_cert("it holds no certificate".to_owned()));
     };
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| bad_key(error.to_string()))?;
+    let clients = Arc::new(clients);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| bad_cert(error.to_string()))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(Arc::<Clients>::clone(&clients))
         .with_single_cert(chain, key_der)
         .map_err(|error| bad_key(error.to_string()))?;
-    Ok(TlsSettings::new(config, &leaf))
+    Ok(TlsSettings { clients, ..TlsSettings::new(config, &leaf) })
 }
 
 /// Makes an authority and a certificate for this machine: `ca.pem`, `server.pem`,

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tollgate_gateway::config::Config;
+use tollgate_gateway::config::{Config, Tokens};
 
 /// What a file looked like: its path, inode, length, and time of change in seconds and nanoseconds.
 type Look = (PathBuf, u64, u64, i64, i64);
@@ -34,8 +34,11 @@ impl Watch {
             every: config.watch,
             files: [path, config.users.as_path()]
                 .into_iter()
-                .chain(config.tokens.as_ref().map(|(_, keys)| keys.as_path()))
+                .chain(config.tokens.as_ref().and_then(Tokens::file))
                 .chain(config.flight.as_ref().and_then(|flight| flight.key_file.as_deref()))
+                .chain(config.clients.iter().flat_map(|clients| {
+                    std::iter::once(clients.ca.as_path()).chain(clients.crl.as_deref())
+                }))
                 .map(Path::to_owned)
                 .collect(),
             folder: config.policies.clone(),

@@ -31,6 +31,8 @@ mod caches;
 #[cfg(test)]
 mod catalog_queries;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod costs;
@@ -42,6 +44,8 @@ mod encode_against_postgres;
 mod encode_diff;
 #[cfg(test)]
 mod explain_access;
+#[cfg(test)]
+mod fetched_keys;
 #[cfg(test)]
 mod files;
 #[cfg(test)]

@@ -90,6 +90,7 @@ pub mod admission;
 pub mod embedded;
 pub mod error;
 pub mod estimate;
+pub mod http;
 pub mod limits;
 pub mod postgres;
 pub mod snowflake;

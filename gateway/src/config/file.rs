@@ -30,6 +30,8 @@ pub(super) struct File {
     pub(super) users: Users,
     /// Tokens of an identity provider that are believed; absent: none.
     pub(super) tokens: Option<Tokens>,
+    /// Client certificates that are believed, by both front ends; absent: none.
+    pub(super) client_certificates: Option<ClientCertificates>,
     /// What they may see.
     pub(super) policies: Policies,
     /// Where the data is.
@@ -110,6 +112,17 @@ pub(super) struct Tokens {
     pub(super) audience: Option<String>,
     /// The file of the issuer's public keys, a JSON Web Key set; read again when it changes.
     pub(super) keys: Option<String>,
+    /// In its place: where the issuer publishes them, its "jwks_uri"; https, unless it is on this machine.
+    pub(super) jwks_url: Option<String>,
+    /// With `jwks_url`: the certificates of the authorities to trust, PEM (default: the system's).
+    pub(super) jwks_ca: Option<String>,
+    /// With `jwks_url`: how often to look for other keys (default "15min").
+    pub(super) refresh: Option<String>,
+    /// With `jwks_url`: how long to wait between two tries, after a failure or when a token names a key
+    /// that isn't known (default "30s").
+    pub(super) refetch: Option<String>,
+    /// With `jwks_url`: how long keys are believed while no newer ones can be fetched (default "1h").
+    pub(super) keep: Option<String>,
     /// The claim that names the user (default "sub").
     pub(super) user: Option<String>,
     /// Attributes of the user for policies, and the claims that they come from: "tenant", or a JSON
@@ -121,6 +134,36 @@ pub(super) struct Tokens {
     pub(super) purpose: Option<String>,
     /// By how much clocks may differ (default "30s").
     pub(super) leeway: Option<String>,
+}
+
+/// Client certificates. Who shows one that names a user of the file of users needs no password.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ClientCertificates {
+    /// The certificates of the authorities that sign them, PEM; read again when it changes.
+    pub(super) ca: Option<String>,
+    /// Lists of what the authorities have revoked, PEM: a current one of each, read again when it changes.
+    pub(super) crl: Option<String>,
+    /// Whether nobody gets in without a certificate, whatever else they authenticate with (default false).
+    pub(super) required: Option<bool>,
+    /// Which name names the user (default "cn").
+    pub(super) name: Option<CertificateName>,
+    /// Users by name in the certificate; who isn't here is nobody (default: the name is the user's).
+    pub(super) users: BTreeMap<String, String>,
+}
+
+/// Which name in a certificate names the user.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CertificateName {
+    /// The common name of the subject.
+    Cn,
+    /// The alternative name that is an e-mail address.
+    Email,
+    /// The alternative name that is a DNS name.
+    Dns,
+    /// The alternative name that is a URI.
+    Uri,
 }
 
 /// What they may see.

@@ -44,6 +44,52 @@ fn a_small_file_gets_defaults_and_paths_of_its_folder() {
 }
 
 #[test]
+fn keys_of_tokens_are_in_a_file_or_fetched() {
+    let tokens =
+        |keys: &str| parse(&format!("{SMALL}[tokens]\nissuer = \"i\"\naudience = \"a\"\n{keys}\n"));
+    let config = tokens("keys = \"jwks.json\"").unwrap();
+    assert_eq!(config.tokens.unwrap().file(), Some(Path::new("/etc/tollgate/jwks.json")));
+    let config = tokens("jwks_url = \"https://id.example.com/jwks\"").unwrap();
+    let super::KeyPlace::Address(fetching) = config.tokens.unwrap().keys else { panic!("a file") };
+    assert_eq!(fetching.address.as_str(), "https://id.example.com/jwks");
+    let minutes = [fetching.refresh, fetching.keep].map(|time| time.as_secs() / 60);
+    assert_eq!((minutes, fetching.again.as_secs()), ([15, 60], 30));
+    assert!(tokens("jwks_url = \"http://127.0.0.1:80/jwks\"").is_ok());
+    for (keys, expected) in [
+        ("", "10: \"tokens.keys\" is missing"),
+        ("keys = \"k\"\nrefresh = \"1s\"", "14: \"tokens.refresh\" is nothing to keys in a file"),
+        ("keys = \"k\"\njwks_url = \"https://h/\"", "14: both \"keys\" and \"jwks_url\" are given"),
+        (
+            "jwks_url = \"http://id.example.com/jwks\"",
+            "13: \"http://id.example.com/jwks\" can't be fetched: a server on another machine needs TLS",
+        ),
+        ("jwks_url = \"https://h/\"\nrefetch = \"0s\"", "14: \"tokens.refetch\" is 0"),
+        (
+            "jwks_url = \"https://h/\"\nkeep = \"15min\"",
+            "14: keys are not kept until they are fetched again",
+        ),
+    ] {
+        assert_eq!(tokens(keys).unwrap_err(), [expected], "{keys}");
+    }
+}
+
+#[test]
+fn client_certificates_need_tls() {
+    let keys = "[client_certificates]\nca = \"ca.pem\"\ncrl = \"crl.pem\"\nname = \"dns\"\n";
+    let errors = parse(&format!("{SMALL}{keys}")).unwrap_err();
+    assert_eq!(errors, ["10: client certificates need TLS, and the server has no certificate"]);
+    let tls = SMALL.replace("tls = \"optional\"", "cert = \"c\"\nkey = \"k\"");
+    let clients = parse(&format!("{tls}{keys}")).unwrap().clients.unwrap();
+    assert_eq!(clients.ca, PathBuf::from("/etc/tollgate/ca.pem"));
+    assert_eq!(clients.crl, Some(PathBuf::from("/etc/tollgate/crl.pem")));
+    assert_eq!(clients.settings.name, tollgate_identity::CertificateName::Dns);
+    assert!(!clients.settings.required && clients.settings.users.is_empty());
+    let errors =
+        parse(&format!("{tls}[client_certificates]\nca = \"c\"\nname = \"uid\"\n")).unwrap_err();
+    assert!(errors[0].contains("unknown variant"), "{errors:?}");
+}
+
+#[test]
 fn a_warehouse_has_the_keys_of_its_kind() {
     let server = "kind = \"postgres\"\nhost = \"db\"\ndatabase = \"d\"\nuser = \"u\"\n\
                   password_file = \"p\"\nschemas = [\"s\"]\n";

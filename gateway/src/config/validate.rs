@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tollgate_catalog::TableName;
-use tollgate_identity::IssuerSettings;
 
 use super::read::{Lines, Problem};
 use super::{
@@ -67,6 +66,8 @@ impl<'a> Checker<'a> {
             "name the file of users: file = \"users.toml\" under [users]",
         );
         let tokens = raw.tokens.map(|tokens| self.tokens(tokens));
+        let tls = pg.as_ref().is_none_or(|pg| pg.certificate.is_some());
+        let clients = raw.client_certificates.map(|clients| self.clients(clients, tls));
         let policies = self.path(
             "policies.folder",
             raw.policies.folder,
@@ -98,6 +99,10 @@ impl<'a> Checker<'a> {
             users: users?,
             tokens: match tokens {
                 Some(tokens) => Some(tokens?),
+                None => None,
+            },
+            clients: match clients {
+                Some(clients) => Some(clients?),
                 None => None,
             },
             policies: policies?,
@@ -214,42 +219,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn tokens(&mut self, raw: file::Tokens) -> Option<(IssuerSettings, PathBuf)> {
-        let keys = self.path(
-            "tokens.keys",
-            raw.keys,
-            "name the file of the issuer's public keys: keys = \"jwks.json\" under [tokens]",
-        );
-        let leeway = self.duration("tokens.leeway", raw.leeway, Some(Duration::from_secs(30)));
-        let mut text = |key: &str, value: Option<String>, hint: &str| {
-            let value = value.filter(|value| !value.is_empty());
-            if value.is_none() {
-                self.note(key, format!("\"{key}\" is missing"), hint);
-            }
-            value
-        };
-        let issuer = text(
-            "tokens.issuer",
-            raw.issuer,
-            "name the \"iss\" of the tokens, as \"https://id.example.com\"",
-        );
-        let audience = text(
-            "tokens.audience",
-            raw.audience,
-            "name what must be in \"aud\": without it, tokens for other services would be believed",
-        );
-        let settings = IssuerSettings {
-            issuer: issuer?,
-            audience: audience?,
-            user: raw.user.unwrap_or_else(|| "sub".to_owned()),
-            attributes: raw.attributes,
-            mfa: raw.mfa.unwrap_or_else(|| vec!["mfa".to_owned()]),
-            purpose: raw.purpose,
-            leeway: leeway?.as_secs(),
-        };
-        Some((settings, keys?))
-    }
-
     fn warehouse(&mut self, raw: file::Warehouse) -> Option<Warehouse> {
         let place = self.place(&raw);
         let memory_limit = raw.memory_limit.as_deref();
@@ -353,7 +322,7 @@ impl<'a> Checker<'a> {
         address
     }
 
-    fn duration(
+    pub(super) fn duration(
         &mut self,
         key: &str,
         text: Option<String>,

@@ -236,3 +236,57 @@ fn key_sets_are_judged() {
     assert_eq!(judge(&json!({ "keys": [other] }).to_string()), Err(IssuerError::Empty));
     assert_eq!(judge(&json!({ "keys": [signer.jwk("one")] }).to_string()), Ok(()));
 }
+
+#[test]
+fn a_key_that_is_not_known_is_passed_over() {
+    let signer = Signer::new();
+    let unknown = json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA", "kid": "new" });
+    let curve = json!({ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA" });
+    let set = json!({ "keys": [unknown, curve, 7, signer.jwk("one")] });
+    let issuer = Issuer::new(settings(), &set.to_string()).unwrap();
+    let store = UserStore::parse("").unwrap().with_issuer(Some(Arc::new(issuer)));
+    store.verify_issued_token(&signer.sign(&header(), &claims()), HERE, NOW).unwrap();
+}
+
+#[test]
+fn keys_come_go_and_end() {
+    let (signer, next) = (Signer::new(), Signer::new());
+    let issuer = Arc::new(Issuer::without_keys(settings()));
+    let store = UserStore::parse("").unwrap().with_issuer(Some(Arc::clone(&issuer)));
+    let one = signer.sign(&header(), &claims());
+    let two = next.sign(&json!({ "alg": "ES256", "kid": "two" }), &claims());
+    let nameless = next.sign(&json!({ "alg": "ES256" }), &claims());
+    let set = |keys: &[Value]| json!({ "keys": keys }).to_string();
+    let good = |token: &str, now: u64| store.verify_issued_token(token, HERE, now).is_ok();
+    let lacks = || [&one, &two, &nameless].map(|token| issuer.lacks_key_of(token));
+
+    assert!(!good(&one, NOW));
+    assert_eq!(lacks(), [true; 3]);
+    assert_eq!(issuer.replace_keys(&set(&[signer.jwk("one")]), NOW + 100), Ok(false));
+    assert_eq!(lacks(), [false, true, false]);
+    assert!(good(&one, NOW) && !good(&two, NOW));
+    let ana = store.verify_issued_token(&one, HERE, NOW).unwrap();
+    // They are as old as that.
+    assert!(good(&one, NOW + 99) && !good(&one, NOW + 100));
+
+    // Another key comes; what is no set changes nothing; the first one goes.
+    let both = set(&[signer.jwk("one"), next.jwk("two")]);
+    assert_eq!(issuer.replace_keys(&both, NOW + 200), Ok(false));
+    assert!(good(&one, NOW + 100) && good(&two, NOW) && good(&nameless, NOW));
+    assert_eq!(issuer.replace_keys("<html>", NOW + 300), Err(IssuerError::Form));
+    assert_eq!(issuer.replace_keys("{\"keys\": 1}", NOW + 300), Err(IssuerError::Form));
+    assert!(good(&one, NOW + 199) && !good(&one, NOW + 200) && store.is_current(&ana));
+    assert_eq!(issuer.replace_keys(&set(&[next.jwk("two")]), NOW + 300), Ok(true));
+    assert!(!good(&one, NOW) && good(&two, NOW) && !store.is_current(&ana));
+    // The same name for another key.
+    assert_eq!(issuer.replace_keys(&set(&[signer.jwk("two")]), NOW + 300), Ok(true));
+    assert!(!good(&two, NOW));
+    assert_eq!(issuer.replace_keys(&set(&[]), NOW + 300), Ok(true));
+    assert_eq!(lacks(), [true; 3]);
+    assert!(!issuer.forget_keys());
+    issuer.replace_keys(&both, NOW + 300).unwrap();
+    assert!(issuer.forget_keys() && !good(&one, NOW));
+    for nonsense in ["", "a.b.c", "e30", "."] {
+        assert!(!issuer.lacks_key_of(nonsense), "{nonsense}");
+    }
+}

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_identity::ClientCertificates;
 
 use super::error::{Stop, violation};
 use super::message::Reader;
@@ -42,6 +43,8 @@ pub(crate) enum Opening {
         wire: Wire,
         /// Whether the socket is encrypted.
         encrypted: bool,
+        /// The certificates that the client has shown.
+        certificates: Option<ClientCertificates>,
         /// The version as the client sent it: major in the upper half, minor in the lower.
         version: i32,
         /// The body of the start-up packet after the version.
@@ -56,7 +59,7 @@ pub(crate) enum Opening {
 /// Agrees on encryption and reads the start-up packet. Errors are told the client here.
 pub(crate) async fn open(mut socket: Box<dyn Socket>, door: &Door<'_>) -> Opening {
     match negotiate(&mut socket, door).await {
-        Ok(Negotiated::Plain(packet)) => opening(socket, packet, false, door).await,
+        Ok(Negotiated::Plain(packet)) => opening(socket, packet, None, door).await,
         Ok(Negotiated::Tls(first, settings)) => tls(socket, first, settings, door).await,
         Err(stop) => refuse(socket, stop, door).await,
     }
@@ -105,6 +108,11 @@ async fn negotiate<'a>(
         socket.flush().await?;
         packet = self::packet(socket, None).await?;
     }
+}
+
+/// What is known of the client on a socket with TLS.
+struct Encrypted {
+    certificates: Option<ClientCertificates>,
 }
 
 /// Reads one packet of the form that has no kind; `first` was read already.
@@ -156,9 +164,10 @@ async fn tls(
         tracing::debug!("direct TLS without the protocol name in ALPN");
         return Opening::Nothing;
     }
+    let encrypted = Encrypted { certificates: ClientCertificates::of(stream.get_ref().1) };
     let mut socket: Box<dyn Socket> = Box::new(stream);
     match packet(&mut socket, None).await {
-        Ok(packet) => opening(socket, packet, true, door).await,
+        Ok(packet) => opening(socket, packet, Some(encrypted), door).await,
         Err(stop) => refuse(socket, stop, door).await,
     }
 }
@@ -166,7 +175,7 @@ async fn tls(
 async fn opening(
     socket: Box<dyn Socket>,
     packet: Packet,
-    encrypted: bool,
+    encrypted: Option<Encrypted>,
     door: &Door<'_>,
 ) -> Opening {
     let Packet { code, body } = packet;
@@ -190,7 +199,7 @@ async fn opening(
         return refuse(socket, Stop::Fatal(error), door).await;
     }
     let refused = match door.tls_mode {
-        TlsMode::Required => !encrypted,
+        TlsMode::Required => encrypted.is_none(),
         TlsMode::Optional => false,
     };
     if refused {
@@ -202,7 +211,11 @@ async fn opening(
         return refuse(socket, Stop::Fatal(error), door).await;
     }
     let wire = wire(socket, door);
-    Opening::Startup { wire, encrypted, version: code, body }
+    let (encrypted, certificates) = match encrypted {
+        Some(Encrypted { certificates }) => (true, certificates),
+        None => (false, None),
+    };
+    Opening::Startup { wire, encrypted, certificates, version: code, body }
 }
 
 async fn refuse(socket: Box<dyn Socket>, stop: Stop, door: &Door<'_>) -> Opening {

@@ -10,7 +10,7 @@ use pgwire::messages::startup::{
 };
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_gateway::{CancelToken, Session, StartupSettings, revocation};
-use tollgate_identity::{AuthError, ChannelBinding, Principal, ScramExchange};
+use tollgate_identity::{AuthError, ChannelBinding, ClientCertificates, Principal, ScramExchange};
 
 use super::error::{Stop, violation};
 use super::handshake::{self, Door, Opening};
@@ -45,8 +45,8 @@ pub(crate) async fn start(
             shared.cancels.cancel(pid, &secret);
             None
         }
-        Opening::Startup { mut wire, encrypted, version, body } => {
-            let client = Client { peer, encrypted, version };
+        Opening::Startup { mut wire, encrypted, certificates, version, body } => {
+            let client = Client { peer, encrypted, certificates, version };
             match greet(&mut wire, client, body, shared).await {
                 Ok(welcome) => Some(Connection::new(wire, welcome, &shared.limits)),
                 Err(Stop::Error(error) | Stop::Fatal(error)) => {
@@ -70,6 +70,7 @@ pub(crate) struct Welcome {
 struct Client {
     peer: SocketAddr,
     encrypted: bool,
+    certificates: Option<ClientCertificates>,
     version: i32,
 }
 
@@ -85,10 +86,12 @@ async fn greet(
         wire.put(&NegotiateProtocolVersion::new(version, parameters.protocol_options))?;
     }
 
-    let principal = if parameters.by_token {
-        by_token(wire, &parameters.user, &client, shared).await?
-    } else {
-        authenticate(wire, &parameters.user, &client, shared).await?
+    let user = &parameters.user;
+    let certified = by_certificate(user, &client, shared).map_err(Stop::Fatal)?;
+    let principal = match (parameters.by_token, certified) {
+        (true, Some(_) | None) => by_token(wire, user, &client, shared).await?,
+        (false, Some(principal)) => principal,
+        (false, None) => authenticate(wire, user, &client, shared).await?,
     };
     tracing::debug!(user = principal.name(), peer = %client.peer, "authenticated");
     wire.put(&Authentication::Ok)?;
@@ -145,6 +148,28 @@ async fn authenticate(
     Ok(principal)
 }
 
+/// Authenticates by the certificates that the client has shown, as PostgreSQL's `cert` does. If they name
+/// nobody, something else has to be shown; if they name somebody else, nothing else helps.
+fn by_certificate(
+    user: &str,
+    client: &Client,
+    shared: &Shared,
+) -> Result<Option<Principal>, Error> {
+    let users = Arc::clone(&shared.users.read());
+    let certified = || {
+        let judged = users.judge_certificates(client.certificates.as_ref(), now())?;
+        judged.allows(user)?;
+        let named = judged.names(user);
+        named.then(|| users.verify_certificates(judged, client.peer.ip())).transpose()
+    };
+    certified().map_err(|error| refusal(error, user))
+}
+
+/// The time, in seconds since 1970; without a clock everything has expired.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |now| now.as_secs())
+}
+
 /// Authenticates by another issuer's token, sent as the password.
 async fn by_token(
     wire: &mut Wire,
@@ -162,11 +187,11 @@ async fn by_token(
     wire.flush().await?;
     let data = wire.password().await?;
     let token = data.strip_suffix(b"\0").and_then(|token| str::from_utf8(token).ok());
+    shared.gateway.wait_for_key(token.unwrap_or_default()).await;
     let users = Arc::clone(&shared.users.read());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |now| now.as_secs());
     let principal = token
         .ok_or(AuthError::Token)
-        .and_then(|token| users.verify_issued_token(token, client.peer.ip(), now))
+        .and_then(|token| users.verify_issued_token(token, client.peer.ip(), now()))
         // Policies know the token's name; the client's own word for it has to be the same.
         .and_then(|principal| match principal.name() == user {
             true => Ok(principal),
@@ -187,6 +212,10 @@ fn refusal(error: AuthError, user: &str) -> Error {
         AuthError::Token => Error::new(
             ErrorKind::InvalidPassword,
             format!("token authentication failed for user \"{user}\""),
+        ),
+        AuthError::Certificate => Error::new(
+            ErrorKind::InvalidAuthorization,
+            format!("certificate authentication failed for user \"{user}\""),
         ),
         AuthError::UnsupportedMechanism => {
             violation("client selected an invalid SASL authentication mechanism")

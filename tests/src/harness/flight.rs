@@ -1,6 +1,8 @@
 //! A Flight SQL client whose every answer is kept.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
@@ -17,6 +19,11 @@ use base64::Engine as _;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use prost::Message;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
 use tollgate_proxy::pg::encode::Format;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -85,6 +92,39 @@ impl Flight {
         let inner = FlightServiceClient::new(channel.connect().await.unwrap())
             .max_decoding_message_size(64 << 20);
         Flight { inner, token: String::new() }
+    }
+
+    /// A connection through TLS that hasn't logged in: it trusts an authority, and may show a certificate
+    /// of its own, of a file with it and one with its key.
+    pub async fn over_tls(to: SocketAddr, ca: &Path, own: Option<(PathBuf, PathBuf)>) -> Flight {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match own {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = CertificateDer::pem_file_iter(certificate).unwrap();
+                let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
+                let key = PrivateKeyDer::from_pem_file(key).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        // The client speaks in plain text to who hands it on.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let far = TcpStream::connect(to).await.unwrap();
+            let name = "localhost".try_into().unwrap();
+            let far = TlsConnector::from(Arc::new(config)).connect(name, far).await;
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far.unwrap()).await;
+        });
+        Self::stranger(near).await
     }
 
     /// Logs in.

@@ -6,6 +6,7 @@ pub mod flight;
 pub mod gateway;
 pub mod issuer;
 pub mod postgres;
+pub mod psql;
 pub mod python;
 pub mod raw;
 pub mod served;

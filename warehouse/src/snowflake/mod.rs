@@ -7,7 +7,6 @@
 //!
 //! | module | |
 //! |---|---|
-//! | `http` | connections, bounds, TLS |
 //! | `service` | the form of calls, and which are tried again |
 //! | `login` | passwords, keys and tokens |
 //! | `session` | sessions, renewal, running and canceling |
@@ -19,7 +18,6 @@
 mod decode;
 mod discover;
 mod error;
-mod http;
 mod login;
 mod result;
 mod service;

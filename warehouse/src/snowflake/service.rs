@@ -9,12 +9,12 @@ use hyper::{Method, Request};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 use tokio_rustls::rustls::ClientConfig;
-use tollgate_catalog::Error;
+use tollgate_catalog::{Error, ErrorKind};
 use url::Url;
 
 use super::Options;
 use super::error::{lost, malformed, unreachable};
-use super::http::{Http, service};
+use crate::http::{AGENT, Http, head, origin};
 
 /// The longest answer that is read, in bytes: inline rows are few, but there may be many chunks.
 const MAX_ANSWER: usize = 64 << 20;
@@ -159,29 +159,15 @@ impl Service {
                 query.append_pair("clientStartTime", started);
             }
         }
-        let mut request = self
-            .head(&call.method, &url)
+        let mut request = head(&call.method, &url)
             .header("Accept", "application/snowflake")
             .header("Content-Type", "application/json")
-            .header("User-Agent", concat!("tollgate/", env!("CARGO_PKG_VERSION")));
+            .header("User-Agent", AGENT);
         if let Some(token) = call.token {
             request = request.header("Authorization", format!("Snowflake Token=\"{token}\""));
         }
         let request = request.body(Full::new(call.body.clone())).map_err(Error::internal)?;
         Ok((url, request))
-    }
-
-    fn head(&self, method: &Method, url: &Url) -> hyper::http::request::Builder {
-        let path = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let host = match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => String::new(),
-        };
-        Request::builder().method(method.clone()).uri(path).header("Host", host)
     }
 
     /// An address of this very service: one that it names itself may not lead elsewhere.
@@ -204,7 +190,7 @@ impl Service {
             if attempt > 0 {
                 self.pause(attempt).await?;
             }
-            let mut request = self.head(&Method::GET, &url);
+            let mut request = head(&Method::GET, &url);
             for (name, value) in headers {
                 request = request.header(name, value);
             }
@@ -234,6 +220,25 @@ impl Service {
         tokio::time::sleep(longest.mul_f64(0.5 + share / 2.0)).await;
         Ok(())
     }
+}
+
+/// The address of a service.
+///
+/// # Errors
+/// It isn't one, or would send credentials without TLS to another machine.
+fn service(address: &str) -> Result<Url, Error> {
+    let invalid = |what: &str| {
+        Error::new(ErrorKind::InvalidParameterValue, what.to_owned())
+            .with_hint("name the account's address as \"https://xy12345.snowflakecomputing.com\"")
+    };
+    let url =
+        Url::parse(address).map_err(|_| invalid("the address of the service is not valid"))?;
+    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !plain || !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("the address of the service is not valid"));
+    }
+    origin(&url).map_err(|cause| invalid(&cause.to_string()))?;
+    Ok(url)
 }
 
 /// Whether a status says that another try may go well.
@@ -267,6 +272,23 @@ pub(super) fn identifier() -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    #[test]
+    fn credentials_go_to_other_machines_with_tls_only() {
+        for address in ["https://xy.snowflakecomputing.com", "http://127.0.0.1:9", "http://[::1]:9"]
+        {
+            assert!(super::service(address).is_ok(), "{address}");
+        }
+        for address in [
+            "http://xy.snowflakecomputing.com",
+            "ftp://127.0.0.1",
+            "https://user:password@host",
+            "https://host/path",
+            "xy12345",
+        ] {
+            assert!(super::service(address).is_err(), "{address}");
+        }
+    }
 
     #[test]
     fn identifiers_have_the_form_that_the_service_knows() {

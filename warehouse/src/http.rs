@@ -1,4 +1,6 @@
 //! HTTP requests with bounds: connections that are kept, TLS, and bodies of a known size at most.
+//!
+//! For the warehouses that are asked so, and for whoever left of them fetches something.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -9,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
@@ -17,7 +19,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tollgate_catalog::{Error, ErrorKind};
 use url::Url;
 
 /// How long a connection may take to come about.
@@ -26,35 +27,41 @@ const CONNECT: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(120);
 /// How long nothing may come of a body.
 const STALLED: Duration = Duration::from_secs(60);
+/// What this program calls itself.
+pub(crate) const AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 /// Connections that wait for a request, for each server.
 const IDLE: usize = 32;
 
-type Cause = Box<dyn StdError + Send + Sync>;
+/// Why there is no answer, for the log.
+pub type Cause = Box<dyn StdError + Send + Sync>;
 type Sender = SendRequest<Full<Bytes>>;
 
 /// A connection's other end: whether it is encrypted, its name and its port.
-type Origin = (bool, String, u16);
+pub(crate) type Origin = (bool, String, u16);
 
 /// The client.
-pub(super) struct Http {
+pub struct Http {
     tls: Option<Arc<ClientConfig>>,
     idle: Mutex<HashMap<Origin, Vec<Sender>>>,
 }
 
 /// An answer, read to its end.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
+pub struct Answer {
+    /// The status of HTTP.
+    pub status: u16,
+    /// All of the body.
+    pub body: Bytes,
 }
 
 impl Http {
-    pub(super) fn new(tls: Option<Arc<ClientConfig>>) -> Self {
+    /// A client; without TLS it connects to this machine only.
+    pub fn new(tls: Option<Arc<ClientConfig>>) -> Self {
         Self { tls, idle: Mutex::default() }
     }
 
     /// Sends a request and reads the answer, of `limit` bytes at most. The error is the cause for the
     /// log: whether it is worth another try, the caller knows.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         url: &Url,
         request: Request<Full<Bytes>>,
@@ -66,6 +73,19 @@ impl Http {
         let answer = read(response, limit).await?;
         self.keep(origin, sender);
         Ok(answer)
+    }
+
+    /// Asks for what is at an address, of `limit` bytes at most. It goes nowhere else: an answer that leads on
+    /// is an answer.
+    ///
+    /// # Errors
+    /// There is no whole answer.
+    pub async fn get(&self, address: &Address, limit: usize) -> Result<Answer, Cause> {
+        let request = head(&Method::GET, &address.0)
+            .header("Accept", "application/json")
+            .header("User-Agent", AGENT)
+            .body(Full::default())?;
+        self.send(&address.0, request, limit).await
     }
 
     async fn connection(&self, origin: &Origin) -> Result<Sender, Cause> {
@@ -125,7 +145,50 @@ async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, Caus
     Ok(Answer { status, body: bytes.freeze() })
 }
 
-fn origin(url: &Url) -> Result<Origin, Cause> {
+/// Where a service is: at an `https` address, or at an `http` one of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(Url);
+
+impl Address {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// What is wrong with it, for an operator.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|_| "it is not a valid address")?;
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return Err("it is more than an address".to_owned());
+        }
+        origin(&url).map_err(|cause| cause.to_string())?;
+        Ok(Self(url))
+    }
+
+    /// Whether TLS is spoken there.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// The head of a request to an address.
+pub(crate) fn head(method: &Method, url: &Url) -> hyper::http::request::Builder {
+    let path = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    let host = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => String::new(),
+    };
+    Request::builder().method(method.clone()).uri(path).header("Host", host)
+}
+
+pub(crate) fn origin(url: &Url) -> Result<Origin, Cause> {
     let encrypted = match url.scheme() {
         "https" => true,
         "http" => false,
@@ -146,43 +209,27 @@ fn is_here(host: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The address of a service.
-///
-/// # Errors
-/// It isn't one, or would send credentials without TLS to another machine.
-pub(super) fn service(address: &str) -> Result<Url, Error> {
-    let invalid = |what: &str| {
-        Error::new(ErrorKind::InvalidParameterValue, what.to_owned())
-            .with_hint("name the account's address as \"https://xy12345.snowflakecomputing.com\"")
-    };
-    let url =
-        Url::parse(address).map_err(|_| invalid("the address of the service is not valid"))?;
-    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    if !plain || !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("the address of the service is not valid"));
-    }
-    origin(&url).map_err(|cause| invalid(&cause.to_string()))?;
-    Ok(url)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::service;
+    use super::Address;
 
     #[test]
-    fn credentials_go_to_other_machines_with_tls_only() {
-        for address in ["https://xy.snowflakecomputing.com", "http://127.0.0.1:9", "http://[::1]:9"]
+    fn addresses_of_other_machines_are_encrypted() {
+        for address in
+            ["https://id.example.com/keys?v=1", "http://127.0.0.1:9/keys", "http://localhost/keys"]
         {
-            assert!(service(address).is_ok(), "{address}");
+            assert!(Address::parse(address).is_ok(), "{address}");
         }
         for address in [
-            "http://xy.snowflakecomputing.com",
-            "ftp://127.0.0.1",
-            "https://user:password@host",
-            "https://host/path",
-            "xy12345",
+            "http://id.example.com/keys",
+            "http://127.0.0.1.example.com/keys",
+            "ftp://127.0.0.1/keys",
+            "https://user@host/keys",
+            "https://host/keys#part",
+            "file:///keys",
+            "keys.json",
         ] {
-            assert!(service(address).is_err(), "{address}");
+            assert!(Address::parse(address).is_err(), "{address}");
         }
     }
 }

@@ -1,0 +1,252 @@
+//! Rows out of the Flight SQL front end, read by a real client, against the same batches out of
+//! `pyarrow.flight`, and against RoAPI.
+//!
+//! All are read by ADBC's driver in Python, without TLS, by the prepared road that it takes. The gateway
+//! decides, records and meters each query, and mostly reads Parquet for it; the peers have the rows in
+//! memory. So the gateway is measured over a result that it has kept, too: there the front ends compare, and
+//! `pyarrow.flight` serves the very batches of that result.
+//!
+//! `TOLLGATE_BENCH_ROWS` sets the rows, twelve millions (about a gigabyte) unless it says otherwise.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::data;
+use crate::server::{self, Server};
+
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
+/// What is installed from PyPI, if it can be.
+const ROAPI: &str = "roapi==0.12.7";
+const ROUNDS: usize = 5;
+/// Of the speed of `pyarrow.flight`, and CPU seconds of the server for each GB.
+const TARGETS: (f64, f64) = (0.95, 0.35);
+
+pub(crate) fn run(folder: &Path) -> Result<()> {
+    let rows = std::env::var("TOLLGATE_BENCH_ROWS").ok().and_then(|text| text.parse().ok());
+    let rows: i64 = rows.unwrap_or(12_000_000);
+    eprintln!("writing {rows} rows of 10 columns as Parquet");
+    data::write(folder, rows)?;
+    let batches = folder.join("batches.arrows");
+    let mut figures = Vec::new();
+    let all = "SELECT * FROM bench.events";
+    let port = free_port()?;
+    let uri = format!("grpc://127.0.0.1:{port}");
+    let flight = format!("[flight]\nlisten = \"127.0.0.1:{port}\"\n");
+    {
+        let server = Server::start_with(folder, server::POLICIES, &flight)?;
+        let mut reader = Reader::start(&uri, "root", all, None)?;
+        figures.push(measure("Tollgate, from Parquet", server.pid(), &mut reader)?);
+        let mut reader = Reader::start(&uri, "ana", all, None)?;
+        figures.push(measure("the same, row policy and mask", server.pid(), &mut reader)?);
+    }
+    {
+        let kept = "[cache]\nresults = \"20 GiB\"\n\
+                    [[tables]]\nname = \"bench.events\"\ncache_for = \"1h\"\n";
+        let server = Server::start_with(folder, server::POLICIES, &format!("{flight}{kept}"))?;
+        // One result may take a gibibyte in memory, so some rows are left out.
+        let part = format!("{all} WHERE id < {}", rows / 12 * 11);
+        let mut reader = Reader::start(&uri, "root", &part, Some(&batches))?;
+        let mut figure = measure("Tollgate, a kept result", server.pid(), &mut reader)?;
+        let records = std::fs::read_to_string(folder.join("audit.jsonl"))?;
+        if records.matches("\"cached\":true").count() < ROUNDS {
+            figure.name = "Tollgate, too large to be kept";
+        }
+        figures.push(figure);
+    }
+    let peer = {
+        let mut command = Command::new(python()?);
+        command.arg(format!("{CLIENTS}/serve.py")).arg(port.to_string()).arg(&batches);
+        let peer = Peer::start(&mut command, port)?;
+        let mut reader = Reader::start(&uri, "", all, None)?;
+        measure("pyarrow.flight, from memory", peer.0.id(), &mut reader)?
+    };
+    std::fs::remove_file(&batches)?;
+    let fastest = peer.speed;
+    figures.push(peer);
+    match read_roapi(folder, port) {
+        Ok(figure) => figures.push(figure),
+        Err(error) => eprintln!("without RoAPI: {error}"),
+    }
+    report(&figures, fastest);
+    Ok(())
+}
+
+fn read_roapi(folder: &Path, port: u16) -> Result<Figure> {
+    let mut command = Command::new(roapi()?);
+    command.args(["-a", &format!("127.0.0.1:{}", free_port()?)]);
+    command.args(["-p", &format!("127.0.0.1:{}", free_port()?)]);
+    command.args(["--addr-flight-sql", &format!("127.0.0.1:{port}")]);
+    let table = folder.join("data/bench/events.parquet");
+    command.arg("-t").arg(format!("events={}", table.display()));
+    let peer = Peer::start(&mut command, port)?;
+    let uri = format!("grpc://127.0.0.1:{port}");
+    let mut reader = Reader::start(&uri, "", "SELECT * FROM events", None)?;
+    measure("RoAPI 0.12.7, from memory", peer.0.id(), &mut reader)
+}
+
+fn report(figures: &[Figure], fastest: f64) {
+    println!(
+        "\nFlight SQL, read by ADBC in Python, no TLS: medians of {ROUNDS} rounds, CPU of the server"
+    );
+    println!(
+        "{:<30} {:>7} {:>7} {:>17} {:>10} {:>15}",
+        "", "GB", "GB/s", "of pyarrow.flight", "CPU-s/GB", "first batch, ms"
+    );
+    for Figure { name, size, speed, cpu, first } in figures {
+        println!(
+            "{name:<30} {size:>7.3} {speed:>7.3} {:>17.2} {cpu:>10.3} {:>15.1}",
+            speed / fastest,
+            first * 1e3
+        );
+    }
+    let (speed, cpu) = TARGETS;
+    println!("aim, where the rows are in memory: {speed} of pyarrow.flight, {cpu} CPU-s/GB");
+}
+
+/// One line of the table: GB of one round, GB per second, CPU seconds per GB, seconds to the first batch.
+struct Figure {
+    name: &'static str,
+    size: f64,
+    speed: f64,
+    cpu: f64,
+    first: f64,
+}
+
+fn measure(name: &'static str, server: u32, reader: &mut Reader) -> Result<Figure> {
+    eprintln!("reading: {name}");
+    // The first round warms caches up.
+    let once = reader.round()?;
+    let (mut speeds, mut firsts) = (Vec::new(), Vec::new());
+    let before = server::cpu(server)?;
+    for _ in 0..ROUNDS {
+        let round = reader.round()?;
+        if round.rows != once.rows || round.rows == 0 {
+            return Err(format!("{name}: {} rows, then {}", once.rows, round.rows).into());
+        }
+        speeds.push(round.size / round.seconds.max(1e-9));
+        firsts.push(round.first);
+    }
+    let used = server::cpu(server)?.saturating_sub(before).as_secs_f64();
+    let read = once.size * f64::from(u32::try_from(ROUNDS)?);
+    Ok(Figure {
+        name,
+        size: once.size,
+        speed: median(speeds),
+        cpu: used / read,
+        first: median(firsts),
+    })
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What one reading gave; the size in GB.
+struct Round {
+    rows: u64,
+    size: f64,
+    seconds: f64,
+    first: f64,
+}
+
+/// The client, which reads when it is told to.
+struct Reader {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Reader {
+    /// Connects; the batches of the first round are kept in a file, if one is named.
+    fn start(uri: &str, user: &str, query: &str, keep: Option<&Path>) -> Result<Self> {
+        let mut command = Command::new(python()?);
+        command.arg(format!("{CLIENTS}/read.py")).args([uri, user, query]).args(keep);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take().ok_or("no input")?;
+        let output = BufReader::new(child.stdout.take().ok_or("no output")?);
+        Ok(Self { child, input, output })
+    }
+
+    fn round(&mut self) -> Result<Round> {
+        self.input.write_all(b"\n")?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [rows, size, seconds, first] = fields.as_slice() else {
+            return Err("the client has ended".into());
+        };
+        let size = size.parse::<f64>()? / 1e9;
+        Ok(Round { rows: rows.parse()?, size, seconds: seconds.parse()?, first: first.parse()? })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Another server; dropping it ends it.
+struct Peer(Child);
+
+impl Peer {
+    /// Starts it and waits until it takes connections.
+    fn start(command: &mut Command, port: u16) -> Result<Self> {
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut peer = Self(child);
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if peer.0.try_wait()?.is_some() || started.elapsed() > Duration::from_secs(120) {
+                return Err(format!("{command:?} doesn't start").into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(peer)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn cache() -> Result<PathBuf> {
+    Ok(PathBuf::from(std::env::var_os("HOME").ok_or("HOME is not set")?).join(".cache/tollgate"))
+}
+
+/// The interpreter that has the clients.
+fn python() -> Result<PathBuf> {
+    let python = cache()?.join("venv/bin/python");
+    match python.exists() {
+        true => Ok(python),
+        false => Err("the Python environment is missing: run `cargo xtask setup`".into()),
+    }
+}
+
+/// RoAPI's program, installed once.
+fn roapi() -> Result<PathBuf> {
+    let folder = cache()?.join("roapi");
+    let program = folder.join("bin/roapi");
+    if !program.exists() {
+        eprintln!("installing {ROAPI}");
+        let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status()?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        if !made.success() || !pip.args(["install", "--quiet", ROAPI]).status()?.success() {
+            return Err(format!("{ROAPI} could not be installed").into());
+        }
+    }
+    Ok(program)
+}
