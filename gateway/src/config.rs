@@ -3,6 +3,7 @@
 //! Nothing here reads a file or the environment: [`Config::parse`] takes the text, and whoever
 //! loads the files it names reports their errors with [`Config::error`], at the right line.
 
+mod export;
 mod file;
 mod ledger;
 mod place;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tollgate_catalog::TableName;
 use tollgate_identity::IssuerSettings;
 
+pub use self::export::{Export, Protocol, Receiver};
 pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
 

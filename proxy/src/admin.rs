@@ -12,10 +12,12 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::export::Counts;
 use crate::listener::{Shared, stopping};
 
 struct Admin {
     shared: Arc<Shared>,
+    exports: Vec<Arc<Counts>>,
     shutdown: watch::Receiver<bool>,
     start: Instant,
 }
@@ -24,10 +26,11 @@ struct Admin {
 pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
+    exports: Vec<Arc<Counts>>,
     shutdown: watch::Receiver<bool>,
 ) {
     let mut stop = shutdown.clone();
-    let admin = Arc::new(Admin { shared, shutdown, start: Instant::now() });
+    let admin = Arc::new(Admin { shared, exports, shutdown, start: Instant::now() });
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -100,5 +103,6 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     ] {
         let _ = writeln!(text, "tollgate_estimates_total{{scanned=\"{scanned}\"}} {value}");
     }
+    Counts::write(&admin.exports, &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

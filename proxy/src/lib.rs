@@ -4,6 +4,7 @@
 mod admin;
 pub mod cli;
 pub mod demo;
+mod export;
 mod files;
 pub mod flight;
 mod ledger;

@@ -43,6 +43,8 @@ mod encode_diff;
 #[cfg(test)]
 mod explain_access;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod flight;

@@ -288,6 +288,25 @@ pub(super) struct Ledger {
     pub(super) tenant: Option<String>,
     /// How much of a statement's text is recorded (default "redacted").
     pub(super) statements: Option<Statements>,
+    /// Systems elsewhere that get what is recorded, continuously.
+    pub(super) export: Vec<Export>,
+}
+
+/// A system elsewhere that gets what is recorded: each query that has ended, as an OCSF event.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Export {
+    /// Its name, under which the ledger keeps how far it is.
+    pub(super) name: Option<String>,
+    /// Where it is: "tls://host:6514" for syslog, "https://host/path" for HTTP; on this machine also
+    /// "tcp://" and "http://".
+    pub(super) to: Option<String>,
+    /// The certificates of the authorities to trust, PEM (default: those of the system).
+    pub(super) tls_ca: Option<String>,
+    /// HTTP: a file that holds the bearer token; read again for each request.
+    pub(super) token_file: Option<String>,
+    /// HTTP: a variable of the environment that holds it.
+    pub(super) token_env: Option<String>,
 }
 
 /// The kind of the ledger's store.

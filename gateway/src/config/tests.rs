@@ -250,6 +250,23 @@ fn there_is_a_ledger_unless_it_is_turned_off() {
             "kind = \"postgres\"\nurl_env = \"U\"\nreplica = \"a b\"\n",
             "13: \"a b\" is not a replica's name",
         ),
+        (
+            "[[ledger.export]]\nname = \"siem\"\nto = \"tcp://siem.example:601\"\n",
+            "13: records would cross the network without TLS",
+        ),
+        (
+            "[[ledger.export]]\nname = \"siem\"\nto = \"tls://siem.example\"\ntoken_env = \"T\"\n",
+            "11: syslog has no place for a token",
+        ),
+        (
+            "[[ledger.export]]\nname = \"s\"\nto = \"tls://a\"\n\
+             [[ledger.export]]\nname = \"s\"\nto = \"tls://b\"\n",
+            "15: two exports are called \"s\"",
+        ),
+        (
+            "kind = \"none\"\n[[ledger.export]]\nname = \"s\"\nto = \"tls://a\"\n",
+            "12: there is no ledger that could be exported",
+        ),
     ] {
         assert_eq!(ledger(text).unwrap_err(), [expected], "{text}");
     }
