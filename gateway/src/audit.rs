@@ -21,7 +21,10 @@ use ring::digest;
 use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_identity::Principal;
+use tollgate_ledger::billing::Price;
 use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
+use tollgate_policy::Limits;
+use tollgate_policy::limits::Used;
 use tollgate_rewriter::Secured;
 
 pub use self::lines::AuditTarget;
@@ -305,6 +308,9 @@ pub struct Meter {
     estimated: Option<u64>,
     scanned: Option<u64>,
     truncated: bool,
+    /// The limits with the prices, and when it started, in microseconds since 1970; nothing until it
+    /// runs.
+    prices: Option<(Limits, i64)>,
     ended: bool,
 }
 
@@ -326,11 +332,12 @@ impl Meter {
             estimated: None,
             scanned: None,
             truncated: false,
+            prices: None,
             ended: false,
         }
     }
 
-    /// Notes what the query is over, and under which roles: what its price depends on.
+    /// Notes what the query is over, and under which roles.
     pub(crate) fn about(&mut self, secured: &Secured) {
         self.roles = secured.roles().iter().cloned().collect();
         self.tables = secured.tables().iter().map(ToString::to_string).collect();
@@ -354,6 +361,26 @@ impl Meter {
     /// Notes that the rows come from an earlier execution.
     pub fn cached(&mut self) {
         self.cached = true;
+    }
+
+    /// Notes that it runs, and by which prices it is billed: those of the moment when it started.
+    pub(crate) fn runs(&mut self, limits: &Limits, now: i64) {
+        self.prices = Some((limits.clone(), now));
+    }
+
+    /// The price that counts for what was used, as the receipt says it.
+    fn price(&self) -> Option<Price> {
+        let (limits, now) = self.prices.as_ref()?;
+        let bytes = self.scanned.unwrap_or_default();
+        let used = Used { bytes, rows: self.rows, ..Used::default() };
+        let price = limits.price(*now, &used)?;
+        Some(Price {
+            name: price.name().to_owned(),
+            currency: price.currency.clone(),
+            per_query: price.query,
+            per_gb_scanned: price.gigabyte,
+            per_million_rows: price.million_rows,
+        })
     }
 
     /// Adds rows and bytes that went to the client.
@@ -397,6 +424,7 @@ impl Meter {
             estimated: self.estimated,
             scanned: self.scanned,
             truncated: self.truncated,
+            price: self.price(),
         };
         self.audit.note(Entry::receipt(&receipt, self.audit.rehearsal));
     }

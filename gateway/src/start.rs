@@ -132,6 +132,7 @@ impl Gateway {
             }
         };
         // What fails before it has begun costs nothing.
+        meter.runs(admitted.secured().limits(), now);
         if let Some(charge) = &mut charge {
             charge.runs(admitted.usage(), cached);
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use tollgate_gateway::config::Config;
-use tollgate_ledger::billing::{Book, rate};
+use tollgate_ledger::billing::rate;
 use tollgate_ledger::export::forget;
 use tollgate_ledger::ocsf::Events;
 use tollgate_ledger::verify::{Report, verify};
@@ -306,9 +306,7 @@ fn prune_all(options: &Prune, out: &mut dyn Write) -> Result<(), String> {
             return Ok(Err(report.count));
         }
         // What is deleted can't be rated any more.
-        if !Book::read(&found.place).await?.prices().is_empty() {
-            rate(&found.place).await?;
-        }
+        rate(&found.place).await?;
         prune(&found.place, &key, options.before, options.unexported).await.map(Ok)
     });
     let cuts = cuts.map_err(|error| found.said(&error))?.map_err(|count: usize| {
