@@ -23,7 +23,7 @@ use std::time::Duration;
 use tollgate_catalog::TableName;
 use tollgate_identity::IssuerSettings;
 
-pub use self::export::{Export, Protocol, Receiver};
+pub use self::export::{Events, Export, Protocol, Receiver};
 pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
 

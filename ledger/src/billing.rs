@@ -12,5 +12,6 @@ mod tests;
 mod usage;
 
 pub use price::Price;
+pub(crate) use rating::rated as rated_receipt;
 pub use rating::{Rated, Replay, rate, replay};
 pub use usage::{Applied, Invoice, InvoiceLine, Key, Usage, applied, invoices, rated, report};

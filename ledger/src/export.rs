@@ -12,19 +12,29 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{Connection, Row};
 
+use crate::billing::rated_receipt;
 use crate::error::LedgerError;
-use crate::ocsf;
 use crate::prune::Waiting;
 use crate::read::PAGE;
 use crate::record::{Body, Kind};
 use crate::store::{ChainRow, Place, RecordRow, Store};
 use crate::writer::{in_time, patience};
+use crate::{cloudevents, ocsf};
 
 /// Queries that may be open at once in a chain: their ids are kept in memory.
 const OPEN: usize = 1 << 16;
 
 /// From how many bytes on a parcel is full.
 const FULL: usize = 1 << 20;
+
+/// What events are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Each query, of the Open Cybersecurity Schema Framework.
+    Ocsf,
+    /// Each query that was not denied, with what it used and cost, as CloudEvents.
+    Usage,
+}
 
 /// One query that has ended, for a receiver elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +69,8 @@ pub struct Parcel {
 #[derive(Debug, Clone)]
 struct Track {
     name: String,
+    /// What the ledger is known by: its key.
+    ledger: String,
     /// The last record that was.
     seq: i64,
     /// The queries that were decided until then and had not ended, with their decisions' numbers.
@@ -86,6 +98,7 @@ impl Track {
 pub struct Outbox {
     place: Place,
     name: String,
+    form: Form,
     store: Option<Store>,
     tracks: BTreeMap<i64, Track>,
     /// The chain that was delivered from last: the next one has its turn.
@@ -94,8 +107,9 @@ pub struct Outbox {
 
 impl Outbox {
     /// The outbox of an export of this name.
-    pub fn new(place: Place, name: &str) -> Outbox {
-        Outbox { place, name: name.to_owned(), store: None, tracks: BTreeMap::new(), last: 0 }
+    pub fn new(place: Place, name: &str, form: Form) -> Outbox {
+        let (name, tracks) = (name.to_owned(), BTreeMap::new());
+        Outbox { place, name, form, store: None, tracks, last: 0 }
     }
 
     /// Whether it is this process that delivers, and no other one.
@@ -172,7 +186,7 @@ impl Outbox {
         else {
             return Ok(None);
         };
-        collect(store, id, track, most)
+        collect(store, id, track, (self.form, most))
             .await
             .map(|parcel| Some(Parcel { behind, oldest, ..parcel }))
     }
@@ -224,7 +238,8 @@ async fn track(store: &mut Store, name: &str, chain: &ChainRow) -> Result<Track,
             (first, first + 1)
         }
     };
-    let mut track = Track { name: chain.name.clone(), seq, open: HashMap::new() };
+    let ledger = chain.public_key.hex();
+    let mut track = Track { name: chain.name.clone(), ledger, seq, open: HashMap::new() };
     let mut after = needs_from - 1;
     while after < seq {
         let rows = store.records(chain.id, after, PAGE).await?;
@@ -254,7 +269,7 @@ async fn collect(
     store: &mut Store,
     chain: i64,
     track: &Track,
-    most: usize,
+    (form, most): (Form, usize),
 ) -> Result<Parcel, LedgerError> {
     let rows = store.records(chain, track.seq, PAGE).await?;
     let mut track = track.clone();
@@ -276,12 +291,11 @@ async fn collect(
                     None => one(store, chain, seq).await?,
                 },
             };
-            // Without a decision, retention has deleted it: what the receipt says is left.
-            let of = decision.as_ref().unwrap_or(&receipt);
-            let json = ocsf::event(&track.name, of, Some(&receipt)).to_string();
-            size += json.len();
-            let succeeded = receipt.outcome == "complete";
-            events.push(Event { chain: track.name.clone(), at: row.at, succeeded, json });
+            if let Some(json) = event(form, &track, decision.as_ref(), &receipt)? {
+                size += json.len();
+                let succeeded = receipt.outcome == "complete";
+                events.push(Event { chain: track.name.clone(), at: row.at, succeeded, json });
+            }
         }
         track.seq = row.seq;
         if events.len() >= most || size >= FULL {
@@ -289,6 +303,22 @@ async fn collect(
         }
     }
     Ok(Parcel { events, missing, behind: 0, oldest: 0, chain, track })
+}
+
+/// A query that has ended as an event, if it is one.
+fn event(
+    form: Form,
+    track: &Track,
+    decision: Option<&Body>,
+    receipt: &Body,
+) -> Result<Option<String>, LedgerError> {
+    let event = match form {
+        // Without a decision, retention has deleted it: what the receipt says is left.
+        Form::Ocsf => ocsf::event(&track.name, decision.unwrap_or(receipt), Some(receipt)),
+        Form::Usage if receipt.outcome == "denied" => return Ok(None),
+        Form::Usage => cloudevents::event(&track.ledger, &rated_receipt(&track.name, receipt)?),
+    };
+    Ok(Some(event.to_string()))
 }
 
 /// One record, if retention has not deleted it.

@@ -23,6 +23,7 @@
 mod batch;
 pub mod billing;
 mod chain;
+mod cloudevents;
 mod error;
 pub mod export;
 pub mod history;

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use rand::Rng;
 use tokio::sync::watch;
-use tollgate_gateway::config::{self, Config, Protocol};
-use tollgate_ledger::export::{Outbox, names};
+use tollgate_gateway::config::{self, Config, Events, Protocol};
+use tollgate_ledger::export::{Form, Outbox, names};
 use tollgate_ledger::{LedgerError, Place};
 
 use self::connect::Peer;
@@ -114,7 +114,11 @@ impl Export {
 
     async fn deliver_all(&self) {
         let name = self.settings.name.as_str();
-        let mut outbox = Outbox::new(self.place.clone(), name);
+        let form = match self.settings.events {
+            Events::Ocsf => Form::Ocsf,
+            Events::Usage => Form::Usage,
+        };
+        let mut outbox = Outbox::new(self.place.clone(), name, form);
         let (mut most, mut pause) = (MOST, PAUSE);
         let mut failed: Option<String> = None;
         loop {
@@ -165,7 +169,7 @@ impl Export {
                 Protocol::Syslog => syslog::send(&self.peer, &parcel.events).await?,
                 Protocol::Http => {
                     let token = http::token(&self.settings)?;
-                    http::post(&self.peer, &self.settings.to, token, &parcel.events).await?;
+                    http::post(&self.peer, &self.settings, token, &parcel.events).await?;
                 }
             }
         }

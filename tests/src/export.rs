@@ -123,7 +123,8 @@ impl Receiver {
 }
 
 fn id(event: &Value) -> String {
-    event["metadata"]["correlation_uid"].as_str().unwrap().to_owned()
+    let id = event.get("id").unwrap_or(&event["metadata"]["correlation_uid"]);
+    id.as_str().unwrap().to_owned()
 }
 
 fn next_answer(got: &Mutex<Got>) -> Answer {
@@ -369,6 +370,43 @@ fn syslog_goes_to_whom_the_certificates_prove() {
         let receiver = Receiver::start(Speaks::Syslog(Some(real)), Some(address), &[]).await;
         assert_eq!(receiver.accepted(2).await.len(), 2);
         server.stop().await;
+    });
+}
+
+#[test]
+fn usage_is_told_as_it_is_billed() {
+    run(async {
+        let receiver = Receiver::start(Speaks::Http, None, &[Answer::HangUp, Answer::Accept]).await;
+        let export = format!(
+            "ledger.export = [{{ name = \"billing\", to = \"http://{}/usage\", events = \"usage\" }}]",
+            receiver.address
+        );
+        let site = site("export-usage", &[&export]).await;
+        let price =
+            "CREATE PRICE p TO PUBLIC PER QUERY 0.01 PER MILLION ROWS RETURNED 7 CURRENCY 'EUR';";
+        std::fs::write(site.folder.join("policies/prices.sql"), price).unwrap();
+        let server = site.serve().await;
+        query(&site, 2).await;
+        let ana = site.connect("ana").await;
+        assert!(ana.simple("SELECT * FROM shop.secret").await.error().is_some());
+        receiver.accepted(2).await;
+        server.stop().await;
+        let got = receiver.got.lock().unwrap();
+        assert_eq!(got.accepted.len(), 2, "what is denied uses nothing");
+        let seen: BTreeSet<String> = got.seen.iter().map(id).collect();
+        assert!(seen.len() < got.seen.len(), "the same id comes again: {seen:?}");
+        let head = &got.heads[0];
+        assert!(
+            head.contains("\r\ncontent-type: application/cloudevents-batch+json\r\n"),
+            "{head}"
+        );
+        let event = &got.accepted[0];
+        assert_eq!((&event["specversion"], &event["subject"]), (&"1.0".into(), &"acme".into()));
+        assert_eq!(event["data"]["amount"], "0.010035");
+        assert_eq!(
+            (&event["data"]["currency"], &event["data"]["rows"]),
+            (&"EUR".into(), &5.into())
+        );
     });
 }
 

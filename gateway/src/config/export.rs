@@ -15,6 +15,8 @@ pub struct Export {
     pub name: String,
     /// Where it is.
     pub to: Receiver,
+    /// What it gets.
+    pub events: Events,
     /// The certificates to trust; none: those of the system.
     pub tls_ca: Option<PathBuf>,
     /// Where the token is that is sent along; none: none is.
@@ -34,6 +36,16 @@ pub struct Receiver {
     pub port: u16,
     /// HTTP: the path and what is asked of it.
     pub path: String,
+}
+
+/// What a receiver gets of each query that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Events {
+    /// Who asked what, and how it ended, as OCSF events.
+    Ocsf,
+    /// What it used and cost, as CloudEvents; over HTTP.
+    Usage,
 }
 
 /// How a receiver is spoken to.
@@ -98,13 +110,18 @@ impl Checker<'_> {
             let message = "syslog has no place for a token";
             self.note(key, message, "leave it out, or export over HTTP");
         }
+        let events = raw.events.unwrap_or(Events::Ocsf);
+        if to.protocol == Protocol::Syslog && events == Events::Usage {
+            let hint = "export it over HTTP: to = \"https://…\"";
+            self.note(&format!("{key}.events"), "usage is not for syslog", hint);
+        }
         if !to.tls && raw.tls_ca.is_some() {
             let message = "certificates are nothing to an export without TLS";
             let hint = "leave it out, or write \"tls://\" or \"https://\"";
             self.note(&format!("{key}.tls_ca"), message, hint);
         }
         let tls_ca = raw.tls_ca.map(|file| self.base.join(file));
-        Some(Export { name, to, tls_ca, token })
+        Some(Export { name, to, events, tls_ca, token })
     }
 }
 

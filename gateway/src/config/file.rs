@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::TlsMode;
+use super::{Events, TlsMode};
 use crate::audit::Statements;
 
 /// Configuration of a Tollgate server. Relative paths start at the file's own folder.
@@ -292,7 +292,7 @@ pub(super) struct Ledger {
     pub(super) export: Vec<Export>,
 }
 
-/// A system elsewhere that gets what is recorded: each query that has ended, as an OCSF event.
+/// A system elsewhere that gets what is recorded, of each query when it has ended.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Export {
@@ -301,6 +301,8 @@ pub(super) struct Export {
     /// Where it is: "tls://host:6514" for syslog, "https://host/path" for HTTP; on this machine also
     /// "tcp://" and "http://".
     pub(super) to: Option<String>,
+    /// What it gets (default "ocsf").
+    pub(super) events: Option<Events>,
     /// The certificates of the authorities to trust, PEM (default: those of the system).
     pub(super) tls_ca: Option<String>,
     /// HTTP: a file that holds the bearer token; read again for each request.

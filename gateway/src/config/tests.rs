@@ -264,6 +264,10 @@ fn there_is_a_ledger_unless_it_is_turned_off() {
             "15: two exports are called \"s\"",
         ),
         (
+            "[[ledger.export]]\nname = \"s\"\nto = \"tls://a\"\nevents = \"usage\"\n",
+            "14: usage is not for syslog",
+        ),
+        (
             "kind = \"none\"\n[[ledger.export]]\nname = \"s\"\nto = \"tls://a\"\n",
             "12: there is no ledger that could be exported",
         ),

@@ -45,7 +45,7 @@ pub struct Rated {
 }
 
 /// What a receipt costs: what it used, at the price that it names. A query that never ran names none.
-fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
+pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
     let broken = |what: &str| LedgerError::Damaged(format!("receipt {} has {what}", receipt.seq));
     let at = receipt.at().ok_or_else(|| broken("no time"))?;
     let scanned = receipt.scanned.unwrap_or_default();

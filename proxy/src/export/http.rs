@@ -1,4 +1,4 @@
-//! Events over HTTP: a JSON array per request, with a bearer token. Whatever a receiver answers but
+//! Events over HTTP: a JSON array per request (of CloudEvents: the batched mode), with a bearer token. Whatever a receiver answers but
 //! success, the events are sent again.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
-use tollgate_gateway::config::{Export, Receiver};
+use tollgate_gateway::config::{Events, Export};
 use tollgate_ledger::export::Event;
 use zeroize::Zeroizing;
 
@@ -43,11 +43,11 @@ pub(super) fn token(export: &Export) -> Result<Option<Zeroizing<String>>, String
 /// It doesn't, for the log.
 pub(super) async fn post(
     peer: &Peer,
-    to: &Receiver,
+    export: &Export,
     token: Option<Zeroizing<String>>,
     events: &[Event],
 ) -> Result<(), String> {
-    let request = request(to, token, events)?;
+    let request = request(export, token, events)?;
     let posted = async {
         let stream = peer.connect().await?;
         let said = |error: hyper::Error| format!("the receiver did not answer: {error}");
@@ -75,7 +75,7 @@ pub(super) async fn post(
 }
 
 fn request(
-    to: &Receiver,
+    Export { to, events: of, .. }: &Export,
     token: Option<Zeroizing<String>>,
     events: &[Event],
 ) -> Result<Request<Full<Bytes>>, String> {
@@ -91,11 +91,15 @@ fn request(
         true => format!("[{}]:{}", to.host, to.port),
         false => format!("{}:{}", to.host, to.port),
     };
+    let content = match of {
+        Events::Ocsf => "application/json",
+        Events::Usage => "application/cloudevents-batch+json",
+    };
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(&to.path)
         .header(HOST, host)
-        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, content)
         .header(ACCEPT, "*/*")
         .header(USER_AGENT, concat!("tollgate/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = token {
