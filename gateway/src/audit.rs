@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ use tollgate_rewriter::Secured;
 pub use self::lines::AuditTarget;
 use self::lines::Lines;
 pub use self::text::Statements;
+use crate::stages::{Stage, Stages};
 pub use tollgate_ledger::Decision;
 
 /// The longest text that every decision holds itself, in bytes.
@@ -295,7 +297,7 @@ fn refused(refusal: Refusal) -> Error {
 /// }
 /// ```
 pub struct Meter {
-    audit: std::sync::Arc<Audit>,
+    audit: Arc<Audit>,
     id: String,
     principal: String,
     tenant: Option<String>,
@@ -311,12 +313,18 @@ pub struct Meter {
     /// The limits with the prices, and when it started, in microseconds since 1970; nothing until it
     /// runs.
     prices: Option<(Limits, i64)>,
+    stages: Arc<Stages>,
     ended: bool,
 }
 
 impl Meter {
     /// Starts counting for one statement.
-    pub fn start(audit: std::sync::Arc<Audit>, id: String, principal: &Principal) -> Self {
+    pub(crate) fn start(
+        audit: Arc<Audit>,
+        id: String,
+        principal: &Principal,
+        stages: Arc<Stages>,
+    ) -> Self {
         let tenant = audit.tenant(principal).map(str::to_owned);
         Self {
             audit,
@@ -333,6 +341,7 @@ impl Meter {
             scanned: None,
             truncated: false,
             prices: None,
+            stages,
             ended: false,
         }
     }
@@ -385,6 +394,9 @@ impl Meter {
 
     /// Adds rows and bytes that went to the client.
     pub fn add(&mut self, rows: u64, bytes: u64) {
+        if self.rows == 0 && rows > 0 {
+            self.stages.note(Stage::FirstRow, self.start.elapsed());
+        }
         self.rows += rows;
         self.bytes += bytes;
     }
@@ -400,6 +412,8 @@ impl Meter {
             return;
         }
         self.ended = true;
+        let elapsed = self.start.elapsed();
+        self.stages.note(Stage::Total, elapsed);
         let (outcome, error) = match ending {
             Ending::Complete => ("complete", None),
             Ending::Denied => ("denied", None),
@@ -419,7 +433,7 @@ impl Meter {
             error,
             rows: self.rows,
             bytes: self.bytes,
-            elapsed_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             cached: self.cached,
             estimated: self.estimated,
             scanned: self.scanned,
