@@ -27,11 +27,12 @@ use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
 use tollgate_policy::Limits;
 use tollgate_policy::limits::Used;
 use tollgate_rewriter::Secured;
+use tracing::Span;
 
 pub use self::lines::AuditTarget;
 use self::lines::Lines;
 pub use self::text::Statements;
-use crate::stages::{Stage, Stages};
+use crate::stages::{self, Stage, Stages};
 pub use tollgate_ledger::Decision;
 
 /// The longest text that every decision holds itself, in bytes.
@@ -314,6 +315,7 @@ pub struct Meter {
     /// runs.
     prices: Option<(Limits, i64)>,
     stages: Arc<Stages>,
+    span: Span,
     ended: bool,
 }
 
@@ -326,9 +328,11 @@ impl Meter {
         stages: Arc<Stages>,
     ) -> Self {
         let tenant = audit.tenant(principal).map(str::to_owned);
+        let span = stages::statement(&id);
         Self {
             audit,
             id,
+            span,
             principal: principal.name().to_owned(),
             tenant,
             roles: Vec::new(),
@@ -401,6 +405,11 @@ impl Meter {
         self.bytes += bytes;
     }
 
+    /// The statement's span: what is done for it is inside.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
     /// The time since the start.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
@@ -423,6 +432,7 @@ impl Meter {
             Ending::Failed(kind) => ("failed", Some(kind.label())),
             Ending::Abandoned => ("abandoned", None),
         };
+        self.span.record("outcome", outcome);
         let receipt = Receipt {
             id: &self.id,
             principal: &self.principal,

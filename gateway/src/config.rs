@@ -23,7 +23,7 @@ use std::time::Duration;
 use tollgate_catalog::TableName;
 use tollgate_identity::IssuerSettings;
 
-pub use self::export::{Events, Export, Protocol, Receiver};
+pub use self::export::{Events, Export, Protocol, Receiver, Traces};
 pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
 
@@ -60,6 +60,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// The file of JSON lines; none: standard output.
     pub audit: Option<PathBuf>,
+    /// Where traces of statements are sent, if anywhere.
+    pub traces: Option<Traces>,
     /// Where the key of hash masks is; none: a new random key at each start.
     pub mask_key: Option<MaskKey>,
     file: String,

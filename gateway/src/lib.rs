@@ -30,7 +30,7 @@ pub use limits::EstimateCounts;
 pub use pipeline::{Description, Gateway, GatewayParts, GatewaySettings, Statement};
 pub use plans::CacheCounts;
 pub use session::{Notice, Outcome, Session, StartupSettings, TransactionState};
-pub use stages::{Latency, Stage};
+pub use stages::{Latency, Stage, TRACES};
 pub use state::State;
 pub use stream::RowStream;
 pub use system::Functions;

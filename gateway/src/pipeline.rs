@@ -15,6 +15,7 @@ use tollgate_rewriter::{Engine, OutputColumn, Parsed, Prepared, Registry, Secure
 use tollgate_warehouse::Warehouse;
 use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded;
+use tracing::Instrument;
 
 use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
@@ -411,7 +412,19 @@ impl Gateway {
         values: Vec<ScalarValue>,
         cancel: &CancelToken,
     ) -> Result<RowStream, Error> {
-        let (id, mut meter) = self.meter(caller);
+        let (id, meter) = self.meter(caller);
+        let span = meter.span();
+        self.road((id, meter), caller, statement, (hints, values), cancel).instrument(span).await
+    }
+
+    async fn road(
+        &self,
+        (id, mut meter): (String, Meter),
+        caller: &Caller<'_>,
+        statement: &Statement,
+        (hints, values): (&[Option<DataType>], Vec<ScalarValue>),
+        cancel: &CancelToken,
+    ) -> Result<RowStream, Error> {
         let secured = self
             .prepare(caller, statement, hints)
             .and_then(|prepared| Ok((prepared.bind(values)?, prepared)));

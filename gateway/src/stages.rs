@@ -1,7 +1,17 @@
-//! How long the stages of the road take, counted for the operator's metrics.
+//! How long the stages of the road take, counted for the operator's metrics and told as spans.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use tracing::{Instrument, Span, info_span};
+
+/// The target of the spans of statements: not for a log.
+pub const TRACES: &str = "tollgate::traces";
+
+/// The span of a statement. Spans hold no texts, names or values: they leave for other systems.
+pub(crate) fn statement(id: &str) -> Span {
+    info_span!(target: TRACES, "statement", id, outcome = tracing::field::Empty)
+}
 
 /// The stages that are measured, in their order on the road.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +63,16 @@ impl Stage {
             Stage::FirstRow => "first_row",
             Stage::Total => "total",
         }
+    }
+}
+
+impl Stage {
+    /// Its span, inside that of its statement. What belongs to no statement yet has none.
+    fn span(self) -> Span {
+        if Span::current().is_none() {
+            return Span::none();
+        }
+        info_span!(target: TRACES, "stage", otel.name = self.name())
     }
 }
 
@@ -118,7 +138,7 @@ impl Stages {
     /// Does the work of a stage, and notes how long it took, whatever came of it.
     pub(crate) fn time<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
-        let done = work();
+        let done = stage.span().in_scope(work);
         self.note(stage, start.elapsed());
         done
     }
@@ -126,7 +146,7 @@ impl Stages {
     /// The same for work that waits. What is given up isn't noted.
     pub(crate) async fn waiting<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
         let start = Instant::now();
-        let done = work.await;
+        let done = work.instrument(stage.span()).await;
         self.note(stage, start.elapsed());
         done
     }

@@ -15,4 +15,5 @@ pub mod pg;
 mod place;
 pub mod serve;
 mod tls;
+mod traces;
 mod watch;

@@ -187,14 +187,24 @@ pub(crate) fn trusting(
     key: &str,
     file: Option<&Path>,
 ) -> Result<Arc<ClientConfig>, String> {
+    let pem = authorities(config, key, file)?;
+    let hint = "name a PEM file with the certificates of authorities";
+    postgres::trusting(&pem).map_err(|cause| config.error(key, cause.to_string(), hint).to_string())
+}
+
+/// The certificates of authorities in a file, or those of the system, as PEM.
+pub(crate) fn authorities(
+    config: &Config,
+    key: &str,
+    file: Option<&Path>,
+) -> Result<Vec<u8>, String> {
     let hint = "name a PEM file with the certificates of authorities";
     let error = |message: String| config.error(key, message, hint).to_string();
     let system = AUTHORITIES.into_iter().map(Path::new).find(|path| path.exists());
     let Some(path) = file.or(system) else {
         return Err(error("this system has no certificates of authorities".to_owned()));
     };
-    let pem = fs::read(path).map_err(|cause| error(format!("could not read it: {cause}")))?;
-    postgres::trusting(&pem).map_err(|cause| error(cause.to_string()))
+    fs::read(path).map_err(|cause| error(format!("could not read it: {cause}")))
 }
 
 /// Reads a secret from where it is kept.

@@ -89,6 +89,8 @@ mod tokens;
 #[cfg(test)]
 mod tpc;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod views;
 #[cfg(test)]
 mod wire;

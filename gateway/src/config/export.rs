@@ -23,6 +23,17 @@ pub struct Export {
     pub token: Option<Secret>,
 }
 
+/// Where traces of statements are sent.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    /// Where the receiver is.
+    pub to: Receiver,
+    /// The certificates to trust; none: those of the system.
+    pub tls_ca: Option<PathBuf>,
+    /// Which part of the statements is traced.
+    pub ratio: f64,
+}
+
 /// Where a receiver is, and what it understands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receiver {
@@ -122,6 +133,32 @@ impl Checker<'_> {
         }
         let tls_ca = raw.tls_ca.map(|file| self.base.join(file));
         Some(Export { name, to, events, tls_ca, token })
+    }
+}
+
+impl Checker<'_> {
+    /// Where traces are sent.
+    pub(super) fn traces(&mut self, raw: file::Traces) -> Option<Traces> {
+        let ratio = raw.ratio.unwrap_or(1.0);
+        if !(0.0..=1.0).contains(&ratio) {
+            self.note(
+                "traces.ratio",
+                format!("{ratio} is not a part"),
+                "write a number from 0 to 1",
+            );
+        }
+        let text = raw.to.unwrap_or_default();
+        let to = receiver(&text).and_then(|to| match (to.protocol, to.path.as_str()) {
+            (Protocol::Http, "" | "/") => Ok(to),
+            (Protocol::Http | Protocol::Syslog, _) => {
+                Err(format!("\"{text}\" is not the address of a receiver of traces"))
+            }
+        });
+        let to = to.map_err(|message| {
+            let hint = "write \"https://host:4317\", or \"http://127.0.0.1:4317\" on this machine";
+            self.note("traces.to", message, hint);
+        });
+        Some(Traces { to: to.ok()?, tls_ca: raw.tls_ca.map(|file| self.base.join(file)), ratio })
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct File {
     pub(super) ledger: Ledger,
     /// Where the record of each query goes too, as JSON lines.
     pub(super) audit: Audit,
+    /// Where traces of statements are sent; absent: nowhere.
+    pub(super) traces: Option<Traces>,
     /// Keys.
     pub(super) secrets: Secrets,
 }
@@ -330,6 +332,20 @@ pub(super) enum LedgerKind {
 pub(super) struct Audit {
     /// A file that is appended to, or "stdout" (default).
     pub(super) file: Option<String>,
+}
+
+/// Where traces of statements are sent: how long each stage took, with the query's id and without texts
+/// and names.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Traces {
+    /// A receiver of the OpenTelemetry protocol over gRPC: "https://host:4317", or "http://" on this
+    /// machine.
+    pub(super) to: Option<String>,
+    /// The certificates of the authorities to trust, PEM (default: those of the system).
+    pub(super) tls_ca: Option<String>,
+    /// Which part of the statements is traced, from 0 to 1 (default 1).
+    pub(super) ratio: Option<f64>,
 }
 
 /// Keys. Without a mask key a random one is made at each start, and hashes change with it.
