@@ -190,7 +190,7 @@ fn receiver(text: &str) -> Result<Receiver, String> {
     let here = host == "localhost"
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     if !tls && !here {
-        return Err("records would cross the network without TLS".to_owned());
+        return Err("what is sent would cross the network without TLS".to_owned());
     }
     Ok(Receiver { protocol, tls, host, port, path })
 }
