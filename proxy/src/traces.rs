@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tollgate_gateway::TRACES;
 use tollgate_gateway::config::{Config, Traces};
 use tonic::transport::{Certificate, ClientTlsConfig};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -42,8 +42,7 @@ impl Drop for Sending {
 pub(crate) fn start(config: &Config) -> Result<Sending, String> {
     let provider = config.traces.as_ref().map(|traces| provider(config, traces)).transpose()?;
     let filter = EnvFilter::try_from_env("TOLLGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let spans = |name: &str| name == TRACES;
-    let not_spans = tracing_subscriber::filter::filter_fn(move |of| !spans(of.target()));
+    let not_spans = filter_fn(|of| of.target() != TRACES);
     // Standard output may be the audit trail.
     let log = fmt::layer().with_writer(std::io::stderr).with_filter(filter).with_filter(not_spans);
     let traces = provider.as_ref().map(|provider| {

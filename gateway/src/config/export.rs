@@ -197,6 +197,8 @@ fn receiver(text: &str) -> Result<Receiver, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, reason = "tests")]
+
     use super::{Protocol, receiver};
 
     #[test]
@@ -219,7 +221,7 @@ mod tests {
             let given = (found.protocol, found.tls, found.host.as_str(), found.port);
             assert_eq!(given, (protocol, tls, host, port), "{text}");
             assert_eq!(
-                found.path.trim_end_matches(|c| c == '/' && path.is_empty()),
+                found.path.trim_end_matches(|c: char| c == '/' && path.is_empty()),
                 path,
                 "{text}"
             );

@@ -157,7 +157,8 @@ fn what_is_older_than_asked_for_is_not_read() {
         let place = options(folder.path()).place;
         let mut store = crate::store::Store::reopen(&place, None).await.unwrap();
         for change in [
-            format!("UPDATE records SET at = at - {hour}, body = 'nothing' WHERE seq <= 2"),
+            format!("UPDATE records SET at = at - {hour} WHERE seq <= 2"),
+            "UPDATE records SET body = 'nothing' WHERE seq = 1".to_owned(),
             // It waited for its commit.
             "UPDATE records SET at = at - 60000000 WHERE seq = 3".to_owned(),
         ] {
