@@ -70,7 +70,16 @@ enum Speaks {
 impl Receiver {
     async fn start(speaks: Speaks, at: Option<SocketAddr>, answers: &[Answer]) -> Receiver {
         let at = at.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap());
-        let listener = TcpListener::bind(at).await.unwrap();
+        // The one before at the same place may not be gone yet.
+        let listener = loop {
+            match TcpListener::bind(at).await {
+                Ok(listener) => break listener,
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
         let address = listener.local_addr().unwrap();
         let got = Got { answers: answers.iter().copied().collect(), ..Got::default() };
         let got = Arc::new(Mutex::new(got));
