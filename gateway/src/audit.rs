@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,12 +22,17 @@ use ring::digest;
 use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_identity::Principal;
+use tollgate_ledger::billing::Price;
 use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
+use tollgate_policy::Limits;
+use tollgate_policy::limits::Used;
 use tollgate_rewriter::Secured;
+use tracing::Span;
 
 pub use self::lines::AuditTarget;
 use self::lines::Lines;
 pub use self::text::Statements;
+use crate::stages::{self, Stage, Stages};
 pub use tollgate_ledger::Decision;
 
 /// The longest text that every decision holds itself, in bytes.
@@ -292,7 +298,7 @@ fn refused(refusal: Refusal) -> Error {
 /// }
 /// ```
 pub struct Meter {
-    audit: std::sync::Arc<Audit>,
+    audit: Arc<Audit>,
     id: String,
     principal: String,
     tenant: Option<String>,
@@ -305,16 +311,28 @@ pub struct Meter {
     estimated: Option<u64>,
     scanned: Option<u64>,
     truncated: bool,
+    /// The limits with the prices, and when it started, in microseconds since 1970; nothing until it
+    /// runs.
+    prices: Option<(Limits, i64)>,
+    stages: Arc<Stages>,
+    span: Span,
     ended: bool,
 }
 
 impl Meter {
     /// Starts counting for one statement.
-    pub fn start(audit: std::sync::Arc<Audit>, id: String, principal: &Principal) -> Self {
+    pub(crate) fn start(
+        audit: Arc<Audit>,
+        id: String,
+        principal: &Principal,
+        stages: Arc<Stages>,
+    ) -> Self {
         let tenant = audit.tenant(principal).map(str::to_owned);
+        let span = stages::statement(&id);
         Self {
             audit,
             id,
+            span,
             principal: principal.name().to_owned(),
             tenant,
             roles: Vec::new(),
@@ -326,11 +344,13 @@ impl Meter {
             estimated: None,
             scanned: None,
             truncated: false,
+            prices: None,
+            stages,
             ended: false,
         }
     }
 
-    /// Notes what the query is over, and under which roles: what its price depends on.
+    /// Notes what the query is over, and under which roles.
     pub(crate) fn about(&mut self, secured: &Secured) {
         self.roles = secured.roles().iter().cloned().collect();
         self.tables = secured.tables().iter().map(ToString::to_string).collect();
@@ -356,10 +376,38 @@ impl Meter {
         self.cached = true;
     }
 
+    /// Notes that it runs, and by which prices it is billed: those of the moment when it started.
+    pub(crate) fn runs(&mut self, limits: &Limits, now: i64) {
+        self.prices = Some((limits.clone(), now));
+    }
+
+    /// The price that counts for what was used, as the receipt says it.
+    fn price(&self) -> Option<Price> {
+        let (limits, now) = self.prices.as_ref()?;
+        let bytes = self.scanned.unwrap_or_default();
+        let used = Used { bytes, rows: self.rows, ..Used::default() };
+        let price = limits.price(*now, &used)?;
+        Some(Price {
+            name: price.name().to_owned(),
+            currency: price.currency.clone(),
+            per_query: price.query,
+            per_gb_scanned: price.gigabyte,
+            per_million_rows: price.million_rows,
+        })
+    }
+
     /// Adds rows and bytes that went to the client.
     pub fn add(&mut self, rows: u64, bytes: u64) {
+        if self.rows == 0 && rows > 0 {
+            self.stages.note(Stage::FirstRow, self.start.elapsed());
+        }
         self.rows += rows;
         self.bytes += bytes;
+    }
+
+    /// The statement's span: what is done for it is inside.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     /// The time since the start.
@@ -373,6 +421,8 @@ impl Meter {
             return;
         }
         self.ended = true;
+        let elapsed = self.start.elapsed();
+        self.stages.note(Stage::Total, elapsed);
         let (outcome, error) = match ending {
             Ending::Complete => ("complete", None),
             Ending::Denied => ("denied", None),
@@ -382,6 +432,7 @@ impl Meter {
             Ending::Failed(kind) => ("failed", Some(kind.label())),
             Ending::Abandoned => ("abandoned", None),
         };
+        self.span.record("outcome", outcome);
         let receipt = Receipt {
             id: &self.id,
             principal: &self.principal,
@@ -392,11 +443,12 @@ impl Meter {
             error,
             rows: self.rows,
             bytes: self.bytes,
-            elapsed_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             cached: self.cached,
             estimated: self.estimated,
             scanned: self.scanned,
             truncated: self.truncated,
+            price: self.price(),
         };
         self.audit.note(Entry::receipt(&receipt, self.audit.rehearsal));
     }

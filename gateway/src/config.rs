@@ -4,6 +4,7 @@
 //! loads the files it names reports their errors with [`Config::error`], at the right line.
 
 mod clients;
+mod export;
 mod file;
 mod ledger;
 mod place;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tollgate_catalog::TableName;
 
 pub use self::clients::ClientCertificates;
+pub use self::export::{Events, Export, Protocol, Receiver, Traces};
 pub use self::ledger::{Ledger, LedgerStore};
 pub use self::tables::declare;
 pub use self::tokens::{Fetching, KeyPlace, Tokens};
@@ -63,6 +65,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// The file of JSON lines; none: standard output.
     pub audit: Option<PathBuf>,
+    /// Where traces of statements are sent, if anywhere.
+    pub traces: Option<Traces>,
     /// Where the key of hash masks is; none: a new random key at each start.
     pub mask_key: Option<MaskKey>,
     file: String,

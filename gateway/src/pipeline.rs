@@ -15,6 +15,7 @@ use tollgate_rewriter::{Engine, OutputColumn, Parsed, Prepared, Registry, Secure
 use tollgate_warehouse::Warehouse;
 use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded;
+use tracing::Instrument;
 
 use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
@@ -28,6 +29,7 @@ use crate::records::Known;
 use crate::results::Results;
 use crate::revocation::Open;
 use crate::sight::{Visible, denied};
+use crate::stages::{Latency, Stage, Stages};
 use crate::state::{State, circumstances};
 use crate::stream::{Ends, RowStream};
 
@@ -88,6 +90,7 @@ pub struct Gateway {
     /// What a change of users or policies must reach.
     pub(crate) open: Open,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) stages: Arc<Stages>,
     pub(crate) settings: GatewaySettings,
 }
 
@@ -112,6 +115,7 @@ impl Gateway {
             results: Results::new(settings.result_cache),
             open: Open::default(),
             audit,
+            stages: Arc::default(),
             settings,
         }))
     }
@@ -130,6 +134,11 @@ impl Gateway {
     /// How far estimates were off.
     pub fn estimate_counts(&self) -> EstimateCounts {
         self.costs.counts.read()
+    }
+
+    /// How long the stages of the road have taken.
+    pub fn latencies(&self) -> Vec<Latency> {
+        self.stages.read()
     }
 
     /// The name of the one database.
@@ -248,7 +257,7 @@ pub(crate) struct Caller<'a> {
 impl Gateway {
     /// The statements of a text.
     pub(crate) fn parse(&self, sql: &str) -> Result<Arc<[Parsed]>, Error> {
-        self.plans.parse(sql)
+        self.stages.time(Stage::Parse, || self.plans.parse(sql))
     }
 
     /// What, may it, make it safe: text to a plan over secured relations. Decides anew unless a
@@ -307,18 +316,20 @@ impl Gateway {
             return Ok(prepared);
         }
         self.plans.counts.miss();
-        let resolved = tollgate_rewriter::resolve(
-            statement.parsed(),
-            &self.registry,
-            caller.facts,
-            visible,
-            &Known { records: self.audit.place().is_some() },
-        )?;
-        let permit =
+        let known = Known { records: self.audit.place().is_some() };
+        let resolved = self.stages.time(Stage::Resolve, || {
+            let (parsed, registry) = (statement.parsed(), &self.registry);
+            tollgate_rewriter::resolve(parsed, registry, caller.facts, visible, &known)
+        })?;
+        let permit = self.stages.time(Stage::Decide, || {
             tollgate_policy::decide(bundle, caller.principal, visible.circumstances, resolved)
-                .map_err(denied)?;
+        });
+        let permit = permit.map_err(denied)?;
         let version = snapshot.version();
-        let prepared = Arc::new(tollgate_rewriter::secure(permit, &self.registry, version, hints)?);
+        let prepared = self.stages.time(Stage::Secure, || {
+            tollgate_rewriter::secure(permit, &self.registry, version, hints)
+        });
+        let prepared = Arc::new(prepared?);
         if let Some(key) = key {
             self.plans.keep(key, &prepared);
         }
@@ -335,10 +346,16 @@ impl Gateway {
     ) -> Result<Option<Arc<Prepared>>, Error> {
         let Some(planned) = self.plans.get(key) else { return Ok(None) };
         let State { snapshot, bundle } = visible.state;
-        let Some(again) = planned.again(visible, snapshot.version()) else { return Ok(None) };
-        let permit = tollgate_policy::decide(bundle, principal, visible.circumstances, again)
-            .map_err(denied)?;
-        let prepared = tollgate_rewriter::secure_again(permit, &self.registry)?.map(Arc::new);
+        let again = self.stages.time(Stage::Resolve, || planned.again(visible, snapshot.version()));
+        let Some(again) = again else { return Ok(None) };
+        let permit = self.stages.time(Stage::Decide, || {
+            tollgate_policy::decide(bundle, principal, visible.circumstances, again)
+        });
+        let permit = permit.map_err(denied)?;
+        let prepared = self
+            .stages
+            .time(Stage::Secure, || tollgate_rewriter::secure_again(permit, &self.registry))?
+            .map(Arc::new);
         if prepared.is_some() {
             self.plans.counts.hit();
         }
@@ -384,7 +401,8 @@ impl Gateway {
 
     fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
         let id = self.audit.next_id();
-        let meter = Meter::start(Arc::clone(&self.audit), id.clone(), caller.principal);
+        let (audit, stages) = (Arc::clone(&self.audit), Arc::clone(&self.stages));
+        let meter = Meter::start(audit, id.clone(), caller.principal, stages);
         (id, meter)
     }
 
@@ -398,7 +416,19 @@ impl Gateway {
         values: Vec<ScalarValue>,
         cancel: &CancelToken,
     ) -> Result<RowStream, Error> {
-        let (id, mut meter) = self.meter(caller);
+        let (id, meter) = self.meter(caller);
+        let span = meter.span();
+        self.road((id, meter), caller, statement, (hints, values), cancel).instrument(span).await
+    }
+
+    async fn road(
+        &self,
+        (id, mut meter): (String, Meter),
+        caller: &Caller<'_>,
+        statement: &Statement,
+        (hints, values): (&[Option<DataType>], Vec<ScalarValue>),
+        cancel: &CancelToken,
+    ) -> Result<RowStream, Error> {
         let secured = self
             .prepare(caller, statement, hints)
             .and_then(|prepared| Ok((prepared.bind(values)?, prepared)));
@@ -420,11 +450,11 @@ impl Gateway {
             if at_warehouse {
                 // The warehouse works while the record goes to disk.
                 let started = start.await;
-                let durable = decision.durable().await;
+                let durable = self.stages.waiting(Stage::Record, decision.durable()).await;
                 started.and_then(|started| durable.map(|recorded| (recorded, started)))
             } else {
                 // What reads records sees its own, and what stops a query is recorded before it does.
-                match decision.durable().await {
+                match self.stages.waiting(Stage::Record, decision.durable()).await {
                     Ok(recorded) => start.await.map(|started| (recorded, started)),
                     Err(error) => Err(error),
                 }

@@ -18,6 +18,7 @@ use crate::pipeline::{Caller, Gateway};
 use crate::records::{self, Own, Standing};
 use crate::revocation::{Entry, revoked};
 use crate::sight::visible;
+use crate::stages::Stage;
 use crate::state::circumstances;
 use crate::stream::canceled;
 use crate::system::SystemCatalogs;
@@ -46,7 +47,7 @@ impl Gateway {
                 Engine::Warehouse => self.start_at_warehouse(caller, secured, meter).await,
                 Engine::Records => {
                     let place = self.audit.place().ok_or_else(records::none_kept)?;
-                    let records = Records::new(self.system.clone(), records::everyones(place)?);
+                    let records = Records::new(self.system.clone(), records::everyones(place));
                     self.start_here(secured, &records).await
                 }
                 Engine::System => {
@@ -71,10 +72,15 @@ impl Gateway {
         }
     }
 
+    /// Waits for a place.
+    async fn admit(&self, secured: Secured) -> Result<Admitted, Error> {
+        self.stages.waiting(Stage::Admit, self.admission.admit(secured)).await
+    }
+
     /// Starts a query that no warehouse of others runs: it costs nothing.
     async fn start_here(&self, secured: Secured, engine: &dyn Warehouse) -> Result<Started, Error> {
-        let admitted = self.admission.admit(secured).await?;
-        let batches = engine.run(&admitted).await?;
+        let admitted = self.admit(secured).await?;
+        let batches = self.stages.waiting(Stage::Start, engine.run(&admitted)).await?;
         Ok(Started { batches, admitted, charge: None, estimated: None })
     }
 
@@ -118,20 +124,24 @@ impl Gateway {
         };
         let now = circumstances(caller.principal)?.now;
         let mut charge = self.costs.hold(&secured, &estimate, now).await?;
-        let admitted = self.admission.admit(secured).await?;
+        let admitted = self.admit(secured).await?;
         let cached = kept.is_some();
         let batches = match (kept, place) {
             (Some(kept), _) => {
                 meter.cached();
                 kept
             }
-            (None, None) => self.warehouse.run(&admitted).await?,
+            (None, None) => {
+                self.stages.waiting(Stage::Start, self.warehouse.run(&admitted)).await?
+            }
             (None, Some(place)) => {
                 let most = admitted.secured().limits().rows().map(|rows| rows.most.0);
-                self.results.keep(place, self.warehouse.run(&admitted).await?, most)
+                let run = self.stages.waiting(Stage::Start, self.warehouse.run(&admitted));
+                self.results.keep(place, run.await?, most)
             }
         };
         // What fails before it has begun costs nothing.
+        meter.runs(admitted.secured().limits(), now);
         if let Some(charge) = &mut charge {
             charge.runs(admitted.usage(), cached);
         }

@@ -34,7 +34,7 @@ impl Leaves for SystemCatalogs {
             return Err(Error::internal("a query over the system catalogs reads another table"));
         };
         if let Some(own) = self.own.as_ref().and_then(|own| own.provider(system.name())) {
-            return own;
+            return Ok(own);
         }
         let Some(batch) = introspect::batch(&self.view, system.name()) else {
             return Err(Error::internal("a system relation has no rows"));

@@ -1,15 +1,17 @@
-//! What queries cost: prices that are valid for a time, receipts that are rated by them, invoices.
+//! What queries cost: receipts that name their price, rated, summed up and billed.
 //!
-//! Money is decimal and exact; it is rounded once, to cents, in the total of an invoice. A receipt says
-//! all that its price depends on, so rating needs nothing but receipts and prices, and gives the same
-//! again.
+//! Prices are statements of the policies. A receipt repeats the one that counted for its query, word by
+//! word: what is billed is what was in force when the query started, whatever the policies say by now,
+//! and nobody changes it without breaking the chain. So rating needs nothing but receipts, and gives
+//! the same again. Money is decimal and exact; it is rounded once, to cents, in the total of an invoice.
 
-mod book;
+mod price;
 mod rating;
 #[cfg(test)]
 mod tests;
 mod usage;
 
-pub use book::{Book, Payer, Price, PriceError, Valid};
+pub use price::Price;
+pub(crate) use rating::rated as rated_receipt;
 pub use rating::{Rated, Replay, rate, replay};
-pub use usage::{Invoice, InvoiceLine, Key, Usage, invoices, rated, report};
+pub use usage::{Applied, Invoice, InvoiceLine, Key, Usage, applied, invoices, rated, report};

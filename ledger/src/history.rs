@@ -20,6 +20,10 @@ const SUMS: usize = 1 << 16;
 
 const DAY: i64 = 86_400_000_000;
 
+/// By how much a decision may be older than its commit, in microseconds: nobody waits that long for
+/// one.
+const LATE: i64 = 15 * 60 * 1_000_000;
+
 /// Whose records are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
@@ -90,6 +94,8 @@ impl Found {
 struct Records {
     store: Store,
     whose: Whose,
+    /// What is older isn't asked for, in microseconds since 1970.
+    since: Option<i64>,
     /// The chains that there are, by id.
     names: BTreeMap<i64, String>,
     /// Of everyone's: of each chain the next page, and before which number it goes on.
@@ -107,7 +113,7 @@ impl Records {
         let chains =
             rows.iter().map(|chain| (chain.id, (VecDeque::new(), Some(i64::MAX)))).collect();
         let before = Some((i64::MAX, i64::MAX, i64::MAX));
-        Ok(Self { store, whose, names, chains, own: VecDeque::new(), before })
+        Ok(Self { store, whose, since: None, names, chains, own: VecDeque::new(), before })
     }
 
     fn chain(&self, id: i64) -> String {
@@ -140,6 +146,9 @@ impl Records {
             self.own = rows.iter().map(found).collect::<Result<_, _>>()?;
             let last = self.own.back().map(|last| (last.at, last.chain, last.seq));
             self.before = last.filter(|_| is_full(self.own.len()));
+            if ends(&mut self.own, self.since) {
+                self.before = None;
+            }
         }
         Ok(self.own.pop_front())
     }
@@ -157,6 +166,9 @@ impl Records {
                 .await?;
             *page = rows.iter().map(found).collect::<Result<_, _>>()?;
             *before = page.back().map(|last| last.seq).filter(|_| is_full(page.len()));
+            if ends(page, self.since) {
+                *before = None;
+            }
         }
         let newest = self.chains.values_mut().map(|(page, _)| page);
         let newest = newest.filter(|page| !page.is_empty());
@@ -164,6 +176,17 @@ impl Records {
             .max_by_key(|page| page.front().map(|found| found.at))
             .and_then(VecDeque::pop_front))
     }
+}
+
+/// Whether nothing that is asked for comes behind a page, which ends there then. A chain is in the order
+/// of commits: what stands before a decision in it was written before that was committed, and can't be
+/// younger. (Receipts say nothing: they may have waited for a ledger that was full.)
+fn ends(page: &mut VecDeque<Found>, since: Option<i64>) -> bool {
+    let Some(since) = since else { return false };
+    let old = |found: &Found| found.is(Kind::Decision) && found.at < since.saturating_sub(LATE);
+    let Some(end) = page.iter().position(old) else { return false };
+    page.truncate(end);
+    true
 }
 
 fn is_full(count: usize) -> bool {
@@ -199,6 +222,14 @@ impl Queries {
     /// It isn't, or it can't be read.
     pub async fn open(place: &Place, whose: Whose) -> Result<Self, LedgerError> {
         Ok(Self { records: Records::open(place, whose).await?, ended: HashMap::new() })
+    }
+
+    /// Leaves out queries that were decided before a time, in microseconds since 1970, as far as that
+    /// spares reading: some of them may come all the same.
+    #[must_use]
+    pub fn since(mut self, at: Option<i64>) -> Self {
+        self.records.since = at;
+        self
     }
 
     /// The next query.
@@ -241,6 +272,14 @@ impl Days {
     /// It isn't, or it can't be read.
     pub async fn open(place: &Place, whose: Whose) -> Result<Self, LedgerError> {
         Ok(Self { records: Records::open(place, whose).await?, next: None })
+    }
+
+    /// Leaves out what was used before a time, in microseconds since 1970, as far as that spares reading:
+    /// the sum of the day of that time is whole, sums of earlier days may come and not be.
+    #[must_use]
+    pub fn since(mut self, at: Option<i64>) -> Self {
+        self.records.since = at;
+        self
     }
 
     async fn receipt(&mut self) -> Result<Option<Found>, LedgerError> {

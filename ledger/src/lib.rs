@@ -23,7 +23,9 @@
 mod batch;
 pub mod billing;
 mod chain;
+mod cloudevents;
 mod error;
+pub mod export;
 pub mod history;
 mod keys;
 mod ledger;
@@ -44,7 +46,7 @@ pub use chain::{Checkpoint, Hash};
 pub use error::{LedgerError, Refusal};
 pub use keys::{PublicKey, SigningKey, public_path};
 pub use ledger::{Entry, Ledger, Options, Pending};
-pub use prune::{Cut, prune};
+pub use prune::{Cut, Waiting, prune};
 pub use read::{Reader, Stored};
 pub use record::{Body, Decision, Kind, Line, Receipt, Text};
 pub use store::Place;

@@ -28,9 +28,9 @@ impl Events {
                 None
             }
             "receipt" => match self.open.remove(&key) {
-                Some(decision) => Some(event(&decision?, Some(&stored.body))),
+                Some(decision) => Some(event(&stored.chain, &decision?.body, Some(&stored.body))),
                 // Retention has deleted the decision: what the receipt says is left.
-                None => wanted.then(|| event(&stored, Some(&stored.body))),
+                None => wanted.then(|| event(&stored.chain, &stored.body, Some(&stored.body))),
             },
             _ => None,
         }
@@ -40,13 +40,12 @@ impl Events {
     pub fn rest(self) -> Vec<Value> {
         let mut open: Vec<Stored> = self.open.into_values().flatten().collect();
         open.sort_by(|a, b| (&a.chain, a.body.seq).cmp(&(&b.chain, b.body.seq)));
-        open.iter().map(|decision| event(decision, None)).collect()
+        open.iter().map(|decision| event(&decision.chain, &decision.body, None)).collect()
     }
 }
 
 /// One query as an event. What the schema has no place for is in `unmapped`.
-fn event(decision: &Stored, receipt: Option<&Body>) -> Value {
-    let body = &decision.body;
+pub(crate) fn event(chain: &str, body: &Body, receipt: Option<&Body>) -> Value {
     let denied = body.outcome == "denied";
     let (status_id, status) = match receipt.map(|receipt| receipt.outcome.as_str()) {
         Some("complete") => (1, "Success"),
@@ -74,9 +73,9 @@ fn event(decision: &Stored, receipt: Option<&Body>) -> Value {
         "metadata": {
             "version": VERSION,
             "product": {"name": "Tollgate", "vendor_name": "Tollgate"},
-            "log_name": decision.chain,
+            "log_name": chain,
             "sequence": body.seq,
-            "uid": format!("{}/{}", decision.chain, body.seq),
+            "uid": format!("{chain}/{}", body.seq),
             "correlation_uid": body.id,
         },
         "actor": {"user": {"name": body.principal, "type_id": 1, "groups": groups}},

@@ -4,6 +4,7 @@ use sqlx::{Connection, Row};
 
 use crate::chain::{Hash, Purpose, sign};
 use crate::error::LedgerError;
+use crate::export::first_needed;
 use crate::keys::SigningKey;
 use crate::record::now;
 use crate::store::{Place, Store, begin};
@@ -20,15 +21,32 @@ pub struct Cut {
     pub records: i64,
     /// The last one of them.
     pub seq: i64,
+    /// The export that has not got old records yet, if there is one.
+    pub waiting: Option<Waiting>,
 }
 
-/// Deletes the records before a time (microseconds since 1970), up to the first one that is younger or
-/// belongs to a query that runs. A gateway may write at the same time.
+/// An export that has not got all that is old enough to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its name.
+    pub export: String,
+    /// The first record that it needs.
+    pub from: i64,
+}
+
+/// Deletes the records before a time (microseconds since 1970), up to the first one that is younger,
+/// belongs to a query that runs, or that an export has not got, unless `unexported` says that this
+/// doesn't matter. A gateway may write at the same time.
 ///
 /// # Errors
 /// The store can't be written, or a chain was signed with another key.
-pub async fn prune(place: &Place, key: &SigningKey, before: i64) -> Result<Vec<Cut>, LedgerError> {
-    let mut store = Store::reopen(place, None).await?;
+pub async fn prune(
+    place: &Place,
+    key: &SigningKey,
+    before: i64,
+    unexported: bool,
+) -> Result<Vec<Cut>, LedgerError> {
+    let mut store = Store::open(place, None).await?;
     let mut cuts = Vec::new();
     for chain in store.chains().await? {
         if chain.public_key != key.public() {
@@ -38,8 +56,13 @@ pub async fn prune(place: &Place, key: &SigningKey, before: i64) -> Result<Vec<C
         let row =
             sqlx::query(query).bind(chain.id).bind(before).fetch_one(&mut store.connection).await?;
         let young: Option<i64> = row.try_get(0)?;
-        let last = young.map_or(chain.seq, |young| young - 1).min(chain.open_from - 1);
-        let mut cut = Cut { chain: chain.name.clone(), records: 0, seq: 0 };
+        let mut last = young.map_or(chain.seq, |young| young - 1).min(chain.open_from - 1);
+        let waiting = first_needed(&mut store, chain.id).await?;
+        let waiting = waiting.filter(|waiting| waiting.from <= last);
+        if let Some(waiting) = waiting.as_ref().filter(|_| !unexported) {
+            last = waiting.from - 1;
+        }
+        let mut cut = Cut { chain: chain.name.clone(), records: 0, seq: 0, waiting };
         loop {
             let query = "SELECT max(seq) FROM (SELECT seq FROM records \
                          WHERE chain = $1 AND seq <= $2 ORDER BY seq LIMIT $3) AS slice";

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::billing::Price;
+
 /// The kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -77,7 +79,7 @@ pub struct Receipt<'a> {
     /// Who pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<&'a str>,
-    /// The roles that were active. With tenant and tables, a receipt can be rated by itself.
+    /// The roles that were active.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub roles: &'a [String],
     /// The base tables.
@@ -105,6 +107,9 @@ pub struct Receipt<'a> {
     /// A limit ended the rows before the result did.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// What it is billed by; nothing if it never ran, or has no price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
 }
 
 /// A text that is too long for each record that names it.
@@ -181,6 +186,8 @@ pub struct Body {
     pub scanned: Option<u64>,
     /// A limit ended the rows.
     pub truncated: bool,
+    /// What it is billed by.
+    pub price: Option<Price>,
 }
 
 impl Body {

@@ -29,7 +29,11 @@ pub(crate) enum Engine {
 }
 
 /// Versions of the store, oldest first.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/1_ledger.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/1_ledger.sql"),
+    include_str!("../migrations/2_exports.sql"),
+    include_str!("../migrations/3_prices.sql"),
+];
 
 /// How long a new gateway waits for the one before it to let a ledger go.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(10);

@@ -175,7 +175,7 @@ fn a_full_ledger_recovers_by_itself_after_retention() {
     }
     let key = SigningKey::read(&folder.path().join("ledger.key")).unwrap();
     let young = crate::record::now();
-    let cuts = block_on(prune(&options(folder.path()).place, &key, young)).unwrap();
+    let cuts = block_on(prune(&options(folder.path()).place, &key, young, false)).unwrap();
     assert!(cuts[0].records > 0, "{cuts:?}");
     run(&ledger, "after", "SELECT 1");
     drop(ledger);

@@ -152,10 +152,7 @@ impl Writer {
         if self.closed {
             return Err(LedgerError::InUse(self.chain.name.clone()));
         }
-        let limit = match self.place {
-            Place::Sqlite(_) => Duration::MAX,
-            Place::Postgres(_) => ANSWER,
-        };
+        let limit = patience(&self.place);
         if let Err(error) = in_time(limit, self.settle_doubt()).await {
             self.keep(entries);
             return Err(error);
@@ -373,9 +370,17 @@ impl Writer {
     }
 }
 
+/// How long a database is waited for.
+pub(crate) fn patience(place: &Place) -> Duration {
+    match place {
+        Place::Sqlite(_) => Duration::MAX,
+        Place::Postgres(_) => ANSWER,
+    }
+}
+
 /// A server that doesn't answer is one that can't be written. A file is waited for: a commit that was
 /// given up could still be done, where no lock of a session tells that it ended.
-async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, LedgerError>>,
 ) -> Result<T, LedgerError> {

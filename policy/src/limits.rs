@@ -217,15 +217,15 @@ impl Price {
         &self.policy.name
     }
 
-    /// What was used costs.
+    /// What was used costs, exactly: the ledger reckons the same from a receipt.
     pub fn of(&self, used: &Used) -> Decimal {
-        let gigabytes = Decimal::from(used.bytes) / Decimal::from(1_000_000_000_u64);
-        let millions = Decimal::from(used.rows) / Decimal::from(1_000_000_u64);
+        let scaled =
+            |quantity: u64, scale| Decimal::from_i128_with_scale(i128::from(quantity), scale);
+        let (gigabytes, millions) = (scaled(used.bytes, 9), scaled(used.rows, 6));
         self.query
             .saturating_add(self.gigabyte.saturating_mul(gigabytes))
             .saturating_add(self.million_rows.saturating_mul(millions))
             .saturating_add(self.credit.saturating_mul(used.credits))
-            .round_dp(12)
             .normalize()
     }
 
@@ -352,14 +352,19 @@ impl Limits {
             || (self.has_budget() && self.prices.iter().any(|(_, price)| !price.gigabyte.is_zero()))
     }
 
-    /// What was used costs at a moment, in microseconds since 1970. Of the prices in force that for
-    /// the user counts, or those for roles, or those for everyone; of several the dearest. Nothing
-    /// if none is in force.
-    pub fn cost(&self, now: i64, used: &Used) -> Option<Decimal> {
+    /// The price that counts for what was used, at a moment in microseconds since 1970. Of the prices in
+    /// force that for the user, or those for roles, or those for everyone; of several the dearest.
+    /// Nothing if none is in force.
+    pub fn price(&self, now: i64, used: &Used) -> Option<&Price> {
         let in_force = || self.prices.iter().filter(|(_, price)| price.is_in_force(now));
         let closest = in_force().map(|(closeness, _)| closeness).min()?;
         let closest = in_force().filter(|(closeness, _)| closeness == closest);
-        closest.map(|(_, price)| price.of(used)).max()
+        closest.map(|(_, price)| price.as_ref()).max_by_key(|price| price.of(used))
+    }
+
+    /// What was used costs at that price.
+    pub fn cost(&self, now: i64, used: &Used) -> Option<Decimal> {
+        self.price(now, used).map(|price| price.of(used))
     }
 
     /// The currency of the prices; empty without one.

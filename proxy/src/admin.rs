@@ -11,11 +11,14 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tollgate_gateway::Latency;
 
+use crate::export::Counts;
 use crate::listener::{Shared, stopping};
 
 struct Admin {
     shared: Arc<Shared>,
+    exports: Vec<Arc<Counts>>,
     shutdown: watch::Receiver<bool>,
     start: Instant,
 }
@@ -24,10 +27,11 @@ struct Admin {
 pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
+    exports: Vec<Arc<Counts>>,
     shutdown: watch::Receiver<bool>,
 ) {
     let mut stop = shutdown.clone();
-    let admin = Arc::new(Admin { shared, shutdown, start: Instant::now() });
+    let admin = Arc::new(Admin { shared, exports, shutdown, start: Instant::now() });
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -100,5 +104,24 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     ] {
         let _ = writeln!(text, "tollgate_estimates_total{{scanned=\"{scanned}\"}} {value}");
     }
+    stages(&admin.shared.gateway.latencies(), &mut text);
+    Counts::write(&admin.exports, &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+/// How long the stages of the road have taken, as one histogram.
+fn stages(latencies: &[Latency], text: &mut String) {
+    let name = "tollgate_stage_seconds";
+    // Writing to a String can't fail.
+    let _ =
+        writeln!(text, "# HELP {name} How long statements took, by stage\n# TYPE {name} histogram");
+    for Latency { stage, buckets, count, sum } in latencies {
+        let stage = stage.name();
+        for (bound, count) in buckets {
+            let _ = writeln!(text, "{name}_bucket{{stage=\"{stage}\",le=\"{bound}\"}} {count}");
+        }
+        let _ = writeln!(text, "{name}_bucket{{stage=\"{stage}\",le=\"+Inf\"}} {count}");
+        let _ = writeln!(text, "{name}_sum{{stage=\"{stage}\"}} {sum}");
+        let _ = writeln!(text, "{name}_count{{stage=\"{stage}\"}} {count}");
+    }
 }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tollgate_gateway::config;
 
-use crate::{demo, load, serve};
+use crate::{demo, load, serve, traces};
 
 /// Worker threads plan queries; deep ones recurse deeply.
 const STACK: usize = 8 << 20;
@@ -153,12 +153,18 @@ fn serve_loaded(loaded: load::Loaded) -> Result<(), String> {
 }
 
 fn run_server(loaded: load::Loaded, started: impl FnOnce(&serve::Server)) -> Result<(), String> {
-    log();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let sending = {
+        let _inside = runtime.enter();
+        traces::start(&loaded.config)?
+    };
+    let served = runtime.block_on(async {
         let server = serve::start(loaded).await?;
         started(&server);
         server.until_signal().await
-    })
+    });
+    drop(sending);
+    served
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
@@ -167,13 +173,4 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
         .enable_all()
         .build()
         .map_err(|error| format!("error: could not start the runtime: {error}"))
-}
-
-/// Logs go to standard error: standard output may be the audit trail.
-fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TOLLGATE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // a second server in one process keeps the first one's log
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

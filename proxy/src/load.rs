@@ -279,7 +279,7 @@ fn key_source(config: &Config, fetching: &Fetching) -> Result<KeySource, ConfigE
     if address.is_encrypted() {
         let hint = "name a PEM file with the certificates of authorities";
         let bad = |error: String| config.error("tokens.jwks_ca", error, hint);
-        authorities = place::authorities(ca.as_deref()).map_err(bad)?;
+        authorities = place::authorities_of(ca.as_deref()).map_err(bad)?;
         postgres::trusting(&authorities).map_err(|error| bad(error.to_string()))?;
     }
     Ok(KeySource { address, authorities, refresh, again, keep })

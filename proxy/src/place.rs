@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tollgate_catalog::{Error, Table};
 use tollgate_gateway::config::{Account, Authenticator, Config, Place, Secret, Server};
 use tollgate_warehouse::Warehouse;
@@ -150,13 +151,9 @@ fn connect(config: &Config, server: &Server) -> Result<Postgres, String> {
 }
 
 fn log_in(config: &Config, account: &Account) -> Result<Snowflake, String> {
-    let tls = if account.address.starts_with("https:") {
-        let hint = "name a PEM file with the certificates of authorities";
-        let error = |message: String| config.error("warehouse.tls_ca", message, hint).to_string();
-        let pem = authorities(account.tls_ca.as_deref()).map_err(error)?;
-        Some(postgres::trusting(&pem).map_err(|cause| error(cause.to_string()))?)
-    } else {
-        None
+    let tls = match account.address.starts_with("https:") {
+        true => Some(trusting(config, "warehouse.tls_ca", account.tls_ca.as_deref())?),
+        false => None,
     };
     let kind = match account.authenticator {
         Authenticator::Password => CredentialKind::Password,
@@ -183,8 +180,31 @@ fn log_in(config: &Config, account: &Account) -> Result<Snowflake, String> {
     })
 }
 
-/// The certificates of authorities in a file, or of those that the system trusts.
-pub(crate) fn authorities(file: Option<&Path>) -> Result<Vec<u8>, String> {
+/// TLS that trusts the authorities in a file, or those of the system. `key` is that of the configuration
+/// that names the file.
+pub(crate) fn trusting(
+    config: &Config,
+    key: &str,
+    file: Option<&Path>,
+) -> Result<Arc<ClientConfig>, String> {
+    let pem = authorities(config, key, file)?;
+    let hint = "name a PEM file with the certificates of authorities";
+    postgres::trusting(&pem).map_err(|cause| config.error(key, cause.to_string(), hint).to_string())
+}
+
+/// The certificates of authorities in a file, or those of the system, as PEM.
+pub(crate) fn authorities(
+    config: &Config,
+    key: &str,
+    file: Option<&Path>,
+) -> Result<Vec<u8>, String> {
+    let hint = "name a PEM file with the certificates of authorities";
+    let read = authorities_of(file);
+    read.map_err(|message| config.error(key, message, hint).to_string())
+}
+
+/// The same, with the cause alone for an error.
+pub(crate) fn authorities_of(file: Option<&Path>) -> Result<Vec<u8>, String> {
     let system = || AUTHORITIES.into_iter().map(Path::new).find(|path| path.exists());
     let Some(path) = file.or_else(system) else {
         return Err("this system has no certificates of authorities".to_owned());
@@ -193,7 +213,7 @@ pub(crate) fn authorities(file: Option<&Path>) -> Result<Vec<u8>, String> {
 }
 
 /// Reads a secret from where it is kept.
-fn secret_of(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(crate) fn secret_of(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, String> {
     match secret {
         Secret::File(path) => {
             fs::read(path).map(Zeroizing::new).map_err(|error| format!("its file: {error}"))

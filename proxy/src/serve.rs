@@ -17,6 +17,7 @@ use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::Options;
 
 use crate::admin;
+use crate::export;
 use crate::flight::{self, Front};
 use crate::ledger;
 use crate::listener::{self, Limits, Shared, TlsMode};
@@ -112,8 +113,16 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         Some(address) => Some(bind(&config, "admin.listen", address).await?),
         None => None,
     };
+    let exports = export::exports(&config)?;
+    if let Err(error) = export::warn_of_forgotten(&config).await {
+        return Err(ledger::refused(&config, &error));
+    }
     let (shutdown, signal) = watch::channel(false);
     let mut tasks = JoinSet::new();
+    let counts = exports.iter().map(|export| export.counts()).collect();
+    for export in exports {
+        tasks.spawn(export.serve(signal.clone()));
+    }
     tasks.spawn(listener::serve(pg_listener, Arc::clone(&shared), signal.clone()));
     let mut flight_at = None;
     let front = front.map(Arc::new);
@@ -123,7 +132,7 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
     }
     let mut admin = None;
     if let Some((listener, address)) = admin_listener {
-        tasks.spawn(admin::serve(listener, Arc::clone(&shared), signal));
+        tasks.spawn(admin::serve(listener, Arc::clone(&shared), counts, signal));
         admin = Some(address);
     }
     let again = Again { path, registry, secret };

@@ -60,18 +60,11 @@ async fn ended(site: &Site, count: usize) -> Vec<Value> {
 fn a_served_query_is_in_the_ledger_and_on_the_invoice() {
     run(async {
         let site = site("ledger-served", &[]).await;
+        let prices = "CREATE PRICE standard TO PUBLIC PER QUERY 0.004
+                PER MILLION ROWS RETURNED 1000 CURRENCY 'EUR';
+            CREATE PRICE owners TO ROLE owner PER QUERY 2 CURRENCY 'EUR';";
+        std::fs::write(site.folder.join("policies/prices.sql"), prices).unwrap();
         let server = site.serve().await;
-        let prices = site.folder.join("prices.toml");
-        std::fs::write(
-            &prices,
-            "[[prices]]\nname = \"standard\"\ncurrency = \"EUR\"\nper_query = \"0.004\"\n\
-             per_million_rows = \"1000\"\n[[prices]]\nname = \"owners\"\nrole = \"owner\"\n\
-             currency = \"EUR\"\nper_query = \"2\"\n",
-        )
-        .unwrap();
-        let file = prices.display().to_string();
-        let text = works(&site, &["usage", "prices", &file, "--from", "2020-01-01"]).await;
-        assert!(text.contains("role owner"), "{text}");
 
         let (ana, root) = (site.connect("ana").await, site.connect("root").await);
         let query = "SELECT id, name FROM shop.items WHERE amount >= 0";
@@ -83,6 +76,13 @@ fn a_served_query_is_in_the_ledger_and_on_the_invoice() {
         assert_eq!(receipt["tenant"], "acme");
         assert_eq!(receipt["roles"], serde_json::json!(["analyst"]));
         assert_eq!(receipt["tables"], serde_json::json!(["shop.items"]));
+        // The price is in the record, and so in the chain.
+        let price = serde_json::json!({
+            "name": "standard", "currency": "EUR", "per_query": "0.004", "per_million_rows": "1000"
+        });
+        assert_eq!(receipt["price"], price);
+        let denied = records.iter().find(|r| r["outcome"] == "denied" && r["record"] == "receipt");
+        assert_eq!(denied.unwrap()["price"], Value::Null, "what never ran costs nothing");
 
         // While the gateway runs:
         let text = works(&site, &["audit", "verify"]).await;
@@ -109,6 +109,9 @@ fn a_served_query_is_in_the_ledger_and_on_the_invoice() {
         assert_eq!(events[2]["status_code"], "undefined_table");
 
         assert_eq!(works(&site, &["usage", "rate"]).await, "3 receipts rated\n");
+        let text = works(&site, &["usage", "prices"]).await;
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.lines().nth(2).unwrap().starts_with("standard  EUR "), "{text}");
         let by = ["usage", "report", "--by", "tenant,user,table,price", "--format", "csv"];
         let text = works(&site, &by).await;
         let lines: Vec<&str> = text.lines().collect();
@@ -338,5 +341,49 @@ fn replicas_can_not_spend_the_same_money_of_a_postgres() {
         // 5.00 holds 0.07 seventy-one times.
         assert_eq!(a + b, 71);
         runtime().spawn_blocking(|| drop(replicas)).await.unwrap();
+    });
+}
+
+/// One price, wherever it counts.
+#[test]
+fn what_a_budget_is_charged_is_what_is_billed() {
+    run(async {
+        let site = site("ledger-charged", &[]).await;
+        let costs = "CREATE PRICE p TO PUBLIC PER QUERY 0.5 PER GB SCANNED 1000
+                PER MILLION ROWS RETURNED 300 CURRENCY 'EUR';
+            CREATE LIMIT owners TO ROLE owner BUDGET 1000 PER MONTH;";
+        std::fs::write(site.folder.join("policies/costs.sql"), costs).unwrap();
+        let server = site.serve().await;
+        let root = site.connect("root").await;
+        for query in ["SELECT id, name FROM shop.items", "SELECT sum(amount) FROM shop.items"] {
+            assert!(root.simple(query).await.error().is_none());
+        }
+        // It fails while it runs, is refused, and isn't the warehouse's: one of these is charged.
+        assert!(root.simple("SELECT 1 / (id - id) FROM shop.items").await.error().is_some());
+        assert!(root.simple("SELECT * FROM shop.secret").await.error().is_some());
+        assert!(root.simple("SELECT relname FROM pg_class").await.error().is_none());
+        let records = ended(&site, 5).await;
+        server.stop().await;
+
+        let by = ["usage", "report", "--by", "price", "--format", "csv"];
+        let text = works(&site, &by).await;
+        let line = text.lines().find(|line| line.starts_with("p,EUR,3,")).unwrap_or_else(|| {
+            panic!("{text}");
+        });
+        let billed: Decimal = line.rsplit(',').next().unwrap().parse().unwrap();
+        assert!(billed > Decimal::new(15, 1), "{text}");
+        let at = tollgate_ledger::Body::default();
+        let at = tollgate_ledger::Body { time: records[0]["time"].as_str().unwrap().into(), ..at };
+        let budget = tollgate_policy::limits::Budget {
+            amount: Decimal::from(1000),
+            per: tollgate_policy::limits::Period::Month,
+        };
+        let span = tollgate_gateway::limits::budget::Span::of(budget, at.at().unwrap()).unwrap();
+        let place = Place::Sqlite(site.folder.join("ledger.db"));
+        let open = move || Purses::open(place, "main").unwrap();
+        let purses = runtime().spawn_blocking(open).await.unwrap();
+        let spent = purses.taken("owners", &format!("month {}", span.start)).await.unwrap();
+        runtime().spawn_blocking(|| drop(purses)).await.unwrap();
+        assert_eq!(spent.normalize(), billed.normalize());
     });
 }

@@ -45,6 +45,8 @@ mod encode_diff;
 #[cfg(test)]
 mod explain_access;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod fetched_keys;
 #[cfg(test)]
 mod files;
@@ -90,6 +92,8 @@ mod tidy;
 mod tokens;
 #[cfg(test)]
 mod tpc;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod views;
 #[cfg(test)]

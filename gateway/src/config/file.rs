@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::TlsMode;
+use super::{Events, TlsMode};
 use crate::audit::Statements;
 
 /// Configuration of a Tollgate server. Relative paths start at the file's own folder.
@@ -44,6 +44,8 @@ pub(super) struct File {
     pub(super) ledger: Ledger,
     /// Where the record of each query goes too, as JSON lines.
     pub(super) audit: Audit,
+    /// Where traces of statements are sent; absent: nowhere.
+    pub(super) traces: Option<Traces>,
     /// Keys.
     pub(super) secrets: Secrets,
 }
@@ -331,6 +333,27 @@ pub(super) struct Ledger {
     pub(super) tenant: Option<String>,
     /// How much of a statement's text is recorded (default "redacted").
     pub(super) statements: Option<Statements>,
+    /// Systems elsewhere that get what is recorded, continuously.
+    pub(super) export: Vec<Export>,
+}
+
+/// A system elsewhere that gets what is recorded, of each query when it has ended.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Export {
+    /// Its name, under which the ledger keeps how far it is.
+    pub(super) name: Option<String>,
+    /// Where it is: "tls://host:6514" for syslog, "https://host/path" for HTTP; on this machine also
+    /// "tcp://" and "http://".
+    pub(super) to: Option<String>,
+    /// What it gets (default "ocsf").
+    pub(super) events: Option<Events>,
+    /// The certificates of the authorities to trust, PEM (default: those of the system).
+    pub(super) tls_ca: Option<String>,
+    /// HTTP: a file that holds the bearer token; read again for each request.
+    pub(super) token_file: Option<String>,
+    /// HTTP: a variable of the environment that holds it.
+    pub(super) token_env: Option<String>,
 }
 
 /// The kind of the ledger's store.
@@ -352,6 +375,20 @@ pub(super) enum LedgerKind {
 pub(super) struct Audit {
     /// A file that is appended to, or "stdout" (default).
     pub(super) file: Option<String>,
+}
+
+/// Where traces of statements are sent: how long each stage took, with the query's id and without texts
+/// and names.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Traces {
+    /// A receiver of the OpenTelemetry protocol over gRPC: "https://host:4317", or "http://" on this
+    /// machine.
+    pub(super) to: Option<String>,
+    /// The certificates of the authorities to trust, PEM (default: those of the system).
+    pub(super) tls_ca: Option<String>,
+    /// Which part of the statements is traced, from 0 to 1 (default 1).
+    pub(super) ratio: Option<f64>,
 }
 
 /// Keys. Without a mask key a random one is made at each start, and hashes change with it.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::validate::Checker;
-use super::{Secret, file, values};
+use super::{Export, Secret, file, values};
 use crate::audit::{Statements, TENANT};
 
 /// Where decisions and receipts are kept.
@@ -19,6 +19,8 @@ pub struct Ledger {
     pub tenant: String,
     /// How much of a statement's text is recorded.
     pub statements: Statements,
+    /// Where records are sent.
+    pub exports: Vec<Export>,
 }
 
 /// The stores that a ledger may be in.
@@ -83,12 +85,14 @@ impl Checker<'_> {
             let hint = "write letters, digits, \"-\", \"_\" and \".\"";
             self.note("ledger.replica", format!("\"{replica}\" is not a replica's name"), hint);
         }
+        let exports = self.exports(raw.export, store.is_some());
         Some(Ledger {
             store,
             replica,
             key: self.base.join(raw.key.as_deref().unwrap_or("ledger.key")),
             tenant: raw.tenant.unwrap_or_else(|| TENANT.to_owned()),
             statements: raw.statements.unwrap_or(Statements::Redacted),
+            exports,
         })
     }
 

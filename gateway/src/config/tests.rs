@@ -296,7 +296,47 @@ fn there_is_a_ledger_unless_it_is_turned_off() {
             "kind = \"postgres\"\nurl_env = \"U\"\nreplica = \"a b\"\n",
             "13: \"a b\" is not a replica's name",
         ),
+        (
+            "[[ledger.export]]\nname = \"siem\"\nto = \"tcp://siem.example:601\"\n",
+            "13: what is sent would cross the network without TLS",
+        ),
+        (
+            "[[ledger.export]]\nname = \"siem\"\nto = \"tls://siem.example\"\ntoken_env = \"T\"\n",
+            "11: syslog has no place for a token",
+        ),
+        (
+            "[[ledger.export]]\nname = \"s\"\nto = \"tls://a\"\n\
+             [[ledger.export]]\nname = \"s\"\nto = \"tls://b\"\n",
+            "15: two exports are called \"s\"",
+        ),
+        (
+            "[[ledger.export]]\nname = \"s\"\nto = \"tls://a\"\nevents = \"usage\"\n",
+            "14: usage is not for syslog",
+        ),
+        (
+            "kind = \"none\"\n[[ledger.export]]\nname = \"s\"\nto = \"tls://a\"\n",
+            "12: there is no ledger that could be exported",
+        ),
     ] {
         assert_eq!(ledger(text).unwrap_err(), [expected], "{text}");
+    }
+}
+
+#[test]
+fn traces_go_to_a_receiver_of_their_protocol() {
+    let traces =
+        |text: &str| parse(&format!("{SMALL}[traces]\n{text}")).map(|config| config.traces);
+    let found = traces("to = \"https://otel.example:4317\"\nratio = 0.1\n").unwrap().unwrap();
+    assert_eq!((found.to.host.as_str(), found.to.port, found.to.tls), ("otel.example", 4317, true));
+    assert!(parse(SMALL).unwrap().traces.is_none());
+    for (text, expected) in [
+        (
+            "to = \"http://otel.example:4317\"\n",
+            "11: what is sent would cross the network without TLS",
+        ),
+        ("to = \"tls://a:1\"\n", "11: \"tls://a:1\" is not the address of a receiver of traces"),
+        ("to = \"http://127.0.0.1:1\"\nratio = 2.0\n", "12: 2 is not a part"),
+    ] {
+        assert_eq!(traces(text).unwrap_err(), [expected], "{text}");
     }
 }

@@ -83,6 +83,7 @@ impl<'a> Checker<'a> {
         let tables = self.tables(raw.tables);
         let ledger = self.ledger(raw.ledger);
         let audit = raw.audit.file.filter(|file| file != "stdout").map(|file| self.base.join(file));
+        let traces = raw.traces.and_then(|traces| self.traces(traces));
         let mask_key = self.mask_key(raw.secrets);
         Some(Config {
             database,
@@ -113,6 +114,7 @@ impl<'a> Checker<'a> {
             tables,
             ledger: ledger?,
             audit,
+            traces,
             mask_key,
             file,
             lines,

@@ -8,9 +8,11 @@
 //! |---|---|
 //! | `fields` | the columns of the history and the usage |
 //! | `limits` | what a caller's limits allow, and what is used of it |
+//! | `since` | from when on records are asked for |
 
 mod fields;
 mod limits;
+mod since;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,10 +20,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::TableProvider;
+use async_trait::async_trait;
 use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{Session as DataFusionSession, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
@@ -116,10 +121,60 @@ impl SystemSchemas for Known {
     }
 }
 
-/// Rows that are read when a plan asks for them.
+/// Reads rows; of those before a time, in microseconds since 1970, as many as it likes.
+type Read = dyn Fn(Option<i64>) -> BatchStream + Send + Sync;
+
+/// A relation whose rows are read when a plan asks for them.
+struct Relation {
+    schema: SchemaRef,
+    /// The column that says when.
+    time: &'static str,
+    read: Arc<Read>,
+}
+
+impl fmt::Debug for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relation").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for Relation {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Inexact: a condition on the time spares reading, and every row is still asked.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>, DataFusionError> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn DataFusionSession,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let since = since::since(filters, self.time);
+        let rows = Rows { schema: Arc::clone(&self.schema), read: Arc::clone(&self.read), since };
+        let table = StreamingTable::try_new(Arc::clone(&self.schema), vec![Arc::new(rows)])?;
+        table.scan(state, projection, &[], limit).await
+    }
+}
+
+/// The rows of a relation for one plan.
 struct Rows {
     schema: SchemaRef,
-    read: Box<dyn Fn() -> BatchStream + Send + Sync>,
+    read: Arc<Read>,
+    since: Option<i64>,
 }
 
 impl fmt::Debug for Rows {
@@ -134,31 +189,31 @@ impl PartitionStream for Rows {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = (self.read)().map_err(|error| DataFusionError::External(Box::new(error)));
+        let rows =
+            (self.read)(self.since).map_err(|error| DataFusionError::External(Box::new(error)));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
     }
 }
 
 fn provider(
     name: &str,
-    read: impl Fn() -> BatchStream + Send + Sync + 'static,
-) -> Result<Arc<dyn TableProvider>, Error> {
-    let schema = table(name).arrow_schema();
-    let rows = Rows { schema: Arc::clone(&schema), read: Box::new(read) };
-    let table = StreamingTable::try_new(schema, vec![Arc::new(rows)]).map_err(Error::internal)?;
-    Ok(Arc::new(table))
+    read: impl Fn(Option<i64>) -> BatchStream + Send + Sync + 'static,
+) -> Arc<dyn TableProvider> {
+    let time = match name {
+        MY_QUERIES | AUDIT => "started",
+        _ => "day",
+    };
+    Arc::new(Relation { schema: table(name).arrow_schema(), time, read: Arc::new(read) })
 }
 
 /// The rows of all principals' records, each relation with who provides it.
-pub(crate) fn everyones(
-    place: &Place,
-) -> Result<HashMap<TableName, Arc<dyn TableProvider>>, Error> {
+pub(crate) fn everyones(place: &Place) -> HashMap<TableName, Arc<dyn TableProvider>> {
     let (audit, usage) = (place.clone(), place.clone());
     let all = [
-        (AUDIT, provider(AUDIT, move || queries(audit.clone(), Whose::Everyone))?),
-        (USAGE, provider(USAGE, move || days(usage.clone(), Whose::Everyone))?),
+        (AUDIT, provider(AUDIT, move |since| queries(audit.clone(), Whose::Everyone, since))),
+        (USAGE, provider(USAGE, move |since| days(usage.clone(), Whose::Everyone, since))),
     ];
-    Ok(all.into_iter().map(|(name, rows)| (TableName::new(OWN_SCHEMA, name), rows)).collect())
+    all.into_iter().map(|(name, rows)| (TableName::new(OWN_SCHEMA, name), rows)).collect()
 }
 
 /// One principal's own records.
@@ -173,19 +228,16 @@ pub(crate) struct Own {
 
 impl Own {
     /// The rows of a relation; `None` if it isn't one of a caller's own records.
-    pub(crate) fn provider(
-        &self,
-        name: &TableName,
-    ) -> Option<Result<Arc<dyn TableProvider>, Error>> {
+    pub(crate) fn provider(&self, name: &TableName) -> Option<Arc<dyn TableProvider>> {
         if name.schema != OWN_SCHEMA {
             return None;
         }
         let (place, principal) = (self.place.clone(), self.principal.clone());
         let whose = move || (place.clone(), Whose::Of(principal.clone()));
-        let read = move |read: fn(Place, Whose) -> BatchStream| {
-            move || {
+        let read = move |read: fn(Place, Whose, Option<i64>) -> BatchStream| {
+            move |since| {
                 let (place, whose) = whose();
-                read(place, whose)
+                read(place, whose, since)
             }
         };
         Some(match name.table.as_str() {
@@ -193,7 +245,7 @@ impl Own {
             MY_USAGE => provider(MY_USAGE, read(days)),
             MY_LIMITS => {
                 let standing = Arc::clone(&self.standing);
-                provider(MY_LIMITS, move || {
+                provider(MY_LIMITS, move |_| {
                     let standing = Arc::clone(&standing);
                     stream::once(async move { standing.rows().await }).boxed()
                 })
@@ -227,7 +279,7 @@ fn batch<R>(all: &[Field<R>], whose: &Whose, rows: &[R]) -> Result<RecordBatch, 
 }
 
 /// The queries of a ledger, newest first: a page is read when it is asked for.
-fn queries(place: Place, whose: Whose) -> BatchStream {
+fn queries(place: Place, whose: Whose, since: Option<i64>) -> BatchStream {
     let rows = stream::try_unfold(None, move |open| {
         let (place, whose) = (place.clone(), whose.clone());
         async move {
@@ -235,7 +287,8 @@ fn queries(place: Place, whose: Whose) -> BatchStream {
                 Some(open) => open,
                 None => {
                     let reader = reader()?;
-                    (Queries::open(&place, whose.clone()).await.map_err(unreadable)?, reader)
+                    let open = Queries::open(&place, whose.clone()).await.map_err(unreadable)?;
+                    (open.since(since), reader)
                 }
             };
             let mut rows = Vec::with_capacity(BATCH);
@@ -252,7 +305,7 @@ fn queries(place: Place, whose: Whose) -> BatchStream {
 }
 
 /// What was used, the last day first.
-fn days(place: Place, whose: Whose) -> BatchStream {
+fn days(place: Place, whose: Whose, since: Option<i64>) -> BatchStream {
     let rows = stream::try_unfold(None, move |open| {
         let (place, whose) = (place.clone(), whose.clone());
         async move {
@@ -260,7 +313,8 @@ fn days(place: Place, whose: Whose) -> BatchStream {
                 Some(open) => open,
                 None => {
                     let reader = reader()?;
-                    (Days::open(&place, whose.clone()).await.map_err(unreadable)?, reader)
+                    let open = Days::open(&place, whose.clone()).await.map_err(unreadable)?;
+                    (open.since(since), reader)
                 }
             };
             let day = open.next().await.map_err(unreadable)?;

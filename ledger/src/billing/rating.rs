@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, Row};
 
-use super::book::{Book, Price};
+use super::price::Price;
 use crate::error::LedgerError;
 use crate::read::PAGE;
 use crate::record::{Body, Kind};
@@ -31,6 +31,9 @@ pub struct Rated {
     pub price: Option<String>,
     /// The price's currency.
     pub currency: String,
+    /// What the price says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Price>,
     /// Rows that went to the client.
     pub rows: u64,
     /// Bytes that went to the client.
@@ -41,18 +44,17 @@ pub struct Rated {
     pub amount: Decimal,
 }
 
-/// What a receipt costs. A query that was denied, or that ended with its gateway, costs nothing.
-fn rated(chain: &str, receipt: &Body, book: &Book) -> Result<Rated, LedgerError> {
+/// What a receipt costs: what it used, at the price that it names. A query that never ran names none.
+pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
     let broken = |what: &str| LedgerError::Damaged(format!("receipt {} has {what}", receipt.seq));
     let at = receipt.at().ok_or_else(|| broken("no time"))?;
-    let price = match receipt.outcome.as_str() {
-        "denied" | "interrupted" => None,
-        _ => book.price(receipt, at),
+    let scanned = receipt.scanned.unwrap_or_default();
+    let amount = match &receipt.price {
+        Some(price) => price.of(scanned, receipt.rows),
+        None => Some(Decimal::ZERO),
     };
-    let amount = match price {
-        Some(price) => amount(price, receipt).ok_or_else(|| broken("a price beyond all bounds"))?,
-        None => Decimal::ZERO,
-    };
+    let amount = amount.ok_or_else(|| broken("a price beyond all bounds"))?;
+    let price = receipt.price.clone();
     Ok(Rated {
         chain: chain.to_owned(),
         seq: receipt.seq,
@@ -61,25 +63,14 @@ fn rated(chain: &str, receipt: &Body, book: &Book) -> Result<Rated, LedgerError>
         tenant: receipt.tenant.clone().unwrap_or_default(),
         principal: receipt.principal.clone(),
         tables: receipt.tables.clone(),
-        price: price.map(|price| price.name.clone()),
-        currency: price.map(|price| price.currency.clone()).unwrap_or_default(),
+        currency: price.as_ref().map(|price| price.currency.clone()).unwrap_or_default(),
+        price: price.as_ref().map(|price| price.name.clone()),
+        terms: price,
         rows: receipt.rows,
         bytes: receipt.bytes,
-        scanned: receipt.scanned.unwrap_or_default(),
-        amount: amount.normalize(),
+        scanned,
+        amount,
     })
-}
-
-/// Exact: a quantity is a whole number, its unit a power of ten.
-fn amount(price: &Price, receipt: &Body) -> Option<Decimal> {
-    let scaled = |quantity: u64, scale: u32| {
-        Decimal::try_from_i128_with_scale(i128::from(quantity), scale).ok()
-    };
-    let scanned = scaled(receipt.scanned.unwrap_or_default(), 9)?;
-    let rows = scaled(receipt.rows, 6)?;
-    let scanned = price.per_gb_scanned.checked_mul(scanned)?;
-    let rows = price.per_million_rows.checked_mul(rows)?;
-    price.per_query.checked_add(scanned)?.checked_add(rows)
 }
 
 /// Rates the receipts that aren't rated yet; says how many they were. Two at once do no harm.
@@ -88,13 +79,12 @@ fn amount(price: &Price, receipt: &Body) -> Option<Decimal> {
 /// The store can't be read or written.
 pub async fn rate(place: &Place) -> Result<usize, LedgerError> {
     let mut store = Store::open(place, None).await?;
-    let book = Book::of(&mut store).await?;
     let mut count = 0;
     for chain in store.chains().await? {
         let query = "SELECT coalesce(max(seq), 0) FROM rated WHERE chain = $1";
         let row = sqlx::query(query).bind(chain.id).fetch_one(&mut store.connection).await?;
         let mut after: i64 = row.try_get(0)?;
-        while let Some((lines, last)) = page(&mut store, &chain, after, &book).await? {
+        while let Some((lines, last)) = page(&mut store, &chain, after).await? {
             after = last;
             let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
             for line in &lines {
@@ -125,7 +115,6 @@ async fn page(
     store: &mut Store,
     chain: &ChainRow,
     after: i64,
-    book: &Book,
 ) -> Result<Option<(Vec<Rated>, i64)>, LedgerError> {
     let rows = store.records(chain.id, after, PAGE).await?;
     let Some(last) = rows.last().map(|row| row.seq) else { return Ok(None) };
@@ -133,7 +122,7 @@ async fn page(
     for row in rows.iter().filter(|row| row.kind == Kind::Receipt.number()) {
         let receipt: Body = serde_json::from_str(&row.body)
             .map_err(|_| LedgerError::Damaged(format!("receipt {} can't be read", row.seq)))?;
-        lines.push(rated(&chain.name, &receipt, book)?);
+        lines.push(rated(&chain.name, &receipt)?);
     }
     Ok(Some((lines, last)))
 }
@@ -159,7 +148,6 @@ pub struct Replay {
 /// The store can't be read.
 pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
     let mut store = Store::open_to_read(place).await?;
-    let book = Book::of(&mut store).await?;
     let mut replay = Replay::default();
     for chain in store.chains().await? {
         let cut = store.cut(chain.id).await?.map_or(0, |cut| cut.seq);
@@ -168,7 +156,7 @@ pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
             sqlx::query(query).bind(chain.id).bind(cut).fetch_one(&mut store.connection).await?;
         replay.gone += usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
         let mut after = cut;
-        while let Some((lines, last)) = page(&mut store, &chain, after, &book).await? {
+        while let Some((lines, last)) = page(&mut store, &chain, after).await? {
             let query =
                 "SELECT body FROM rated WHERE chain = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
             let rows = sqlx::query(query)

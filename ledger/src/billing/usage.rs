@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::{Decimal, RoundingStrategy};
 use sqlx::Row;
 
+use super::price::Price;
 use super::rating::{Rated, read};
 use crate::error::LedgerError;
 use crate::record::spelled;
@@ -137,6 +138,40 @@ pub async fn report(
 fn add(sum: Decimal, amount: Decimal) -> Result<Decimal, LedgerError> {
     sum.checked_add(amount)
         .ok_or_else(|| LedgerError::System("a sum of money is beyond all bounds".to_owned()))
+}
+
+/// A price, and the queries that were billed by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// What it says.
+    pub price: Price,
+    /// When the first of them ended, in microseconds since 1970.
+    pub first: i64,
+    /// When the last of them ended.
+    pub last: i64,
+    /// How many they are.
+    pub queries: u64,
+}
+
+/// The prices by which queries of a time were billed, by name; one of a name for each that said
+/// something else.
+///
+/// # Errors
+/// As [`rated`].
+pub async fn applied(place: &Place, from: i64, until: i64) -> Result<Vec<Applied>, LedgerError> {
+    let mut prices: BTreeMap<Price, Applied> = BTreeMap::new();
+    rated(place, from, until, |line| {
+        let Some(price) = line.terms else { return Ok(()) };
+        let new = || Applied { price: price.clone(), first: line.at, last: line.at, queries: 0 };
+        let applied = prices.entry(price.clone()).or_insert_with(new);
+        applied.last = line.at;
+        applied.queries += 1;
+        Ok(())
+    })
+    .await?;
+    let mut all: Vec<Applied> = prices.into_values().collect();
+    all.sort_by(|a, b| (&a.price.name, a.first).cmp(&(&b.price.name, b.first)));
+    Ok(all)
 }
 
 /// What a tenant pays for a month, in one currency.

@@ -138,3 +138,49 @@ fn pages_leave_nothing_out_and_repeat_nothing() {
         assert_eq!(queries, 1700);
     });
 }
+
+/// What nobody asks for isn't read: a record there that is none would be an error.
+#[test]
+fn what_is_older_than_asked_for_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(options(folder.path())).unwrap();
+    block_on(async {
+        for id in ["old", "late", "new"] {
+            ledger.decide(decision(id, "ana")).durable().await.unwrap();
+            ledger.note(receipt(id, "ana", "complete"));
+        }
+    });
+    drop(ledger);
+    let now = crate::record::now();
+    let hour = 3_600_000_000;
+    block_on(async {
+        let place = options(folder.path()).place;
+        let mut store = crate::store::Store::reopen(&place, None).await.unwrap();
+        for change in [
+            format!("UPDATE records SET at = at - {hour} WHERE seq <= 2"),
+            "UPDATE records SET body = 'nothing' WHERE seq = 1".to_owned(),
+            // It waited for its commit.
+            "UPDATE records SET at = at - 60000000 WHERE seq = 3".to_owned(),
+        ] {
+            sqlx::raw_sql(&change).execute(&mut store.connection).await.unwrap();
+        }
+        for whose in [of("ana"), Whose::Everyone] {
+            let open = async |since| {
+                Queries::open(&place, whose.clone()).await.unwrap().since(Some(since))
+            };
+            let mut queries = open(now - hour / 2).await;
+            let mut ids = Vec::new();
+            while let Some(query) = queries.next().await.unwrap() {
+                ids.push(query.decision.id);
+            }
+            assert_eq!(ids, ["new", "late"]);
+            let mut queries = open(now - hour).await;
+            queries.next().await.unwrap().unwrap();
+            queries.next().await.unwrap().unwrap();
+            assert!(queries.next().await.is_err(), "it is read if it may be asked for");
+            let days = Days::open(&place, whose.clone()).await.unwrap();
+            let sums = days.since(Some(now - hour / 2)).next().await.unwrap().unwrap();
+            assert!(!sums.is_empty());
+        }
+    });
+}

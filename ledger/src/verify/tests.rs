@@ -227,7 +227,7 @@ fn a_chain_that_retention_has_cut_is_whole() {
     let young = crate::record::now();
     testing::run(&site.open(), "young", "SELECT 2");
     let key = SigningKey::read(&site.key()).unwrap();
-    let cuts = testing::block_on(prune(&site.place(), &key, young)).unwrap();
+    let cuts = testing::block_on(prune(&site.place(), &key, young, false)).unwrap();
     assert_eq!((cuts[0].records, cuts[0].seq), (40, 40));
     let report = site.report(&site.file(), &[early, site.head()]);
     assert_eq!(report.problems, []);
@@ -250,7 +250,7 @@ fn nothing_of_a_running_query_is_cut() {
     testing::block_on(ledger.decide(decision("running", "SELECT 1")).durable()).unwrap();
     testing::run(&ledger, "other", "SELECT 1");
     let key = SigningKey::read(&site.key()).unwrap();
-    let cuts = testing::block_on(prune(&site.place(), &key, i64::MAX)).unwrap();
+    let cuts = testing::block_on(prune(&site.place(), &key, i64::MAX, false)).unwrap();
     assert_eq!(cuts[0].seq, 40);
     ledger.note(receipt("running"));
     drop(ledger);

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use tollgate_gateway::config::Config;
-use tollgate_ledger::billing::{Book, rate};
+use tollgate_ledger::billing::rate;
+use tollgate_ledger::export::forget;
 use tollgate_ledger::ocsf::Events;
 use tollgate_ledger::verify::{Report, verify};
 use tollgate_ledger::{
@@ -29,6 +30,8 @@ pub(super) enum Command {
     Export(Export),
     /// Delete old records, and sign where the chain begins from then on
     Prune(Prune),
+    /// Forget an export that no gateway has any more: retention no longer keeps records for it
+    Forget(Forget),
 }
 
 /// Which ledger.
@@ -91,6 +94,18 @@ pub(super) struct Prune {
     /// Delete records before this time, as "2026-01-31" or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = super::time::parse)]
     before: i64,
+    /// Delete also what an export has not got yet
+    #[arg(long)]
+    unexported: bool,
+}
+
+/// What `forget` is told.
+#[derive(Args)]
+pub(super) struct Forget {
+    #[command(flatten)]
+    source: Source,
+    /// The export's name
+    name: String,
 }
 
 /// Runs one of the commands.
@@ -100,6 +115,7 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), String> 
         Command::Checkpoint(source) => checkpoint(source, out),
         Command::Export(options) => export(options, out),
         Command::Prune(options) => prune_all(options, out),
+        Command::Forget(options) => forget_one(options, out),
     }
 }
 
@@ -290,10 +306,8 @@ fn prune_all(options: &Prune, out: &mut dyn Write) -> Result<(), String> {
             return Ok(Err(report.count));
         }
         // What is deleted can't be rated any more.
-        if !Book::read(&found.place).await?.prices().is_empty() {
-            rate(&found.place).await?;
-        }
-        prune(&found.place, &key, options.before).await.map(Ok)
+        rate(&found.place).await?;
+        prune(&found.place, &key, options.before, options.unexported).await.map(Ok)
     });
     let cuts = cuts.map_err(|error| found.said(&error))?.map_err(|count: usize| {
         format!(
@@ -304,8 +318,22 @@ fn prune_all(options: &Prune, out: &mut dyn Write) -> Result<(), String> {
     for cut in cuts {
         let (chain, records) = (cut.chain, cut.records);
         writeln!(out, "chain \"{chain}\": {records} records deleted").map_err(unwritable)?;
+        if let Some(waiting) = cut.waiting {
+            let what = if options.unexported { "had not got those" } else { "needs the records" };
+            let line = format!("export \"{}\" {what} from {} on", waiting.export, waiting.from);
+            writeln!(out, "chain \"{chain}\": {line}").map_err(unwritable)?;
+        }
     }
     Ok(())
+}
+
+fn forget_one(options: &Forget, out: &mut dyn Write) -> Result<(), String> {
+    let found = options.source.find()?;
+    let name = &options.name;
+    match runtime()?.block_on(forget(&found.place, name)).map_err(|error| found.said(&error))? {
+        true => writeln!(out, "export \"{name}\" is forgotten").map_err(unwritable),
+        false => Err(format!("error: the ledger knows no export \"{name}\"")),
+    }
 }
 
 /// The text of an error of the output.

@@ -1,19 +1,15 @@
-//! `tollgate usage`: prices, what queries cost, reports and invoices.
+//! `tollgate usage`: what queries cost, by which prices, reports and invoices.
 
 mod focus;
 mod table;
 
-use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
 
 use chrono::{Datelike, NaiveDate};
 use clap::{Args, Subcommand, ValueEnum};
-use rust_decimal::Decimal;
-use serde::Deserialize;
 use tollgate_ledger::LedgerError;
 use tollgate_ledger::billing::{
-    Book, Invoice, Key, Payer, Price, Usage, invoices, rate, replay, report,
+    Applied, Invoice, Key, Usage, applied, invoices, rate, replay, report,
 };
 
 use super::audit::{Found, Source, unwritable};
@@ -22,7 +18,7 @@ use super::{runtime, time};
 /// The commands.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Set prices from a file, valid from a time on; without a file, print those that there are
+    /// Print the prices by which queries were billed, and when
     Prices(Prices),
     /// Rate what was used since the last time; with --replay, compare with rating everything anew
     Rate(Rate),
@@ -37,12 +33,12 @@ pub(super) enum Command {
 pub(super) struct Prices {
     #[command(flatten)]
     source: Source,
-    /// A TOML file of [[prices]] with name, role or tenant, currency, per_query, per_gb_scanned and
-    /// per_million_rows; amounts are texts
-    file: Option<PathBuf>,
-    /// From when they are valid, as "2026-01-31" or RFC 3339 [default: now]
+    /// Only queries that ended at this time or later, as "2026-01-31" or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse, default_value = "1970-01-01")]
+    from: i64,
+    /// Only queries that ended before this time [default: all]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
-    from: Option<i64>,
+    to: Option<i64>,
 }
 
 /// What `rate` is told.
@@ -129,85 +125,26 @@ fn block<T>(
     runtime()?.block_on(work).map_err(|error| found.said(&error))
 }
 
-/// The file of prices.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PriceFile {
-    prices: Vec<PriceEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PriceEntry {
-    name: String,
-    role: Option<String>,
-    tenant: Option<String>,
-    currency: String,
-    #[serde(default)]
-    per_query: Decimal,
-    #[serde(default)]
-    per_gb_scanned: Decimal,
-    #[serde(default)]
-    per_million_rows: Decimal,
-}
-
-impl PriceEntry {
-    fn price(self) -> Result<Price, String> {
-        let to = match (self.role, self.tenant) {
-            (None, None) => Payer::Everyone,
-            (Some(role), None) => Payer::Role(role),
-            (None, Some(tenant)) => Payer::Tenant(tenant),
-            (Some(_), Some(_)) => {
-                return Err(format!("price \"{}\" is for a role and for a tenant", self.name));
-            }
-        };
-        let Self { name, currency, per_query, per_gb_scanned, per_million_rows, .. } = self;
-        Ok(Price { name, to, currency, per_query, per_gb_scanned, per_million_rows })
-    }
-}
-
 fn prices(options: &Prices, out: &mut dyn Write) -> Result<(), String> {
     let found = options.source.find()?;
-    if let Some(path) = &options.file {
-        let said = |error: String| format!("error: \"{}\": {error}", path.display());
-        let text = fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
-        let file: PriceFile = toml::from_str(&text).map_err(|error| said(error.to_string()))?;
-        let prices = file.prices.into_iter().map(PriceEntry::price);
-        let prices = prices.collect::<Result<Vec<_>, _>>().map_err(said)?;
-        let from = options.from.unwrap_or_else(|| chrono::Utc::now().timestamp_micros());
-        let added = runtime()?.block_on(Book::add(&found.place, &prices, from));
-        added.map_err(|error| said(error.to_string()))?;
-    }
-    let book = block(&found, Book::read(&found.place))?;
-    let mut rows = vec![
-        [
-            "name",
-            "for",
-            "currency",
-            "per query",
-            "per GB scanned",
-            "per million rows",
-            "from",
-            "until",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    ];
-    for valid in book.prices() {
-        let price = &valid.price;
+    let until = options.to.unwrap_or(i64::MAX);
+    let prices = block(&found, async {
+        rate(&found.place).await?;
+        applied(&found.place, options.from, until).await
+    })?;
+    let head = ["name", "currency", "per query", "per GB scanned", "per million rows"];
+    let head = head.into_iter().chain(["first", "last", "queries"]);
+    let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
+    for Applied { price, first, last, queries } in &prices {
         rows.push(vec![
             price.name.clone(),
-            match &price.to {
-                Payer::Everyone => "everyone".to_owned(),
-                Payer::Role(role) => format!("role {role}"),
-                Payer::Tenant(tenant) => format!("tenant {tenant}"),
-            },
             price.currency.clone(),
             price.per_query.to_string(),
             price.per_gb_scanned.to_string(),
             price.per_million_rows.to_string(),
-            day(valid.from),
-            valid.until.map(day).unwrap_or_default(),
+            day(*first),
+            day(*last),
+            queries.to_string(),
         ]);
     }
     table::print(&rows, out).map_err(unwritable)
@@ -238,8 +175,8 @@ fn replay_all(options: &Rate, out: &mut dyn Write) -> Result<(), String> {
     }
     match replay.differing {
         0 => Ok(()),
-        _ => Err("error: what was rated is not what the receipts and prices give\n  \
-                  hint: verify the ledger with `tollgate audit verify`, and look at the prices"
+        _ => Err("error: what was rated is not what the receipts give\n  \
+                  hint: verify the ledger with `tollgate audit verify`"
             .to_owned()),
     }
 }

@@ -1,0 +1,2 @@
+-- Prices are statements of the policies; receipts repeat them.
+DROP TABLE prices;
