@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_gateway::{Gateway, Session, StartupSettings};
-use tollgate_identity::{Principal, SealKeys, TokenFacts, UserStore};
+use tollgate_identity::{AuthError, Principal, SealKeys, TokenFacts, UserStore};
 use tonic::Status;
 
 use crate::cancel::Running;
@@ -148,6 +148,13 @@ impl Shared {
         let (users, address) = (Arc::clone(&self.users.read()), peer.address);
         let judged = users.judge_certificates(peer.certificates.as_ref(), now());
         let judged = judged.map_err(|_| unauthenticated())?;
+        let refused = |error: AuthError| {
+            tracing::info!(user, %error, "authentication failed");
+            let text = format!("password authentication failed for user \"{user}\"");
+            status(&Error::new(ErrorKind::InvalidPassword, text).with_hint(error.hint()))
+        };
+        // Before the password: whose it is must not show to the owner of another certificate.
+        judged.allows(&user).map_err(refused)?;
         let _one_of_few = self.hashing.acquire().await.map_err(internal)?;
         let name = user.clone();
         let hashed = tokio::task::spawn_blocking(move || {
@@ -155,15 +162,7 @@ impl Shared {
             (users, principal)
         });
         let (users, principal) = hashed.await.map_err(internal)?;
-        let principal = principal.and_then(|principal| {
-            judged.allows(principal.name())?;
-            Ok(principal)
-        });
-        let principal = principal.map_err(|error| {
-            tracing::info!(user, %error, "authentication failed");
-            let text = format!("password authentication failed for user \"{user}\"");
-            status(&Error::new(ErrorKind::InvalidPassword, text).with_hint(error.hint()))
-        })?;
+        let principal = principal.map_err(refused)?;
         let expires = now().saturating_add(self.settings.token_lifetime.as_secs());
         self.issue(&users, &principal, &Options::default(), expires)
     }
@@ -197,7 +196,11 @@ impl Shared {
         let principal = Arc::clone(&caller.principal);
         let (session, _) = Session::new(Arc::clone(&self.gateway), principal, startup)
             .map_err(|error| status(&error))?;
-        Ok(session)
+        // Access may have been revoked while the call came in; from here on that finds the session.
+        match self.users.read().is_current(session.principal()) {
+            true => Ok(session),
+            false => Err(unauthenticated()),
+        }
     }
 }
 

@@ -252,6 +252,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) generation: u64,
     pub(crate) application: &'a str,
     pub(crate) timeout: Option<Duration>,
+    /// On once the session's access is revoked.
+    pub(crate) ended: &'a CancelToken,
 }
 
 impl Gateway {
@@ -440,7 +442,7 @@ impl Gateway {
                 return Err(error);
             }
         };
-        let entry = self.open.query(&id, &prepared, || self.state());
+        let entry = self.open.query(&id, &prepared, caller.ended, || self.state());
         meter.about(&secured);
         let decision = self.permitted(&id, caller, &secured);
         let mut deadline = Deadline::of(caller.timeout, &secured);

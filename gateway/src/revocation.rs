@@ -73,12 +73,14 @@ impl Open {
         Entry { open: self.clone(), id, token, stopped, kind: Kind::Session, _expiry }
     }
 
-    /// Notes a query that is about to start, and what records call it. `state` is asked after that: it
-    /// may have been replaced since the decision, before anyone could find this query.
+    /// Notes a query that is about to start, and what records call it. `state` is asked after that, and
+    /// whether its session has `ended`: both may have come since the decision, before anyone could find
+    /// this query.
     pub(crate) fn query(
         &self,
         name: &str,
         prepared: &Arc<Prepared>,
+        ended: &CancelToken,
         state: impl FnOnce() -> Arc<State>,
     ) -> Entry {
         let (id, token) = self.token();
@@ -90,7 +92,7 @@ impl Open {
             stopped: stopped.clone(),
         };
         self.inner.queries.lock().insert(id, running);
-        if !holds(prepared, &state()) {
+        if ended.is_cancelled() || !holds(prepared, &state()) {
             token.cancel();
         }
         let _expiry = Expiry::of(prepared.principal(), &token);
@@ -116,13 +118,15 @@ impl Open {
     /// Ends the sessions and cuts the queries of principals that aren't `current` any more, and says
     /// how many sessions.
     pub(crate) fn end(&self, current: impl Fn(&Principal) -> bool) -> usize {
+        // Sessions first: a query that comes too late to be found sees that its session has ended.
+        let sessions = self.inner.sessions.lock();
+        let gone = sessions.values().filter(|(principal, _)| !current(principal));
+        let gone = gone.map(|(_, token)| token.cancel()).count();
+        drop(sessions);
         let queries = self.inner.queries.lock();
         let running = queries.values().filter(|query| !current(query.prepared.principal()));
         running.for_each(|query| query.revoked.cancel());
-        drop(queries);
-        let sessions = self.inner.sessions.lock();
-        let gone = sessions.values().filter(|(principal, _)| !current(principal));
-        gone.map(|(_, token)| token.cancel()).count()
+        gone
     }
 }
 

@@ -354,6 +354,7 @@ impl Session {
             generation: self.generation,
             application: self.settings.get("application_name").unwrap_or(""),
             timeout: self.settings.statement_timeout(),
+            ended: self.ended(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::store::{ChainRow, Place, RecordRow, Store};
 use crate::writer::{in_time, patience};
 use crate::{cloudevents, ocsf};
 
-/// Queries that may be open at once in a chain: their ids are kept in memory.
+/// Queries that are remembered while they are open in a chain, by their ids.
 const OPEN: usize = 1 << 16;
 
 /// From how many bytes on a parcel is full.
@@ -75,22 +75,24 @@ struct Track {
     seq: i64,
     /// The queries that were decided until then and had not ended, with their decisions' numbers.
     open: HashMap<String, i64>,
+    /// The first of those that there was no room for in `open`. Their events lack what only the
+    /// decision says; the ledger keeps them until the export begins anew.
+    forgotten: Option<i64>,
 }
 
 impl Track {
     /// The first record that is still needed.
     fn needs_from(&self) -> i64 {
-        self.open.values().min().map_or(self.seq + 1, |first| *first)
+        self.open.values().copied().chain(self.forgotten).min().unwrap_or(self.seq + 1)
     }
 
     /// Notes that a query begins.
-    fn begin(&mut self, id: String, seq: i64) -> Result<(), LedgerError> {
-        if self.open.len() >= OPEN {
-            let text = format!("chain \"{}\" has too many queries that have not ended", self.name);
-            return Err(LedgerError::Damaged(text));
+    fn begin(&mut self, id: String, seq: i64) {
+        if self.open.len() < OPEN {
+            self.open.insert(id, seq);
+        } else {
+            self.forgotten = Some(self.forgotten.map_or(seq, |first| first.min(seq)));
         }
-        self.open.insert(id, seq);
-        Ok(())
     }
 }
 
@@ -239,7 +241,7 @@ async fn track(store: &mut Store, name: &str, chain: &ChainRow) -> Result<Track,
         }
     };
     let ledger = chain.public_key.hex();
-    let mut track = Track { name: chain.name.clone(), ledger, seq, open: HashMap::new() };
+    let mut track = Track { name: chain.name.clone(), ledger, seq, open: HashMap::new(), forgotten: None };
     let mut after = needs_from - 1;
     while after < seq {
         let rows = store.records(chain.id, after, PAGE).await?;
@@ -247,7 +249,7 @@ async fn track(store: &mut Store, name: &str, chain: &ChainRow) -> Result<Track,
         after = last.seq;
         for row in rows.iter().filter(|row| row.seq <= seq) {
             if row.kind == Kind::Decision.number() {
-                track.begin(read(row)?.id, row.seq)?;
+                track.begin(read(row)?.id, row.seq);
             } else if row.kind == Kind::Receipt.number() {
                 track.open.remove(&read(row)?.id);
             }
@@ -280,7 +282,7 @@ async fn collect(
     for row in &rows {
         if row.kind == Kind::Decision.number() {
             let decision = read(row)?;
-            track.begin(decision.id.clone(), row.seq)?;
+            track.begin(decision.id.clone(), row.seq);
             decisions.insert(row.seq, decision);
         } else if row.kind == Kind::Receipt.number() {
             let receipt = read(row)?;

@@ -85,6 +85,8 @@ pub(crate) struct Reloaded {
     pub(crate) bundle: Arc<Bundle>,
     /// The shared keys, if there is a file of them.
     pub(crate) keys: Option<Arc<SealKeys>>,
+    /// The files that are to be watched from now on.
+    pub(crate) watch: Watch,
 }
 
 /// The issuer whose tokens are believed.
@@ -161,6 +163,7 @@ pub(crate) fn reload(
 ) -> Result<Reloaded, Errors> {
     let mut errors = Errors::default();
     let Some(config) = errors.note(configuration(path)) else { return Err(errors) };
+    let watch = Watch::new(path, &config);
     let text = users(&config, &mut errors);
     if let Some(text) = &text {
         parse_users(&config, text, &mut errors);
@@ -175,7 +178,7 @@ pub(crate) fn reload(
     let keys = seal_keys(&config, &mut errors);
     match (text, believed, snapshot, bundle) {
         (Some(users), Some(believed), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
-            Ok(Reloaded { users, believed, authority, snapshot, bundle, keys })
+            Ok(Reloaded { users, believed, authority, snapshot, bundle, keys, watch })
         }
         _ => Err(errors),
     }

@@ -165,8 +165,8 @@ impl Server {
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
-                _ = hangup.recv() => self.reload(),
-                () = self.watch.changed() => self.reload(),
+                _ = hangup.recv() => self.reload_and_watch(),
+                () = self.watch.changed() => self.reload_and_watch(),
                 _ = self.tasks.join_next() => return Err("error: a listener ended".to_owned()),
             }
         }
@@ -184,6 +184,18 @@ impl Server {
     /// A session whose user is gone or has other attributes ends. A query whose access was revoked is
     /// cut; others finish, and the next statement is decided anew.
     pub fn reload(&self) {
+        self.renew();
+    }
+
+    /// The configuration may name other files than before.
+    fn reload_and_watch(&mut self) {
+        if let Some(watch) = self.renew() {
+            self.watch = watch;
+        }
+    }
+
+    /// Reloads, and gives the files to watch from then on if that went well.
+    fn renew(&self) -> Option<Watch> {
         let gateway = &self.shared.gateway;
         let version = gateway.state().snapshot.version() + 1;
         let Again { path, registry, secret } = &self.again;
@@ -192,13 +204,13 @@ impl Server {
             Ok(reloaded) => reloaded,
             Err(errors) => {
                 tracing::error!("reload refused, the old state stays in force\n{errors}");
-                return;
+                return None;
             }
         };
         let users = self.shared.users.read().reload(&reloaded.users);
         let (Ok(users), Ok((issuer, fetched))) = (users, self.issuer(reloaded.believed)) else {
             tracing::error!("reload refused, the old state stays in force");
-            return;
+            return None;
         };
         let users = users.with_issuer(issuer).with_authority(reloaded.authority.clone());
         match fetched {
@@ -227,6 +239,7 @@ impl Server {
             sessions,
             "reloaded; access was revoked of that many"
         );
+        Some(reloaded.watch)
     }
 
     /// The issuer to believe from now on. One whose keys are fetched stays with the keys that it has.
