@@ -241,7 +241,8 @@ async fn track(store: &mut Store, name: &str, chain: &ChainRow) -> Result<Track,
         }
     };
     let ledger = chain.public_key.hex();
-    let mut track = Track { name: chain.name.clone(), ledger, seq, open: HashMap::new(), forgotten: None };
+    let mut track =
+        Track { name: chain.name.clone(), ledger, seq, open: HashMap::new(), forgotten: None };
     let mut after = needs_from - 1;
     while after < seq {
         let rows = store.records(chain.id, after, PAGE).await?;
