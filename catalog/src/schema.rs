@@ -1,5 +1,6 @@
 //! A table as the catalog knows it, and the raw source that stands for it in a plan.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,12 @@ pub struct View {
     pub sql: String,
     /// The tables that it names, and which columns of each it reads, by index.
     pub reads: Vec<(Arc<Table>, Vec<usize>)>,
+    /// Whether fewer rows of what it reads are fewer rows of the view: not if it counts, or asks
+    /// for what isn't there.
+    pub is_monotone: bool,
+    /// The names of the columns that decide which rows it has, as those in its WHERE. All that it
+    /// reads if it isn't monotone.
+    pub decides: BTreeSet<String>,
 }
 
 /// A foreign key: columns of this table that name a row of another.

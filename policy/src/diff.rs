@@ -285,6 +285,7 @@ fn written(old: &Side<'_>, new: &Side<'_>, events: Vec<Event>) -> Vec<Change> {
     });
     let mut changes: Vec<_> = changes.collect();
     changes.sort();
+    changes.dedup();
     changes
 }
 

@@ -348,8 +348,12 @@ impl Limits {
 
     /// Whether it matters how many bytes a statement scans: for a limit, or for a budget at a price.
     pub fn counts_bytes(&self) -> bool {
-        self.bytes().is_some()
-            || (self.has_budget() && self.prices.iter().any(|(_, price)| !price.gigabyte.is_zero()))
+        self.bytes().is_some() || (self.has_budget() && self.prices_bytes())
+    }
+
+    /// Whether any price is for bytes scanned, so that somebody may be charged for them.
+    pub fn prices_bytes(&self) -> bool {
+        self.prices.iter().any(|(_, price)| !price.gigabyte.is_zero())
     }
 
     /// The price that counts for what was used, at a moment in microseconds since 1970. Of the prices in

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion_common::JoinType;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
@@ -138,13 +139,88 @@ pub(crate) fn declare(
         columns.push(Column { name, data_type, nullable: true, comment: None });
     }
     let named = named_columns(&planned.plan).map_err(Error::internal)?;
+    let mut decides = BTreeSet::new();
+    let is_monotone =
+        deciding_columns(&planned.plan, false, &mut decides).map_err(Error::internal)?;
+    if !is_monotone {
+        decides.clone_from(&named);
+    }
     let reads = tables.into_iter().map(|table| {
         let read = table.columns.iter().enumerate();
         let read = read.filter(|(_, column)| named.contains(&column.name));
         let read = read.map(|(index, _)| index).collect();
         (table, read)
     });
-    Ok((columns, View { sql: sql.to_owned(), reads: reads.collect() }))
+    let view = View { sql: sql.to_owned(), reads: reads.collect(), is_monotone, decides };
+    Ok((columns, view))
+}
+
+/// Collects the columns that decide which rows there are. False where that can't be told from names,
+/// or where fewer rows below could be more or other ones here.
+fn deciding_columns(
+    plan: &LogicalPlan,
+    decided_above: bool,
+    names: &mut BTreeSet<String>,
+) -> datafusion_common::Result<bool> {
+    let (decides, is_known) = match plan {
+        LogicalPlan::TableScan(_) => return Ok(true),
+        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Union(_) => (false, true),
+        LogicalPlan::Projection(projection) => {
+            let is_bare = projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_)));
+            (false, is_bare || !decided_above)
+        }
+        LogicalPlan::Filter(_) => (true, true),
+        LogicalPlan::Join(join) => (true, join.join_type == JoinType::Inner),
+        LogicalPlan::Sort(sort) => (false, sort.fetch.is_none()),
+        // Named by what they do to rows: merge, drop, or take from elsewhere.
+        LogicalPlan::Aggregate(_)
+        | LogicalPlan::Window(_)
+        | LogicalPlan::Distinct(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Subquery(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::EmptyRelation(_)
+        | LogicalPlan::RecursiveQuery(_)
+        | LogicalPlan::Unnest(_)
+        | LogicalPlan::Extension(_)
+        | LogicalPlan::Repartition(_)
+        | LogicalPlan::Statement(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_)
+        | LogicalPlan::Dml(_)
+        | LogicalPlan::Ddl(_)
+        | LogicalPlan::Copy(_)
+        | LogicalPlan::DescribeTable(_) => return Ok(false),
+    };
+    if !is_known {
+        return Ok(false);
+    }
+    let mut has_subquery = false;
+    plan.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            match expr {
+                Expr::Column(column) if decides => {
+                    names.insert(column.name.clone());
+                }
+                Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..) => has_subquery = true,
+                _ => {}
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    if has_subquery {
+        return Ok(false);
+    }
+    for input in plan.inputs() {
+        if !deciding_columns(input, decided_above || decides, names)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The names of all columns that occur anywhere: rather too many than too few.

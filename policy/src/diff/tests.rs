@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion_expr::{ScalarUDF, col};
@@ -31,7 +32,8 @@ impl FunctionSource for Functions {
         let table = catalog.table(&TableName::new(schema, name)).unwrap();
         let index = table.column_index(column).unwrap();
         let reads = vec![(Arc::clone(table), vec![index])];
-        Ok((vec![table.columns[index].clone()], View { sql: sql.to_owned(), reads }))
+        let view = View { sql: sql.to_owned(), reads, is_monotone: true, decides: BTreeSet::new() };
+        Ok((vec![table.columns[index].clone()], view))
     }
 }
 

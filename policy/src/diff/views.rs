@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_catalog::{Table, TableName};
+use tollgate_catalog::{Table, TableName, View};
 
+use super::masks::reads_only;
 use super::side::Side;
 use super::{Class, Event, Layer, Place, What, Who};
-use crate::model::{Statement, Subject};
+use crate::model::{MaskRule, Statement, Subject};
 
 pub(super) fn compare(old: &Side<'_>, new: &Side<'_>, events: &mut Vec<Event>) {
     let before: BTreeMap<&TableName, &Table> =
@@ -28,15 +29,17 @@ pub(super) fn compare(old: &Side<'_>, new: &Side<'_>, events: &mut Vec<Event>) {
                 columns: None,
             });
         }
-        let above = above(view, events);
+        let above = above(new, view, events);
         events.extend(above);
     }
 }
 
 /// The changes of what a view reads, as changes of the view.
-fn above(view: &Table, events: &[Event]) -> Vec<Event> {
+fn above(new: &Side<'_>, view: &Table, events: &[Event]) -> Vec<Event> {
     let mut found = BTreeSet::new();
-    for (read, columns) in view.view().into_iter().flat_map(|view| &view.reads) {
+    let Some(View { sql: _, reads, is_monotone, decides }) = view.view() else { return Vec::new() };
+    let depends = depends_on_values(new, view);
+    for (read, columns) in reads {
         let is_read = |name: &String| {
             let index = read.column_index(name);
             // A name that it doesn't know is taken for one that is read.
@@ -54,20 +57,53 @@ fn above(view: &Table, events: &[Event]) -> Vec<Event> {
             if !reaches || event.class == Class::Neutral {
                 continue;
             }
+            let may_turn = match (event.what, event.layer) {
+                // These say what a query may do with a column, and nothing of what it yields.
+                (What::Predicates, _) | (_, Layer::Denial) => false,
+                (_, Layer::Rows) => !is_monotone,
+                (_, Layer::Values) => {
+                    depends
+                        || match &event.columns {
+                            None => !decides.is_empty(),
+                            Some(columns) => columns.iter().any(|name| decides.contains(name)),
+                        }
+                }
+                (_, Layer::Grant | Layer::Apart) => false,
+            };
+            let (class, so) = match event.class {
+                Class::Narrows if may_turn => (Class::Widens, ", so it may have other rows"),
+                class => (class, ""),
+            };
             let of = match &event.columns {
                 None => read.name.to_string(),
                 Some(columns) => format!("{} ({})", read.name, columns.join(", ")),
             };
             found.insert(Event {
+                class,
                 table: Some(view.name.clone()),
-                layer: Layer::Rows,
-                why: format!("through {of}: {}", event.why),
+                layer: if event.layer == Layer::Values { Layer::Values } else { Layer::Rows },
+                why: format!("through {of}: {}{so}", event.why),
                 columns: None,
                 ..event.clone()
             });
         }
     }
     found.into_iter().collect()
+}
+
+/// Whether rules of the view's own ask for values, which are those that are left by the rules below.
+fn depends_on_values(side: &Side<'_>, view: &Table) -> bool {
+    let Some(rules) = side.rules(&view.name) else { return false };
+    let of_rows = rules.rows.iter().any(|rule| !reads_only(&rule.predicate, None));
+    let mut columns = view.columns.iter().zip(&rules.masks);
+    of_rows
+        || columns.any(|(column, masks)| {
+            let asks = |mask: &MaskRule| {
+                mask.when.as_ref().is_some_and(|when| !reads_only(when, None))
+                    || !reads_only(&mask.expr, Some(&column.name))
+            };
+            masks.iter().any(asks)
+        })
 }
 
 fn place(side: &Side<'_>, view: &TableName) -> Vec<Place> {

@@ -55,7 +55,7 @@ pub(super) fn declare(
                 columns,
                 primary_key: Vec::new(),
                 foreign_keys: Vec::new(),
-        cache_for: None,
+                cache_for: None,
                 comment: None,
                 row_count: None,
                 bytes: None,

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::{
-    Action, Cond, Demand, Grantee, MaskExpr, MaskOn, RowKind, Rule, TABLES, Target, User, Value,
-    World,
+    Action, Cond, Demand, Grantee, MaskExpr, MaskOn, RowKind, Rule, TABLES, Target, User, VIEWS,
+    Value, World,
 };
 
 /// What one user sees of one table.
@@ -26,9 +26,12 @@ pub enum Shown {
     Value(Value),
     /// The hash of this text under the policy of that number.
     Hash(usize, String),
+    /// What a mask on a view makes of a hash below it: some text.
+    OfHash,
 }
 
-/// `None` is a load that must be refused: two masks that are equally strict and not the same.
+/// `None` is a load that must be refused: two masks that are equally strict and not the same, or
+/// a look-up in a view's row policy.
 pub fn sight(world: &World, user: &User, table: usize) -> Option<Sight> {
     for (table, column) in all_columns() {
         let masks = masks_of(world, table, column);
@@ -41,7 +44,81 @@ pub fn sight(world: &World, user: &User, table: usize) -> Option<Sight> {
             }
         }
     }
+    for rule in &world.rules {
+        let Rule::Rows { target, using, .. } = rule else { continue };
+        if looks_up(using) && (VIEWS..TABLES.len()).any(|view| is_on(target, view)) {
+            return None;
+        }
+    }
     Some(decided(world, user, table))
+}
+
+fn looks_up(cond: &Cond) -> bool {
+    match cond {
+        Cond::Lookup => true,
+        Cond::Not(cond) => looks_up(cond),
+        Cond::And(left, right) | Cond::Or(left, right) => looks_up(left) || looks_up(right),
+        _ => false,
+    }
+}
+
+fn is_on(target: &Target, table: usize) -> bool {
+    match target {
+        Target::Table(named) => *named == table,
+        Target::Schema(schema) => TABLES[table].schema == *schema,
+        Target::WithColumn(with) => TABLES[table].columns.contains(with),
+    }
+}
+
+/// Whether a denial for the user covers a column that a view reads, or one below that.
+fn is_denied_below(world: &World, user: &User, held: &BTreeSet<usize>, table: usize) -> bool {
+    let Some(view) = world.view(table) else { return false };
+    let denied = world.rules.iter().any(|rule| match rule {
+        Rule::Access { action: Action::Deny, target, columns, to } => {
+            is_on(target, view.reads)
+                && is_for(to, user, held)
+                && columns
+                    .as_ref()
+                    .is_none_or(|columns| columns.iter().any(|column| ["k", "n"].contains(column)))
+        }
+        _ => false,
+    });
+    denied || is_denied_below(world, user, held, view.reads)
+}
+
+/// The rows that a table has by itself, or that a view has after the rules of what it reads.
+fn feed(world: &World, user: &User, sets: Sets<'_>, table: usize) -> Vec<Vec<Shown>> {
+    let Some(view) = world.view(table) else {
+        let rows = world.rows[table].iter();
+        return rows.map(|row| row.iter().cloned().map(Shown::Value).collect()).collect();
+    };
+    let rows = seen(world, user, sets, view.reads, &["k", "n"]).into_iter();
+    let passes = |row: &Vec<Shown>| match (view.below, &row[1]) {
+        (None, _) => true,
+        (Some(below), Shown::Value(Value::Number(number))) => *number < below,
+        (Some(_), _) => false,
+    };
+    rows.filter(passes).collect()
+}
+
+/// The active and the held roles.
+type Sets<'a> = (&'a BTreeSet<usize>, &'a BTreeSet<usize>);
+
+/// What the rows and masks of a table or view leave of some of its columns.
+fn seen(
+    world: &World,
+    user: &User,
+    sets: Sets<'_>,
+    table: usize,
+    columns: &[&'static str],
+) -> Vec<Vec<Shown>> {
+    let rows = feed(world, user, sets, table);
+    let rows = rows.iter().map(|row| named(table, row));
+    let visible = rows.filter(|row| row_is_visible(world, user, sets, table, row));
+    let shown = visible.map(|row| {
+        columns.iter().map(|column| shown(world, user, sets.0, table, column, &row)).collect()
+    });
+    shown.collect()
 }
 
 fn decided(world: &World, user: &User, table: usize) -> Sight {
@@ -54,11 +131,8 @@ fn decided(world: &World, user: &User, table: usize) -> Sight {
         let mut denied = false;
         for rule in &world.rules {
             let Rule::Access { action, target, columns, to } = rule else { continue };
-            let covers = match target {
-                Target::Table(named) => *named == table,
-                Target::Schema(schema) => TABLES[table].schema == *schema,
-                Target::WithColumn(with) => TABLES[table].columns.contains(with),
-            } && columns.as_ref().is_none_or(|columns| columns.contains(column));
+            let covers = is_on(target, table)
+                && columns.as_ref().is_none_or(|columns| columns.contains(column));
             if covers {
                 match action {
                     Action::Grant => granted |= is_for(to, user, &active),
@@ -70,24 +144,16 @@ fn decided(world: &World, user: &User, table: usize) -> Sight {
             columns.push(*column);
         }
     }
-    if columns.is_empty() {
+    if columns.is_empty() || is_denied_below(world, user, &held, table) {
         return Sight::Nothing;
     }
-    let visible = world.rows[table]
-        .iter()
-        .filter(|row| row_is_visible(world, user, (&active, &held), table, &named(table, row)));
-    let rows = visible
-        .map(|row| {
-            let row = named(table, row);
-            columns.iter().map(|column| shown(world, user, &active, table, column, &row)).collect()
-        })
-        .collect();
+    let rows = seen(world, user, (&active, &held), table, &columns);
     Sight::Rows { columns, rows }
 }
 
-type Row<'a> = BTreeMap<&'static str, &'a Value>;
+type Row<'a> = BTreeMap<&'static str, &'a Shown>;
 
-fn named(table: usize, row: &[Value]) -> Row<'_> {
+fn named(table: usize, row: &[Shown]) -> Row<'_> {
     TABLES[table].columns.iter().copied().zip(row).collect()
 }
 
@@ -151,7 +217,7 @@ fn is_for(to: &[Grantee], user: &User, active: &BTreeSet<usize>) -> bool {
 fn row_is_visible(
     world: &World,
     user: &User,
-    (active, held): (&BTreeSet<usize>, &BTreeSet<usize>),
+    (active, held): Sets<'_>,
     table: usize,
     row: &Row<'_>,
 ) -> bool {
@@ -159,12 +225,7 @@ fn row_is_visible(
     let mut one_permissive_holds = false;
     for rule in &world.rules {
         let Rule::Rows { kind, target, to, using } = rule else { continue };
-        let covers = match target {
-            Target::Table(named) => *named == table,
-            Target::Schema(schema) => TABLES[table].schema == *schema,
-            Target::WithColumn(with) => TABLES[table].columns.contains(with),
-        };
-        if !covers {
+        if !is_on(target, table) {
             continue;
         }
         // NULL counts as false.
@@ -173,7 +234,7 @@ fn row_is_visible(
             RowKind::Restrictive => held,
         };
         let holds = is_for(to, user, roles)
-            .then(|| truth(using, world, user, active, row, &Value::Null) == Some(true));
+            .then(|| truth(using, world, user, active, row, &NULL) == Some(true));
         match (kind, holds) {
             (RowKind::Permissive, holds) => {
                 any_permissive = true;
@@ -185,6 +246,8 @@ fn row_is_visible(
     }
     !any_permissive || one_permissive_holds
 }
+
+const NULL: Shown = Shown::Value(Value::Null);
 
 /// NULL > redact > hash > partial > generalise > none.
 fn strictness(mask: &MaskExpr) -> u8 {
@@ -248,7 +311,18 @@ fn shown(
             strictest = Some((number, mask));
         }
     }
-    let Some((number, mask)) = strictest else { return Shown::Value(value.clone()) };
+    let Some((number, mask)) = strictest else { return value.clone() };
+    let value = match (mask, value) {
+        (
+            MaskExpr::Hash | MaskExpr::Partial | MaskExpr::Exclaim,
+            Shown::Hash(..) | Shown::OfHash,
+        ) => {
+            return Shown::OfHash;
+        }
+        (MaskExpr::Value, Shown::Hash(..) | Shown::OfHash) => return value.clone(),
+        (_, Shown::Hash(..) | Shown::OfHash) => &Value::Null,
+        (_, Shown::Value(value)) => value,
+    };
     Shown::Value(match (mask, value) {
         (MaskExpr::Null, _) => Value::Null,
         (MaskExpr::Redact, _) => Value::Text("REDACTED".to_owned()),
@@ -274,12 +348,17 @@ fn truth(
     user: &User,
     active: &BTreeSet<usize>,
     row: &Row<'_>,
-    value: &Value,
+    value: &Shown,
 ) -> Option<bool> {
     let below = |cond: &Cond| truth(cond, world, user, active, row, value);
-    let text = |value: &Value| match value {
+    let bare = |value: &Value| match value {
         Value::Text(text) => Some(text.clone()),
         Value::Null | Value::Number(_) => None,
+    };
+    let text = |value: &Shown| match value {
+        Shown::Value(value) => bare(value),
+        // Nothing that any condition asks for.
+        Shown::Hash(..) | Shown::OfHash => Some("a hash".to_owned()),
     };
     let is_in = |found: Option<String>, list: Vec<Option<String>>| {
         let mut unknown = false;
@@ -296,11 +375,11 @@ fn truth(
         Cond::Constant(constant) => *constant,
         Cond::TextIs(literal) => Some(text(row["k"])? == *literal),
         Cond::NumberBelow(bound) => match row["n"] {
-            Value::Number(number) => Some(number < bound),
-            Value::Null | Value::Text(_) => None,
+            Shown::Value(Value::Number(number)) => Some(number < bound),
+            _ => None,
         },
-        Cond::TextIsNull => Some(*row["k"] == Value::Null),
-        Cond::ValueIsNull => Some(*value == Value::Null),
+        Cond::TextIsNull => Some(*row["k"] == NULL),
+        Cond::ValueIsNull => Some(*value == NULL),
         Cond::TextIsAttribute => match user.attribute.as_deref() {
             Some([only]) => Some(text(row["k"])? == *only),
             Some(_) | None => None,
@@ -312,7 +391,7 @@ fn truth(
         Cond::HasRole(role) => Some(active.contains(role)),
         Cond::Lookup => {
             let mapped = world.mapping.iter().filter(|(_, who)| *who == user.name);
-            is_in(text(row["k"]), mapped.map(|(key, _)| text(key)).collect())
+            is_in(text(row["k"]), mapped.map(|(key, _)| bare(key)).collect())
         }
         Cond::Not(cond) => Some(!below(cond)?),
         Cond::And(left, right) => match (below(left), below(right)) {

@@ -12,18 +12,18 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{Expr, LogicalPlan, ScalarUDF, lit};
+use datafusion_expr::{Expr, LogicalPlan, ScalarUDF, col, lit};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_physical_expr::create_physical_expr;
-use tollgate_catalog::{Column, RawSource, Snapshot, Storage, Table, TableName};
+use tollgate_catalog::{Column, Error, RawSource, Snapshot, Storage, Table, TableName, View};
 use tollgate_identity::{Principal, UserStore, Verifier};
 use tollgate_policy::diff::Change;
 use tollgate_policy::{
-    Bundle, Circumstances, Diagnostics, FunctionSource, MaskSecret, NamesTables, SourceFile,
-    decide, diff,
+    Bundle, Circumstances, Diagnostics, FunctionSource, MaskSecret, NamesTables, SecuredTable,
+    SourceFile, decide, diff,
 };
 
-use super::world::{TABLES, User, Value, World, users};
+use super::world::{TABLES, User, VIEWS, Value, World, users};
 
 /// What a user sees.
 #[derive(Debug)]
@@ -36,11 +36,29 @@ pub struct Room {
     bundle: Arc<Bundle>,
 }
 
+/// Knows no functions, and the views of the worlds.
 struct NoFunctions;
 
 impl FunctionSource for NoFunctions {
     fn scalar(&self, _: &str) -> Option<Arc<ScalarUDF>> {
         None
+    }
+
+    fn view(&self, sql: &str, catalog: &Snapshot) -> Result<(Vec<Column>, View), Error> {
+        let mut words = sql.split_whitespace().skip_while(|word| *word != "FROM").skip(1);
+        let (schema, name) = words.next().unwrap().split_once('.').unwrap();
+        let table = catalog.table(&TableName::new(schema, name)).unwrap();
+        let read: Vec<_> =
+            ["k", "n"].iter().map(|name| table.column_index(name).unwrap()).collect();
+        let columns = read.iter().map(|index| table.columns[*index].clone()).collect();
+        let decides = words.next().map(|_| "n".to_owned());
+        let view = View {
+            sql: sql.to_owned(),
+            reads: vec![(Arc::clone(table), read)],
+            is_monotone: true,
+            decides: decides.into_iter().collect(),
+        };
+        Ok((columns, view))
     }
 }
 
@@ -77,11 +95,12 @@ fn table(schema: &str, name: &str, columns: &[&str]) -> Table {
     }
 }
 
-fn snapshot() -> &'static Snapshot {
-    static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
+fn snapshot() -> &'static Arc<Snapshot> {
+    static SNAPSHOT: OnceLock<Arc<Snapshot>> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
-        let tables = TABLES.iter().map(|shape| table(shape.schema, shape.name, shape.columns));
-        Snapshot::new(1, tables.chain([table("m", "map", &["key", "who"])]))
+        let tables =
+            TABLES[..VIEWS].iter().map(|shape| table(shape.schema, shape.name, shape.columns));
+        Arc::new(Snapshot::new(1, tables.chain([table("m", "map", &["key", "who"])])))
     })
 }
 
@@ -121,36 +140,53 @@ impl Room {
 
     pub fn sight(&self, world: &World, user: &User, table: usize) -> Option<Found> {
         let shape = &TABLES[table];
-        let table_of = snapshot().table(&TableName::new(shape.schema, shape.name)).unwrap();
+        let catalog = self.bundle.catalog(snapshot());
+        let table_of = catalog.table(&TableName::new(shape.schema, shape.name)).unwrap();
         let statement = One([Arc::clone(table_of)]);
         let permit =
             decide(&self.bundle, principal(user.name), &circumstances(), statement).ok()?;
         let parts = permit.into_parts();
         let secured = &parts.tables[0];
         let columns = secured.columns().iter().map(|column| shape.columns[column.index]).collect();
-        let batch = batch(table_of, &world.rows[table]);
-        let batch = match secured.row_predicate() {
-            None => batch,
-            Some(predicate) => keep(predicate, &batch, world),
-        };
-        let cells: Vec<ArrayRef> = secured
-            .columns()
-            .iter()
-            .map(|column| match &column.mask {
-                None => Arc::clone(batch.column(column.index)),
-                Some(mask) => {
-                    let masked = evaluate(&mask.expr, &batch, world);
-                    let declared = batch.column(column.index).data_type();
-                    assert_eq!(masked.data_type(), declared, "a mask has the column's type");
-                    masked
-                }
-            })
-            .collect();
-        let rows = (0..batch.num_rows())
-            .map(|row| cells.iter().map(|cells| value(cells, row)).collect())
-            .collect();
+        let cells = seen(secured, table, world);
+        let count = cells.first().map_or(0, Array::len);
+        let rows =
+            (0..count).map(|row| cells.iter().map(|cells| value(cells, row)).collect()).collect();
         Some(Found { columns, rows })
     }
+}
+
+/// The visible columns of the visible rows, after their masks.
+fn seen(secured: &SecuredTable, index: usize, world: &World) -> Vec<ArrayRef> {
+    let batch = match world.view(index) {
+        None => batch(secured.table(), &world.rows[index]),
+        Some(view) => {
+            // The author's rights: every column.
+            let read = &secured.reads()[0];
+            let cells = seen(read, view.reads, world);
+            let read = RecordBatch::try_new(read.table().arrow_schema(), cells).unwrap();
+            let read = match view.below {
+                None => read,
+                Some(below) => keep(&col("n").lt(lit(below)), &read, world),
+            };
+            let cells = ["k", "n"].map(|name| Arc::clone(read.column_by_name(name).unwrap()));
+            RecordBatch::try_new(secured.table().arrow_schema(), cells.to_vec()).unwrap()
+        }
+    };
+    let batch = match secured.row_predicate() {
+        None => batch,
+        Some(predicate) => keep(predicate, &batch, world),
+    };
+    let cells = secured.columns().iter().map(|column| match &column.mask {
+        None => Arc::clone(batch.column(column.index)),
+        Some(mask) => {
+            let masked = evaluate(&mask.expr, &batch, world);
+            let declared = batch.column(column.index).data_type();
+            assert_eq!(masked.data_type(), declared, "a mask has the column's type");
+            masked
+        }
+    });
+    cells.collect()
 }
 
 /// 2026-06-15, noon.

@@ -14,11 +14,16 @@ pub struct Shape {
 }
 
 /// `k` and `v` are text, `id` and `n` are numbers.
-pub const TABLES: [Shape; 3] = [
+///
+/// From [`VIEWS`] on they are views, of which each world says what they read.
+pub const TABLES: [Shape; 5] = [
     Shape { schema: "s", name: "a", columns: &["id", "k", "n", "v"] },
     Shape { schema: "s", name: "b", columns: &["id", "k", "n"] },
     Shape { schema: "t", name: "a", columns: &["k", "n"] },
+    Shape { schema: "w", name: "a", columns: &["k", "n"] },
+    Shape { schema: "w", name: "b", columns: &["k", "n"] },
 ];
+pub const VIEWS: usize = 3;
 pub const ROLES: usize = 4;
 
 /// A caller; the attribute is called `k`.
@@ -154,9 +159,17 @@ pub enum Rule {
     },
 }
 
-/// Rows per table, the mapping table, and the rules.
+/// `SELECT k, n FROM reads [WHERE n < below]`; `reads` stands before it in [`TABLES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    pub reads: usize,
+    pub below: Option<i64>,
+}
+
+/// Rows per table, the mapping table, the views and the rules.
 #[derive(Clone)]
 pub struct World {
+    pub views: [View; 2],
     pub rows: Vec<Vec<Vec<Value>>>,
     pub mapping: Vec<(Value, &'static str)>,
     pub rules: Vec<Rule>,
@@ -197,7 +210,7 @@ fn grantee() -> impl Strategy<Value = Grantee> {
 fn target() -> impl Strategy<Value = Target> {
     prop_oneof![
         3 => (0..TABLES.len()).prop_map(Target::Table),
-        1 => select(vec!["s", "t"]).prop_map(Target::Schema),
+        1 => select(vec!["s", "t", "w"]).prop_map(Target::Schema),
         1 => select(vec!["id", "k", "v"]).prop_map(Target::WithColumn),
     ]
 }
@@ -272,13 +285,29 @@ fn switch() -> impl Strategy<Value = Rule> {
 
 fn rows_rule() -> impl Strategy<Value = Rule> {
     let kind = select(vec![RowKind::Permissive, RowKind::Restrictive]);
-    (kind, target(), vec(grantee(), 1..3), row_cond())
-        .prop_map(|(kind, target, to, using)| Rule::Rows { kind, target, to, using })
+    // A view's policy can't look up, so most of those that may be for a view don't try.
+    let what = prop_oneof![
+        8 => (target(), cond()),
+        4 => ((0..VIEWS).prop_map(Target::Table), row_cond()),
+        1 => (target(), row_cond()),
+    ];
+    (kind, what, vec(grantee(), 1..3)).prop_map(|(kind, (target, using), to)| Rule::Rows {
+        kind,
+        target,
+        to,
+        using,
+    })
 }
 
 /// Tag `words` is on columns of text, `counts` on columns of numbers.
 fn tag() -> impl Strategy<Value = Rule> {
-    let places = vec![(None, None), (Some("s"), None), (None, Some("a")), (Some("t"), Some("a"))];
+    let places = vec![
+        (None, None),
+        (Some("s"), None),
+        (None, Some("a")),
+        (Some("t"), Some("a")),
+        (Some("w"), Some("b")),
+    ];
     (select(places), select(vec!["k", "n"])).prop_map(|((schema, table), column)| Rule::Tag {
         tag: if is_text(column) { "words" } else { "counts" },
         schema,
@@ -326,6 +355,13 @@ pub enum Edit {
     Replace(usize, Rule),
     /// Another part of a row policy's condition: with AND, or with OR.
     Part(usize, Cond, bool),
+    /// What one of the views reads, and which rows of it.
+    View(usize, View),
+}
+
+/// The view of that number: it reads any table or view before it.
+fn view(number: usize) -> impl Strategy<Value = View> {
+    (0..VIEWS + number, option::of(-1_i64..4)).prop_map(|(reads, below)| View { reads, below })
 }
 
 pub fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -335,6 +371,7 @@ pub fn edits() -> impl Strategy<Value = Vec<Edit>> {
         1 => (any::<usize>(), rule()).prop_map(|(at, rule)| Edit::Replace(at, rule)),
         1 => (any::<usize>(), cond(), any::<bool>())
             .prop_map(|(at, cond, and)| Edit::Part(at, cond, and)),
+        1 => (0..2_usize).prop_flat_map(|at| view(at).prop_map(move |view| Edit::View(at, view))),
     ];
     vec(edit, 1..4)
 }
@@ -353,6 +390,7 @@ impl World {
                     world.rules[at % count] = Rule::Member { role: 0, of: nobody };
                 }
                 Edit::Replace(at, rule) => world.rules[at % count] = rule.clone(),
+                Edit::View(at, view) => world.views[*at] = *view,
                 Edit::Part(at, cond, and) => {
                     // From there on the first policy that has a condition.
                     let policies = (0..count).map(|step| (at % count + step) % count);
@@ -372,7 +410,8 @@ impl World {
 }
 
 pub fn world() -> impl Strategy<Value = World> {
-    let rows = TABLES.iter().map(|shape| vec(row(shape.columns), 0..5)).collect::<Vec<_>>();
+    let rows = TABLES[..VIEWS].iter().map(|shape| vec(row(shape.columns), 0..5));
+    let rows = rows.collect::<Vec<_>>();
     let mapping = vec((text(), select(vec!["one", "two", "none"])), 0..4);
     // Tags that are on nothing are refused: each is on something, as far as it is needed.
     let tags = ["words", "counts"].map(|tag| Rule::Tag {
@@ -381,9 +420,10 @@ pub fn world() -> impl Strategy<Value = World> {
         table: Some("b"),
         column: if tag == "words" { "k" } else { "n" },
     });
-    (rows, mapping, vec(rule(), 1..14)).prop_map(move |(rows, mapping, mut rules)| {
+    let views = (view(0), view(1));
+    (rows, mapping, views, vec(rule(), 1..14)).prop_map(move |(rows, mapping, views, mut rules)| {
         rules.extend(tags.clone());
-        World { rows, mapping, rules }
+        World { rows, mapping, views: views.into(), rules }
     })
 }
 
@@ -419,10 +459,23 @@ impl Display for Grantee {
     }
 }
 
+impl Display for Shape {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+impl Display for View {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "SELECT k, n FROM {}", TABLES[self.reads])?;
+        self.below.map_or(Ok(()), |below| write!(f, " WHERE n < {below}"))
+    }
+}
+
 impl Display for Target {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Table(table) => write!(f, "{}.{}", TABLES[*table].schema, TABLES[*table].name),
+            Self::Table(table) => TABLES[*table].fmt(f),
             Self::Schema(schema) => write!(f, "ALL TABLES IN SCHEMA {schema}"),
             Self::WithColumn(column) => write!(f, "ALL TABLES WITH COLUMN ({column})"),
         }
@@ -525,13 +578,26 @@ impl Rule {
 }
 
 impl World {
-    /// The rules as a bundle, one on each line, behind a first line that creates the roles.
+    /// The view of that index in [`TABLES`], if it is one.
+    pub fn view(&self, table: usize) -> Option<&View> {
+        self.views.get(table.checked_sub(VIEWS)?)
+    }
+
+    /// The table whose rows a view shows in the end; a table's own.
+    pub fn root(&self, table: usize) -> usize {
+        self.view(table).map_or(table, |view| self.root(view.reads))
+    }
+
+    /// The rules as a bundle, one on each line, behind a first line that creates roles and views.
     pub fn sql(&self) -> String {
         let roles: String =
             (0..ROLES).map(|role| format!("CREATE ROLE {}; ", Role(role))).collect();
+        let views = TABLES[VIEWS..].iter().zip(&self.views);
+        let views: String =
+            views.map(|(shape, view)| format!("CREATE VIEW {shape} AS {view}; ")).collect();
         let rules: Vec<_> =
             self.rules.iter().enumerate().map(|(number, rule)| rule.sql(number)).collect();
-        format!("{roles}\n{}", rules.join("\n"))
+        format!("{roles}{views}\n{}", rules.join("\n"))
     }
 }
 
@@ -539,7 +605,7 @@ impl fmt::Debug for World {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}", self.sql())?;
         for (shape, rows) in TABLES.iter().zip(&self.rows) {
-            writeln!(f, "-- {}.{} {:?}: {rows:?}", shape.schema, shape.name, shape.columns)?;
+            writeln!(f, "-- {shape} {:?}: {rows:?}", shape.columns)?;
         }
         write!(f, "-- m.map: {:?}", self.mapping)
     }
