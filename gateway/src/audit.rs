@@ -22,7 +22,7 @@ use ring::digest;
 use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_identity::Principal;
-use tollgate_ledger::billing::Price;
+use tollgate_ledger::billing::{Price, billed_bytes};
 use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
 use tollgate_policy::Limits;
 use tollgate_policy::limits::Used;
@@ -384,7 +384,7 @@ impl Meter {
     /// The price that counts for what was used, as the receipt says it.
     fn price(&self) -> Option<Price> {
         let (limits, now) = self.prices.as_ref()?;
-        let bytes = self.scanned.unwrap_or_default();
+        let bytes = billed_bytes(self.cached, self.scanned, self.estimated);
         let used = Used { bytes, rows: self.rows, ..Used::default() };
         let price = limits.price(*now, &used)?;
         Some(Price {

@@ -112,10 +112,14 @@ impl Gateway {
         self.costs.start(&secured)?;
         let place = self.results.place(&secured);
         let kept = place.as_ref().and_then(|place| self.results.get(place));
+        let limits = secured.limits();
+        let counts = limits.counts_bytes()
+            || limits.has_budget()
+            || (limits.prices_bytes() && !self.warehouse.tells_scanned());
         let estimate = match &kept {
             // Nothing is scanned, and how many rows there are is known only when they have gone.
             Some(_) => Estimate { bytes: Some(0), ..Estimate::default() },
-            None if secured.limits().counts_bytes() || secured.limits().has_budget() => {
+            None if counts => {
                 let estimate = self.warehouse.estimate(&secured).await?;
                 meter.estimated(estimate.bytes);
                 estimate

@@ -13,5 +13,5 @@ mod usage;
 
 pub use price::Price;
 pub(crate) use rating::rated as rated_receipt;
-pub use rating::{Rated, Replay, rate, replay};
+pub use rating::{Rated, Replay, billed_bytes, rate, replay};
 pub use usage::{Applied, Invoice, InvoiceLine, Key, Usage, applied, invoices, rated, report};

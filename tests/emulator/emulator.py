@@ -690,9 +690,14 @@ async def look(request):
     )
 
 
+@faulty("monitoring")
 async def monitoring(request):
     session_of(request)
-    return answer({"queries": [{"status": "SUCCESS", "stats": {"scanBytes": 4096}}]})
+    known = [q for q in state.queries.values() if q.id == request.path_params["id"]]
+    if not known:
+        return answer({"queries": []})
+    # The plan's figure is an upper bound.
+    return answer({"queries": [{"status": "SUCCESS", "stats": {"scanBytes": 3000}}]})
 
 
 ROUTES = [

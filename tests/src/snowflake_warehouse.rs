@@ -388,6 +388,39 @@ fn nothing_runs_on_when_nobody_waits() {
     });
 }
 
+/// What the service says that a statement would read is what limits and budgets go by; where rows are
+/// hidden, only the sizes of whole tables are, which the emulator doesn't have.
+#[test]
+fn snowflake_says_what_a_statement_would_scan() {
+    harness::run(async {
+        let (world, emulator) = emulator().await;
+        let policies = [POLICIES[0], POLICIES[1], "snowflake/limits.sql"];
+        let gateway = over(emulator.warehouse(), "estimates of snowflake", &policies).await;
+        let answer = gateway.connect("ana").await.simple(ALL).await;
+        let (code, text) = answer.error().unwrap();
+        assert_eq!((code, text), ("53400", "it can't be told what the statement would cost"));
+        let root = gateway.connect("root").await;
+        assert_eq!(root.simple(ALL).await.error(), None);
+        // The receipt follows the last row.
+        assert_eq!(root.simple("SELECT 1").await.error(), None);
+        let audit = world.postgres.scratch("estimates of snowflake").join("audit.jsonl");
+        let receipt = || {
+            let records = std::fs::read_to_string(&audit).unwrap();
+            let mut records = records.lines().filter_map(|line| serde_json::from_str(line).ok());
+            records.find(|record: &Json| record["record"] == "receipt" && !record["scanned"].is_null())
+        };
+        until("no receipt says what was scanned", || receipt().is_some()).await;
+        let receipt = receipt().unwrap();
+        assert_eq!((&receipt["estimated"], &receipt["scanned"]), (&json!(4096), &json!(3000)));
+        let asked = statements(emulator);
+        let explained = asked.iter().filter(|entry| {
+            let text = entry["sql"].as_str().unwrap();
+            text.starts_with("EXPLAIN USING JSON SELECT") && text.contains("\"ORDERS\"")
+        });
+        assert!(explained.count() > 0 && count(emulator, "monitoring") > 0);
+    });
+}
+
 const SHOP: &[&str] = &[
     "CREATE SCHEMA SHOP",
     "CREATE TABLE SHOP.\"Odd names\" (ID NUMBER(18,0), TENANT_ID VARCHAR, \"Mixed \"\"case\"\"\" VARCHAR(20), \

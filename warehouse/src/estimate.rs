@@ -1,6 +1,14 @@
 //! What a query would use, before it runs, and what it has used so far.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::scalar::ScalarValue;
+use tollgate_catalog::{Error, RawSource, Table};
+use tollgate_policy::SecuredTable;
+use tollgate_rewriter::SecuredSource;
 
 /// Stands for a number that isn't known.
 const UNKNOWN: u64 = u64::MAX;
@@ -39,4 +47,65 @@ impl Usage {
     pub fn has_scanned(&self, bytes: u64) {
         self.scanned.store(bytes.min(UNKNOWN - 1), Ordering::Relaxed);
     }
+}
+
+/// The tables that a forwarded plan reads, as the catalog knows them.
+pub(crate) struct Read {
+    /// All of them read whole; as many rows as the largest has.
+    pub(crate) whole: Estimate,
+    /// The bytes of each by its name; of namesakes, of the larger.
+    pub(crate) tables: BTreeMap<String, u64>,
+}
+
+impl Read {
+    /// What a plan reads, also below its secured relations.
+    pub(crate) fn of(plan: &LogicalPlan) -> Result<Self, Error> {
+        let whole = Estimate { bytes: Some(0), rows: Some(0), restricted: false };
+        let mut read = Self { whole, tables: BTreeMap::new() };
+        read.plan(plan).map_err(Error::internal)?;
+        Ok(read)
+    }
+
+    /// With what the warehouse says that it would read, if it says so; more than all there is doesn't count.
+    pub(crate) fn at_most(&self, bytes: Option<u64>) -> Estimate {
+        let bytes = match (bytes, self.whole.bytes) {
+            (Some(bytes), Some(most)) => Some(bytes.min(most)),
+            (Some(known), None) | (None, Some(known)) => Some(known),
+            (None, None) => None,
+        };
+        Estimate { bytes, ..self.whole }
+    }
+
+    fn plan(&mut self, plan: &LogicalPlan) -> datafusion::common::Result<()> {
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                if let Some(secured) = scan.source.downcast_ref::<SecuredSource>() {
+                    self.whole.restricted |= hides_rows(secured.secured());
+                    self.plan(secured.relation())?;
+                } else if let Some(raw) = scan.source.downcast_ref::<RawSource>() {
+                    self.table(raw.table());
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(())
+    }
+
+    fn table(&mut self, table: &Table) {
+        let Estimate { bytes, rows, restricted: _ } = &mut self.whole;
+        *bytes = bytes.zip(table.bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
+        *rows = rows.zip(table.row_count).map(|(most, rows)| most.max(rows));
+        if let Some(bytes) = table.bytes {
+            let most = self.tables.entry(table.name.table.clone()).or_default();
+            *most = bytes.max(*most);
+        }
+    }
+}
+
+/// Whether a row policy may leave rows out, of a table or of what a view reads.
+fn hides_rows(permit: &SecuredTable) -> bool {
+    let all =
+        |predicate: &Expr| matches!(predicate, Expr::Literal(ScalarValue::Boolean(Some(true)), _));
+    permit.row_predicate().is_some_and(|predicate| !all(predicate))
+        || permit.reads().iter().any(hides_rows)
 }

@@ -38,17 +38,23 @@ pub struct Rated {
     pub rows: u64,
     /// Bytes that went to the client.
     pub bytes: u64,
-    /// Bytes that the warehouse read, as far as is known.
+    /// Bytes that the warehouse read; what it was expected to read where it doesn't tell.
     pub scanned: u64,
     /// What it costs, exactly.
     pub amount: Decimal,
+}
+
+/// The bytes that a query is billed for: what it was expected to scan, where the warehouse doesn't tell
+/// what it has scanned. The answer to an earlier one scans nothing.
+pub fn billed_bytes(cached: bool, scanned: Option<u64>, estimated: Option<u64>) -> u64 {
+    if cached { 0 } else { scanned.or(estimated).unwrap_or_default() }
 }
 
 /// What a receipt costs: what it used, at the price that it names. A query that never ran names none.
 pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
     let broken = |what: &str| LedgerError::Damaged(format!("receipt {} has {what}", receipt.seq));
     let at = receipt.at().ok_or_else(|| broken("no time"))?;
-    let scanned = receipt.scanned.unwrap_or_default();
+    let scanned = billed_bytes(receipt.cached, receipt.scanned, receipt.estimated);
     let amount = match &receipt.price {
         Some(price) => price.of(scanned, receipt.rows),
         None => Some(Decimal::ZERO),

@@ -233,6 +233,10 @@ impl Warehouse for Embedded {
         stream(&self.context, &self.raw, query).boxed()
     }
 
+    fn tells_scanned(&self) -> bool {
+        true
+    }
+
     fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
         let (here, sizes) = (self.context.clone(), Arc::clone(&self.sizes));
         let plan = query.plan().clone();

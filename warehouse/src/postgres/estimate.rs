@@ -3,28 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::scalar::ScalarValue;
 use serde_json::Value;
 use tokio_postgres::types::{FromSql, Type};
-use tollgate_catalog::{Error, RawSource, Table};
-use tollgate_policy::SecuredTable;
-use tollgate_rewriter::{Secured, SecuredSource};
+use tollgate_catalog::Error;
+use tollgate_rewriter::Secured;
 
 use super::{Bound, Postgres, begin, error};
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, Read};
 
 /// What the server adds to each row.
 const ROW: u64 = 24;
 
 impl Postgres {
     pub(super) async fn guess(&self, secured: &Secured) -> Result<Estimate, Error> {
-        let mut read = Read { bytes: Some(0), rows: Some(0), ..Read::default() };
-        read.plan(secured.plan()).map_err(Error::internal)?;
-        let whole = Estimate { bytes: read.bytes, rows: read.rows, restricted: read.restricted };
-        if read.restricted {
-            return Ok(whole);
+        let read = Read::of(secured.plan())?;
+        if read.whole.restricted {
+            return Ok(read.whole);
         }
         let rendering = secured.for_postgres()?;
         let bound = Bound::of(&rendering);
@@ -39,54 +33,8 @@ impl Postgres {
         let top = plan.pointer("/0/Plan").ok_or_else(|| Error::internal("EXPLAIN has no plan"))?;
         let explained = explained(top, &read.tables);
         // What the planner reads in a way that isn't known here counts whole.
-        let bytes = explained
-            .map_or(read.bytes, |bytes| Some(read.bytes.map_or(bytes, |most| bytes.min(most))));
-        Ok(Estimate { bytes, rows: number(top, "Plan Rows"), restricted: false })
+        Ok(Estimate { rows: number(top, "Plan Rows"), ..read.at_most(explained) })
     }
-}
-
-/// The tables that a plan reads.
-#[derive(Default)]
-struct Read {
-    bytes: Option<u64>,
-    /// Of the largest.
-    rows: Option<u64>,
-    restricted: bool,
-    tables: BTreeMap<String, u64>,
-}
-
-impl Read {
-    fn plan(&mut self, plan: &LogicalPlan) -> datafusion::common::Result<()> {
-        plan.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node {
-                if let Some(secured) = scan.source.downcast_ref::<SecuredSource>() {
-                    self.restricted |= hides_rows(secured.secured());
-                    self.plan(secured.relation())?;
-                } else if let Some(raw) = scan.source.downcast_ref::<RawSource>() {
-                    self.table(raw.table());
-                }
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        Ok(())
-    }
-
-    fn table(&mut self, table: &Table) {
-        self.bytes = self.bytes.zip(table.bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
-        self.rows = self.rows.zip(table.row_count).map(|(most, rows)| most.max(rows));
-        if let Some(bytes) = table.bytes {
-            let most = self.tables.entry(table.name.table.clone()).or_default();
-            *most = bytes.max(*most);
-        }
-    }
-}
-
-/// Whether a row policy may leave rows out, of a table or of what a view reads.
-fn hides_rows(permit: &SecuredTable) -> bool {
-    let all =
-        |predicate: &Expr| matches!(predicate, Expr::Literal(ScalarValue::Boolean(Some(true)), _));
-    permit.row_predicate().is_some_and(|predicate| !all(predicate))
-        || permit.reads().iter().any(hides_rows)
 }
 
 /// What the nodes of the server's plan read; nothing if one reads in a way that isn't known.

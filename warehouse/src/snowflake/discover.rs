@@ -15,17 +15,13 @@
 //! A name in capitals is known in small letters, as PostgreSQL folds what isn't quoted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, TimeUnit};
-use futures::TryStreamExt;
 use serde_json::json;
 use tollgate_catalog::{Column, Error, ErrorKind, RealNames, Storage, Table, TableName};
 
-use super::decode::Columns;
-use super::session::{self, Statement};
-use super::{Snowflake, bindings, result};
+use super::session::Statement;
+use super::{Row, Snowflake, bindings};
 use tollgate_rewriter::Parameter;
 
 /// What was found.
@@ -49,8 +45,6 @@ const COLUMNS: &[&str] = &[
     "COLLATION_NAME",
     "COMMENT",
 ];
-
-type Row = Vec<Option<String>>;
 
 /// The tables in `schemas` that the gateway's role may read.
 ///
@@ -107,23 +101,9 @@ async fn ask(
         bindings: bindings(&names)?,
         tag: json!({ "user": null, "tenant": null }),
         timeout: None,
+        counter: None,
     };
-    let data = session::run(&warehouse.pool, statement).await?;
-    let described = data.rowtype.clone().unwrap_or_default();
-    let expected = Columns::of(&vec![DataType::Utf8; columns.len()], &described)?;
-    let batches = result::rows(Arc::clone(&warehouse.pool.service), expected, data)?;
-    let mut rows = Vec::new();
-    let batches: Vec<arrow::record_batch::RecordBatch> = batches.try_collect().await?;
-    for batch in batches {
-        for row in 0..batch.num_rows() {
-            let values = batch.columns().iter().map(|column| {
-                let column = column.as_string::<i32>();
-                column.is_valid(row).then(|| column.value(row).to_owned())
-            });
-            rows.push(values.collect());
-        }
-    }
-    Ok(rows)
+    warehouse.ask(statement, columns.len()).await
 }
 
 /// The name by which a real one is known.

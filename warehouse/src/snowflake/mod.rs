@@ -13,11 +13,13 @@
 //! | `result` | pieces of a result as a stream |
 //! | `decode` | their values into Arrow |
 //! | `discover` | which tables there are |
+//! | `estimate` | what a statement would scan, and what it has scanned |
 //! | `error` | the service's errors as public ones |
 
 mod decode;
 mod discover;
 mod error;
+mod estimate;
 mod login;
 mod result;
 mod service;
@@ -27,15 +29,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 use tokio_rustls::rustls::ClientConfig;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_rewriter::{Parameter, Secured};
 
 use crate::admission::Admitted;
 use crate::embedded::{output_schema, shape};
+use crate::estimate::Estimate;
 use crate::{BatchStream, Warehouse};
 
 pub use discover::{Discovery, discover};
@@ -43,7 +50,10 @@ pub use login::{Credential, CredentialKind};
 
 use decode::Columns;
 use service::Service;
-use session::{Pool, Statement};
+use session::{Counter, Pool, Statement};
+
+/// Values as texts.
+type Row = Vec<Option<String>>;
 
 /// The attribute of a principal that the account's history of queries shows.
 const TENANT: &str = "tenant_id";
@@ -113,22 +123,57 @@ impl Snowflake {
         self.pool.close().await;
     }
 
-    async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
+    /// A secured query as a statement, behind some words.
+    fn statement(&self, before: &str, secured: &Secured) -> Result<Statement, Error> {
         let rendering = secured.for_snowflake()?;
         let principal = secured.principal();
         let tenant = principal.attributes().get(TENANT).map(|values| values.join(","));
-        let statement = Statement {
-            text: rendering.text().to_owned(),
+        Ok(Statement {
+            text: format!("{before}{}", rendering.text()),
             bindings: bindings(rendering.parameters())?,
             tag: json!({ "user": principal.name(), "tenant": tenant }),
             timeout: self.timeout,
-        };
+            counter: None,
+        })
+    }
+
+    /// The rows of a statement of the gateway's own, as texts.
+    async fn ask(&self, statement: Statement, columns: usize) -> Result<Vec<Row>, Error> {
+        let data = session::run(&self.pool, statement).await?;
+        let described = data.rowtype.clone().unwrap_or_default();
+        let expected = Columns::of(&vec![DataType::Utf8; columns], &described)?;
+        let batches = result::rows(Arc::clone(&self.pool.service), expected, data)?;
+        let batches: Vec<RecordBatch> = batches.try_collect().await?;
+        let rows = batches.iter().flat_map(|batch| {
+            (0..batch.num_rows()).map(move |row| {
+                let values = batch.columns().iter().map(|column| {
+                    let column = column.as_string::<i32>();
+                    column.is_valid(row).then(|| column.value(row).to_owned())
+                });
+                values.collect()
+            })
+        });
+        Ok(rows.collect())
+    }
+
+    async fn stream(&self, admitted: &Admitted) -> Result<BatchStream, Error> {
+        let secured = admitted.secured();
+        let mut statement = self.statement("", secured)?;
+        // The end waits until it is known what was scanned, where it is charged for.
+        let limits = secured.limits();
+        let counted = (limits.counts_bytes() || limits.prices_bytes()).then(|| {
+            let (done, counted) = oneshot::channel();
+            let usage = Arc::clone(admitted.usage());
+            statement.counter = Some(Counter { usage, done });
+            counted
+        });
         let data = session::run(&self.pool, statement).await?;
         let described = data.rowtype.clone().unwrap_or_default();
         let columns = Columns::new(secured.output(), &described)?;
         let schema = output_schema(secured);
         let rows = result::rows(Arc::clone(&self.pool.service), columns, data)?;
-        Ok(rows.map(move |batch| shape(batch?, &schema)).boxed())
+        let rows = rows.map(move |batch| shape(batch?, &schema));
+        Ok(rows.chain(estimate::last(counted)).boxed())
     }
 }
 
@@ -145,7 +190,11 @@ fn bindings(parameters: &[Parameter]) -> Result<Map<String, Value>, Error> {
 }
 
 impl Warehouse for Snowflake {
+    fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
+        self.guess(query).boxed()
+    }
+
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
-        self.stream(query.secured()).boxed()
+        self.stream(query).boxed()
     }
 }

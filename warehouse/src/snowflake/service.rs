@@ -63,6 +63,20 @@ pub(super) struct Data {
     pub(super) chunks: Option<Vec<Chunk>>,
     pub(super) chunk_headers: Option<std::collections::BTreeMap<String, String>>,
     pub(super) qrmk: Option<String>,
+    pub(super) query_id: Option<String>,
+    pub(super) queries: Option<Vec<Monitored>>,
+}
+
+/// What the service has counted of a statement.
+#[derive(Debug, Deserialize)]
+pub(super) struct Monitored {
+    pub(super) stats: Option<Stats>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stats {
+    pub(super) scan_bytes: Option<u64>,
 }
 
 /// An answer of the service.

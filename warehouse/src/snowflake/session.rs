@@ -8,13 +8,14 @@ use hyper::Method;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tollgate_catalog::Error;
 use zeroize::Zeroizing;
 
 use super::error::{Said, malformed, public, unreachable};
 use super::service::{Call, Data, Reply, Service, identifier};
+use crate::estimate::Usage;
 
 /// Sessions that wait for a statement. How many there are in all, admission bounds.
 const IDLE: usize = 16;
@@ -26,6 +27,8 @@ const RENEWALS: usize = 3;
 const LEAST_WAIT: Duration = Duration::from_millis(500);
 const MOST_WAIT: Duration = Duration::from_secs(5);
 
+/// How long the service is asked what a statement has scanned.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest tag, in characters.
 const MAX_TAG: usize = 2_000;
 
@@ -58,6 +61,14 @@ pub(super) struct Statement {
     pub(super) tag: Value,
     /// How long it may run at the service, in seconds.
     pub(super) timeout: Option<u64>,
+    /// Who wants to know what it has scanned.
+    pub(super) counter: Option<Counter>,
+}
+
+/// Where it is noted what a statement has scanned; dropped when that is done.
+pub(super) struct Counter {
+    pub(super) usage: Arc<Usage>,
+    pub(super) done: oneshot::Sender<()>,
 }
 
 impl Session {
@@ -179,6 +190,18 @@ impl Session {
             let path = "/queries/v1/abort-request";
             let _ = self.call(Method::POST, path, &own, &body).await;
         }
+    }
+
+    /// The bytes that a statement has scanned, if the service tells them.
+    async fn scanned(&self, query: &str) -> Result<Option<u64>, Error> {
+        // It becomes a part of a path.
+        if !query.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(malformed("a statement's id that is none"));
+        }
+        let path = format!("/monitoring/queries/{query}");
+        let reply = self.call(Method::GET, &path, &identifier()?, &Bytes::new()).await?;
+        let queries = reply.data.and_then(|data| data.queries).unwrap_or_default();
+        Ok(queries.first().and_then(|query| query.stats.as_ref()?.scan_bytes))
     }
 
     async fn close(&self) {
@@ -391,10 +414,11 @@ const CANCELS: usize = 600;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs a statement on a session of its own. Whoever stops waiting ends it at the service.
-pub(super) async fn run(pool: &Arc<Pool>, statement: Statement) -> Result<Data, Error> {
+pub(super) async fn run(pool: &Arc<Pool>, mut statement: Statement) -> Result<Data, Error> {
     let lease = pool.lease().await?;
     let request = identifier()?;
-    let (mut answer, wanted) = tokio::sync::oneshot::channel();
+    let counter = statement.counter.take();
+    let (mut answer, wanted) = oneshot::channel();
     tokio::spawn(async move {
         let Some(session) = lease.session.clone() else { return };
         let mut work = std::pin::pin!(session.run(&request, &statement));
@@ -415,8 +439,17 @@ pub(super) async fn run(pool: &Arc<Pool>, statement: Statement) -> Result<Data, 
         };
         let done = match done {
             Ok(data) => {
+                let query = data.query_id.clone();
+                let _ = answer.send(Ok(data));
+                if let (Some(Counter { usage, done: _done }), Some(query)) = (counter, query) {
+                    // Without an answer the estimate stands.
+                    let asked = tokio::time::timeout(PATIENCE, session.scanned(&query)).await;
+                    if let Ok(Ok(Some(bytes))) = asked {
+                        usage.has_scanned(bytes);
+                    }
+                }
                 lease.finish();
-                Ok(data)
+                return;
             }
             Err(Failure::Said(said)) => {
                 lease.finish();
