@@ -398,7 +398,9 @@ fn snowflake_says_what_a_statement_would_scan() {
         let gateway = over(emulator.warehouse(), "estimates of snowflake", &policies).await;
         let answer = gateway.connect("ana").await.simple(ALL).await;
         let (code, text) = answer.error().unwrap();
-        assert_eq!((code, text), ("53400", "it can't be told what the statement would cost"));
+        let wanted =
+            "it can't be told how much the statement would scan, which limit \"most\" bounds";
+        assert_eq!((code, text), ("53400", wanted));
         let root = gateway.connect("root").await;
         assert_eq!(root.simple(ALL).await.error(), None);
         // The receipt follows the last row.
@@ -407,7 +409,8 @@ fn snowflake_says_what_a_statement_would_scan() {
         let receipt = || {
             let records = std::fs::read_to_string(&audit).unwrap();
             let mut records = records.lines().filter_map(|line| serde_json::from_str(line).ok());
-            records.find(|record: &Json| record["record"] == "receipt" && !record["scanned"].is_null())
+            records
+                .find(|record: &Json| record["record"] == "receipt" && !record["scanned"].is_null())
         };
         until("no receipt says what was scanned", || receipt().is_some()).await;
         let receipt = receipt().unwrap();
