@@ -18,6 +18,9 @@ CREATE ROLE admin;
 GRANT ROLE admin TO USER 'root';
 GRANT SELECT ON ALL TABLES IN SCHEMA h TO ROLE admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA ds TO ROLE admin;
+CREATE ROW POLICY all_suppliers ON h.supplier AS PERMISSIVE TO ROLE admin USING (true);
+CREATE ROW POLICY all_sales ON ds.store_sales AS PERMISSIVE TO ROLE admin USING (true);
+CREATE ROW POLICY all_returns ON ds.store_returns AS PERMISSIVE TO ROLE admin USING (true);
 ";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases/tpc/make.py");
 /// The policies' predicates as a user would write them.

@@ -85,12 +85,15 @@ impl Shared {
         keys: Arc<SealKeys>,
         settings: Settings,
     ) -> Self {
+        let running: Arc<Running> = Arc::default();
+        let heard = Arc::clone(&running);
+        gateway.peers().listen(move |cancel| heard.hear(cancel));
         Self {
             gateway,
             users: RwLock::new(users),
             keys: RwLock::new(keys),
             settings,
-            running: Arc::default(),
+            running,
             rooms: Rooms::default(),
             hashing: Semaphore::new(HASHING),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tollgate_gateway::CancelToken;
+use tollgate_gateway::{Cancel, CancelToken};
 
 /// All streams of this process.
 #[derive(Default)]
@@ -44,6 +44,18 @@ impl Running {
             found = true;
         }
         found
+    }
+}
+
+impl Running {
+    /// Cancels what another gateway was asked to.
+    pub(crate) fn hear(&self, cancel: &Cancel) {
+        let streams = self.streams.lock();
+        for (id, token) in streams.by_number.values() {
+            if Cancel::flight(id) == *cancel {
+                token.cancel();
+            }
+        }
     }
 }
 

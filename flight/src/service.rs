@@ -18,6 +18,7 @@ use futures::stream::{self, BoxStream};
 use http::HeaderMap;
 use prost::Message;
 use tollgate_catalog::Error;
+use tollgate_gateway::Cancel;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Streaming};
 
@@ -157,6 +158,11 @@ impl Service {
                         Handle::open(&keys, Kind::Ticket, &sealed, &caller.principal, now())?;
                     if self.shared.running.cancel(&handle.id) {
                         status = CancelStatus::Cancelled;
+                    } else if status == CancelStatus::NotCancellable
+                        && self.shared.gateway.peers().pass_on(&Cancel::flight(&handle.id))
+                    {
+                        // If it runs at all, it is in another gateway.
+                        status = CancelStatus::Cancelling;
                     }
                 }
                 Flight::Metadata(_) => {}

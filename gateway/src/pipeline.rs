@@ -24,6 +24,7 @@ use crate::keys::RemoteKeys;
 use crate::limits::bounds::Deadline;
 use crate::limits::budget::Purse;
 use crate::limits::{Costs, EstimateCounts};
+use crate::peers::{Cancel, Peers};
 use crate::plans::{CacheCounts, Key, Plans};
 use crate::records::Known;
 use crate::results::Results;
@@ -89,6 +90,7 @@ pub struct Gateway {
     pub(crate) results: Results,
     /// What a change of users or policies must reach.
     pub(crate) open: Open,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) stages: Arc<Stages>,
     pub(crate) settings: GatewaySettings,
@@ -103,6 +105,14 @@ impl Gateway {
         let GatewayParts { snapshot, bundle, registry, warehouse, audit, purse, settings } = parts;
         tell_collisions(&snapshot);
         let state = State { snapshot, bundle }.with_views();
+        let open = Open::default();
+        let peers = Peers::of(audit.place());
+        let stopped = open.clone();
+        peers.listen(move |cancel| {
+            if let Cancel::Statement { id, principal } = cancel {
+                stopped.stop(id, principal, None);
+            }
+        });
         Ok(Arc::new(Self {
             state: RwLock::new(Arc::new(state)),
             keys: RwLock::default(),
@@ -113,11 +123,17 @@ impl Gateway {
             costs: Arc::new(Costs::new(purse)),
             plans: Plans::new(settings.plan_cache),
             results: Results::new(settings.result_cache),
-            open: Open::default(),
+            open,
+            peers: Arc::new(peers),
             audit,
             stages: Arc::default(),
             settings,
         }))
+    }
+
+    /// The gateways that share the ledger.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// How often what was kept could be used.

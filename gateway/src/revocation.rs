@@ -14,6 +14,7 @@ use tollgate_identity::Principal;
 use tollgate_rewriter::Prepared;
 
 use crate::cancel::CancelToken;
+use crate::peers::{Cancel, Peers};
 use crate::state::{State, circumstances};
 
 /// What is open now. Clones share it.
@@ -111,8 +112,20 @@ impl Open {
     }
 
     /// Lets the statement of an entry stop other statements of its principal.
-    pub(crate) fn stops(&self, entry: &Entry) -> Stops {
-        Stops { open: self.clone(), of: entry.id }
+    pub(crate) fn stops(&self, entry: &Entry, peers: &Arc<Peers>) -> Stops {
+        Stops { open: self.clone(), of: entry.id, peers: Arc::clone(peers) }
+    }
+
+    /// Stops the statement that records call `id` if it is this principal's, and isn't the entry `but`.
+    /// Whether there was one.
+    pub(crate) fn stop(&self, id: &str, principal: &str, but: Option<u64>) -> bool {
+        let queries = self.inner.queries.lock();
+        let found = queries.iter().find(|(entry, query)| {
+            Some(**entry) != but && query.id == id && query.prepared.principal().name() == principal
+        });
+        let Some((_, query)) = found else { return false };
+        query.stopped.cancel();
+        true
     }
 
     /// Ends the sessions and cuts the queries of principals that aren't `current` any more, and says
@@ -136,21 +149,26 @@ pub(crate) struct Stops {
     open: Open,
     /// The statement's own entry.
     of: u64,
+    peers: Arc<Peers>,
 }
 
 impl Stops {
-    /// Stops the statement that records call `id`, and says whether there is one to stop. One of somebody
-    /// else is told from none by nothing.
-    pub(crate) fn stop(&self, id: &str) -> bool {
-        let queries = self.open.inner.queries.lock();
-        let Some(own) = queries.get(&self.of) else { return false };
-        let caller = own.prepared.principal().name();
-        let found = queries.iter().find(|(entry, query)| {
-            **entry != self.of && query.id == id && query.prepared.principal().name() == caller
-        });
-        let Some((_, query)) = found else { return false };
-        query.stopped.cancel();
-        true
+    /// Stops the statement that records call `id`, and says whether there is one to stop; nothing if
+    /// other gateways were asked to. One of somebody else is told from none by nothing.
+    pub(crate) fn stop(&self, id: &str) -> Option<bool> {
+        let caller = self
+            .open
+            .inner
+            .queries
+            .lock()
+            .get(&self.of)
+            .map(|own| own.prepared.principal().name().to_owned());
+        let Some(principal) = caller else { return Some(false) };
+        if self.open.stop(id, &principal, Some(self.of)) {
+            return Some(true);
+        }
+        let cancel = Cancel::Statement { id: id.to_owned(), principal };
+        if self.peers.pass_on(&cancel) { None } else { Some(false) }
     }
 }
 

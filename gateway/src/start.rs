@@ -51,7 +51,7 @@ impl Gateway {
                     self.start_here(secured, &records).await
                 }
                 Engine::System => {
-                    let view = self.view(caller)?.with_stops(self.open.stops(entry));
+                    let view = self.view(caller)?.with_stops(self.open.stops(entry, &self.peers));
                     let system = SystemCatalogs {
                         context: self.system.clone(),
                         view: Arc::new(view),

@@ -22,6 +22,7 @@
 
 mod batch;
 pub mod billing;
+mod bus;
 mod chain;
 mod cloudevents;
 mod error;
@@ -42,6 +43,7 @@ mod tests;
 pub mod verify;
 mod writer;
 
+pub use bus::Bus;
 pub use chain::{Checkpoint, Hash};
 pub use error::{LedgerError, Refusal};
 pub use keys::{PublicKey, SigningKey, public_path};

@@ -110,7 +110,9 @@ impl Shared {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         let users = RwLock::new(users);
-        let (cancels, lobby) = (Arc::default(), Lobby::default());
+        let (cancels, lobby): (Arc<Cancels>, _) = (Arc::default(), Lobby::default());
+        let heard = Arc::clone(&cancels);
+        gateway.peers().listen(move |cancel| heard.hear(cancel));
         Self { gateway, users, tls, tls_mode, limits, cancels, slots, lobby }
     }
 }

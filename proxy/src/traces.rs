@@ -3,6 +3,7 @@
 //! Spans wait in a bounded queue of their own thread; what finds no place in it is left out, and no
 //! statement waits. The log and the traces don't mix: spans have a target of their own.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
@@ -12,7 +13,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tollgate_gateway::TRACES;
 use tollgate_gateway::config::{Config, Traces};
 use tonic::transport::{Certificate, ClientTlsConfig};
-use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::filter::{Directive, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -42,9 +43,13 @@ impl Drop for Sending {
 pub(crate) fn start(config: &Config) -> Result<Sending, String> {
     let provider = config.traces.as_ref().map(|traces| provider(config, traces)).transpose()?;
     let filter = EnvFilter::try_from_env("TOLLGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let not_spans = filter_fn(|of| of.target() != TRACES);
+    // One filter that names the most detailed level it lets through: without that every span of every
+    // library is made before it is thrown away, those of HTTP/2 for each frame.
+    let filter = filter.add_directive(
+        Directive::from_str(&format!("{TRACES}=off")).map_err(|error| error.to_string())?,
+    );
     // Standard output may be the audit trail.
-    let log = fmt::layer().with_writer(std::io::stderr).with_filter(filter).with_filter(not_spans);
+    let log = fmt::layer().with_writer(std::io::stderr).with_filter(filter);
     let traces = provider.as_ref().map(|provider| {
         let only = Targets::new().with_target(TRACES, tracing::Level::INFO);
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("tollgate"));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_flight::sql::CommandStatementQuery;
+use arrow_flight::{CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus};
+use prost::Message;
 use tollgate_warehouse::postgres::discover;
 use tonic::Code;
 
@@ -13,7 +15,7 @@ use crate::harness::client::Answer;
 use crate::harness::flight::{Flight, command};
 use crate::harness::gateway::{Caches, PASSWORD, start_over};
 use crate::harness::postgres::Postgres;
-use crate::harness::raw::{message, zero};
+use crate::harness::raw::{Raw, message, zero};
 use crate::harness::served::{Site, rows, write};
 use crate::harness::{run, world};
 use crate::postgres_warehouse::warehouse;
@@ -504,6 +506,106 @@ fn money_is_counted_in_the_ledger() {
         for (site, queries) in [(&one, 2), (&two, 1), (&one, 1), (&one, 0), (&two, 0)] {
             there_is_for(site, queries).await;
         }
+    });
+}
+
+/// Behind a load balancer a client's wish to cancel may reach another gateway than the statement.
+#[test]
+fn what_another_replica_runs_is_cancelled_by_every_road() {
+    run(async {
+        let postgres = Postgres::shared().await;
+        postgres.create("cancels-of-replicas", &[]).await;
+        let url = format!(
+            "postgres://postgres@127.0.0.1:{}/cancels-of-replicas?sslmode=disable",
+            postgres.port
+        );
+        let replica = |name| {
+            let own = format!("ledger.replica = \"{name}\"");
+            let keys = [
+                "flight.listen = \"127.0.0.1:0\"",
+                "flight.key_file = \"flight.keys\"",
+                "ledger.kind = \"postgres\"\nledger.url_file = \"ledger.url\"",
+                "ledger.statements = \"whole\"",
+                &own,
+            ];
+            let site = Site::new(postgres.scratch(&format!("cancels {name}")), &keys);
+            write(&site.data().join("events.parquet"), &rows(0..6_000), 500);
+            std::fs::write(site.folder.join("ledger.url"), &url).unwrap();
+            std::fs::write(site.folder.join("flight.keys"), "ab".repeat(32)).unwrap();
+            site
+        };
+        let (here, there) = (replica("here"), replica("there"));
+        let (one, two) = (here.serve().await, there.serve().await);
+        let begun = async || {
+            let mut raw = here.raw("ana").await;
+            raw.send(&message(b'Q', &zero(ENDLESS))).await;
+            raw.wait(b'D').await;
+            raw
+        };
+        let canceled = async |raw: &mut Raw| {
+            let replies = raw.until_ready().await;
+            let error = replies.iter().find(|reply| reply.kind == b'E').expect("it goes on");
+            assert_eq!(error.field(b'C').as_deref(), Some("57014"));
+            raw.works().await;
+        };
+
+        // The key of a session. A listener that is still on its way hears nothing, so asked again.
+        let mut running = begun().await;
+        let call = async |key: &[u8]| {
+            let mut raw = Raw::open(there.address).await;
+            let length = u32::try_from(key.len() + 8).unwrap().to_be_bytes();
+            raw.send(&[&length[..], &80_877_102_u32.to_be_bytes(), key].concat()).await;
+            assert_eq!(raw.until_closed().await, []);
+        };
+        let mut wrong = running.key.clone();
+        *wrong.last_mut().unwrap() ^= 1;
+        let key = running.key.clone();
+        call(&wrong).await;
+        let ask = async {
+            loop {
+                call(&key).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::select! { () = canceled(&mut running) => {}, () = ask => {} }
+
+        // Its id, which only its own user's statements can use.
+        let mut running = begun().await;
+        let (ana, root) = (there.connect("ana").await, there.connect("root").await);
+        let find = "SELECT query_id FROM tollgate.my_queries WHERE status = 'running' \
+                    AND statement LIKE 'SELECT a.name%'";
+        let answer = ana.simple(find).await;
+        let id = answer.rows()[0][0].text();
+        let cancel = format!("SELECT tollgate.cancel_query('{id}') IS NULL");
+        for (client, user) in [(&root, "root"), (&ana, "ana")] {
+            running.wait(b'D').await;
+            assert_eq!(client.simple(&cancel).await.rows()[0][0].text(), "t", "{user}");
+        }
+        canceled(&mut running).await;
+
+        // The ticket of a flight.
+        let mut first = flight(&one, "ana").await;
+        let mut second = flight(&two, "ana").await;
+        let query = CommandStatementQuery { query: ENDLESS.to_owned(), transaction_id: None };
+        let info = first.info(command(&query)).await.unwrap();
+        let request = first.request(info.endpoint[0].ticket.clone().unwrap());
+        let mut stream = first.inner.do_get(request).await.unwrap().into_inner();
+        stream.message().await.unwrap().unwrap();
+        let cancel = CancelFlightInfoRequest { info: Some(info) }.encode_to_vec();
+        let answer = second.action("CancelFlightInfo", cancel.into()).await.unwrap();
+        let answer = CancelFlightInfoResult::decode(answer[0].as_ref()).unwrap();
+        assert_eq!(answer.status(), CancelStatus::Cancelling);
+        let ended = loop {
+            match stream.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream came to its end"),
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(ended.code(), Code::Cancelled, "{ended}");
+        drop((ana, root, first, second, running));
+        one.stop().await;
+        two.stop().await;
     });
 }
 

@@ -179,10 +179,14 @@ fn flag(args: &[Arg], index: usize) -> bool {
     args.get(index).is_some_and(Arg::is_true)
 }
 
-/// Whether one of the caller's own statements was there to be stopped.
+/// Whether one of the caller's own statements was there to be stopped; NULL where other gateways were
+/// asked to.
 fn cancel_query(view: &View, args: &[Arg]) -> Result<Cell> {
-    let stopped = |id| view.stops.as_ref().is_some_and(|stops| stops.stop(id));
-    Ok(text(args, 0).map(stopped).into())
+    let stopped = |id| match &view.stops {
+        Some(stops) => stops.stop(id),
+        None => Some(false),
+    };
+    Ok(text(args, 0).and_then(stopped).into())
 }
 
 /// The upper bound of the first dimension of a list; empty lists have none.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rand::RngCore;
 use subtle::ConstantTimeEq;
-use tollgate_gateway::CancelToken;
+use tollgate_gateway::{Cancel, CancelToken};
 
 /// The cancel keys of all sessions.
 #[derive(Default)]
@@ -46,11 +46,24 @@ impl Cancels {
         Registration { cancels: Arc::clone(self), pid, secret }
     }
 
-    /// Cancels what the session with this key runs; a wrong key does nothing, and says nothing.
-    pub(crate) fn cancel(&self, pid: i32, secret: &[u8]) {
+    /// Cancels what the session with this key runs; a wrong key does nothing. Whether there is a session
+    /// of this number.
+    pub(crate) fn cancel(&self, pid: i32, secret: &[u8]) -> bool {
         let entries = self.entries.lock();
-        if let Some(entry) = entries.get(&pid)
-            && bool::from(entry.secret.as_slice().ct_eq(secret))
+        let Some(entry) = entries.get(&pid) else { return false };
+        if bool::from(entry.secret.as_slice().ct_eq(secret)) {
+            entry.token.cancel();
+        }
+        true
+    }
+
+    /// Cancels what another gateway was asked to.
+    pub(crate) fn hear(&self, cancel: &Cancel) {
+        let Cancel::Session { pid, key } = cancel else { return };
+        let entries = self.entries.lock();
+        let Some(entry) = entries.get(pid) else { return };
+        if let Cancel::Session { key: own, .. } = Cancel::session(*pid, &entry.secret)
+            && bool::from(own.as_bytes().ct_eq(key.as_bytes()))
         {
             entry.token.cancel();
         }

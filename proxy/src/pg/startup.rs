@@ -9,7 +9,7 @@ use pgwire::messages::startup::{
     Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
 };
 use tollgate_catalog::{Error, ErrorKind};
-use tollgate_gateway::{CancelToken, Session, StartupSettings, revocation};
+use tollgate_gateway::{Cancel, CancelToken, Session, StartupSettings, revocation};
 use tollgate_identity::{AuthError, ChannelBinding, ClientCertificates, Principal, ScramExchange};
 
 use super::error::{Stop, violation};
@@ -42,7 +42,10 @@ pub(crate) async fn start(
     match handshake::open(socket, &door).await {
         Opening::Nothing => None,
         Opening::Cancel { pid, secret } => {
-            shared.cancels.cancel(pid, &secret);
+            // Behind a load balancer it may be a session of another gateway.
+            if !shared.cancels.cancel(pid, &secret) {
+                shared.gateway.peers().pass_on(&Cancel::session(pid, &secret));
+            }
             None
         }
         Opening::Startup { mut wire, encrypted, certificates, version, body } => {
