@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde_json::Value;
 use sqlx::{Connection, Row};
 
 use crate::billing::rated_receipt;
@@ -47,6 +48,15 @@ pub struct Event {
     pub succeeded: bool,
     /// The event itself, as JSON.
     pub json: String,
+}
+
+impl Event {
+    /// The same without what clients wrote: the statement's SHA-256 stands for it. For a receiver that
+    /// refuses the event as it is; nothing if there is nothing of the kind in it.
+    pub fn without_texts(&self) -> Option<Event> {
+        let mut json: Value = serde_json::from_str(&self.json).ok()?;
+        ocsf::withhold_texts(&mut json).then(|| Event { json: json.to_string(), ..self.clone() })
+    }
 }
 
 /// Events that are delivered together, or not.

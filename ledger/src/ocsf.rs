@@ -3,10 +3,14 @@
 
 use std::collections::HashMap;
 
+use ring::digest;
 use serde_json::{Value, json};
 
 use crate::read::Stored;
 use crate::record::Body;
+
+/// How a text is named that isn't there, as records do.
+const HASH: &str = "sha256:";
 
 /// The version of the schema.
 const VERSION: &str = "1.3.0";
@@ -112,4 +116,22 @@ pub(crate) fn event(chain: &str, body: &Body, receipt: Option<&Body>) -> Value {
         }
     }
     event
+}
+
+/// Takes out of an event what clients wrote, and says whether there was any.
+pub(crate) fn withhold_texts(event: &mut Value) -> bool {
+    let mut found = false;
+    if let Some(text) = event.pointer_mut("/query_info/query_string")
+        && let Value::String(sql) = text
+        && !sql.starts_with(HASH)
+    {
+        let digest = digest::digest(&digest::SHA256, sql.as_bytes());
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        *text = json!(format!("{HASH}{digest}"));
+        found = true;
+    }
+    if let Some(endpoint) = event.pointer_mut("/src_endpoint").and_then(Value::as_object_mut) {
+        found |= endpoint.remove("svc_name").is_some();
+    }
+    found
 }

@@ -40,6 +40,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(60);
 /// The most events of a parcel.
 const MOST: usize = 500;
+/// How often a single event is refused before it is sent without what a client wrote.
+const REFUSED: u32 = 5;
 
 /// An export that can begin.
 pub(crate) struct Export {
@@ -87,6 +89,20 @@ pub(crate) async fn warn_of_forgotten(config: &Config) -> Result<(), LedgerError
     Ok(())
 }
 
+/// Why events weren't delivered.
+struct Trouble {
+    /// For the log.
+    text: String,
+    /// The receiver won't ever take them as they are.
+    refuses: bool,
+}
+
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Self { text, refuses: false }
+    }
+}
+
 /// What came of one step.
 enum Step {
     /// Something was delivered: there may be more.
@@ -121,9 +137,11 @@ impl Export {
         let mut outbox = Outbox::new(self.place.clone(), name, form);
         let (mut most, mut pause) = (MOST, PAUSE);
         let mut failed: Option<String> = None;
+        let mut refused = 0;
         loop {
-            let wait = match self.step(&mut outbox, most).await {
+            let wait = match self.step(&mut outbox, most, refused >= REFUSED).await {
                 Ok(step) => {
+                    refused = 0;
                     if failed.take().is_some() {
                         tracing::info!(export = name, "records are exported again");
                     }
@@ -135,16 +153,19 @@ impl Export {
                         Step::StandingBy => STAND_BY,
                     }
                 }
-                Err(error) => {
+                Err(Trouble { text: error, refuses }) => {
                     self.counts.failed();
+                    refused = if refuses && most == 1 { refused + 1 } else { 0 };
                     if failed.as_ref() != Some(&error) {
                         tracing::warn!(export = name, error, "records could not be exported yet");
                         failed = Some(error);
                     }
+                    let jittered = rand::rng().random_range(pause / 2..=pause);
+                    if !refuses || most == 1 {
+                        pause = (pause * 2).min(LONGEST);
+                    }
                     // Perhaps it was too much, or one event of them is the trouble.
                     most = (most / 2).max(1);
-                    let jittered = rand::rng().random_range(pause / 2..=pause);
-                    pause = (pause * 2).min(LONGEST);
                     jittered
                 }
             };
@@ -152,18 +173,33 @@ impl Export {
         }
     }
 
-    async fn step(&self, outbox: &mut Outbox, most: usize) -> Result<Step, String> {
+    async fn step(
+        &self,
+        outbox: &mut Outbox,
+        most: usize,
+        shortened: bool,
+    ) -> Result<Step, Trouble> {
         let said = |error: LedgerError| error.to_string();
         let leads = outbox.lease().await.map_err(said)?;
         self.counts.leads(leads);
         if !leads {
             return Ok(Step::StandingBy);
         }
-        let Some(parcel) = outbox.next(most).await.map_err(said)? else {
+        let Some(mut parcel) = outbox.next(most).await.map_err(said)? else {
             self.counts.idle();
             return Ok(Step::Idle);
         };
         self.counts.behind(parcel.behind, parcel.oldest);
+        // One statement that a receiver chokes on must not keep the others back.
+        for event in parcel.events.iter_mut().filter(|_| shortened) {
+            if let Some(without) = event.without_texts() {
+                tracing::warn!(
+                    export = self.settings.name,
+                    "an event is sent without its statement"
+                );
+                *event = without;
+            }
+        }
         if !parcel.events.is_empty() {
             match self.settings.to.protocol {
                 Protocol::Syslog => syslog::send(&self.peer, &parcel.events).await?,

@@ -36,6 +36,8 @@ enum Answer {
     Refuse,
     /// Reads it all and says nothing.
     Silence,
+    /// Takes nothing that holds the word "poison".
+    Dislike,
 }
 
 #[derive(Default)]
@@ -174,6 +176,11 @@ async fn http(mut socket: TcpStream, got: &Mutex<Got>) {
             break (head.to_owned(), body.to_owned());
         }
     };
+    let answer = match answer {
+        Answer::Dislike if body.contains("poison") => Answer::Status(422),
+        Answer::Dislike => Answer::Accept,
+        other => other,
+    };
     let Value::Array(events) = serde_json::from_str(&body).unwrap() else { panic!("{body}") };
     got.lock().unwrap().heads.push(head);
     note(got, events, answer);
@@ -184,7 +191,7 @@ async fn http(mut socket: TcpStream, got: &Mutex<Got>) {
         }
         Answer::Garbage => "\0\u{1}\u{2} HTTP, but not as you know it\r\n".to_owned(),
         Answer::HangUp | Answer::Refuse => return,
-        Answer::Silence => {
+        Answer::Silence | Answer::Dislike => {
             std::future::pending::<()>().await;
             return;
         }
@@ -331,6 +338,33 @@ fn whatever_a_receiver_answers_nothing_is_lost() {
         let server = site.serve().await;
         query(&site, 1).await;
         assert_eq!(receiver.accepted(6).await.len(), 6);
+        server.stop().await;
+    });
+}
+
+/// Nobody can write a statement that keeps the trail from its receiver.
+#[test]
+fn a_statement_that_a_receiver_refuses_goes_without_its_text() {
+    run(async {
+        let receiver = Receiver::start(Speaks::Http, None, &[Answer::Dislike]).await;
+        let export = format!(
+            "ledger.export = [{{ name = \"siem\", to = \"http://{}/in\" }}]",
+            receiver.address
+        );
+        let site = site("export-refused", &[&export, "ledger.statements = \"whole\""]).await;
+        let server = site.serve().await;
+        query(&site, 2).await;
+        let poison = "SELECT 'poison' FROM shop.items LIMIT 1";
+        assert!(site.connect("ana").await.simple(poison).await.error().is_none());
+        query(&site, 2).await;
+        assert_eq!(receiver.accepted(5).await.len(), 5);
+        let accepted = receiver.got.lock().unwrap().accepted.clone();
+        let texts: Vec<_> =
+            accepted.iter().map(|event| event["query_info"]["query_string"].clone()).collect();
+        let hidden = texts.iter().filter(|text| text.as_str().unwrap().starts_with("sha256:"));
+        assert_eq!(hidden.count(), 1, "{texts:?}");
+        assert_eq!(accepted[2]["src_endpoint"].get("svc_name"), None);
+        assert_eq!(accepted[2]["actor"]["user"]["name"], "ana");
         server.stop().await;
     });
 }

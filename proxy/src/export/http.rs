@@ -1,5 +1,5 @@
-//! Events over HTTP: a JSON array per request (of CloudEvents: the batched mode), with a bearer token. Whatever a receiver answers but
-//! success, the events are sent again.
+//! Events over HTTP: a JSON array per request (of CloudEvents: the batched mode), with a bearer token.
+//! Whatever a receiver answers but success, the events are sent again.
 
 use std::time::Duration;
 
@@ -7,18 +7,27 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::handshake;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tollgate_gateway::config::{Events, Export};
 use tollgate_ledger::export::Event;
 use zeroize::Zeroizing;
 
+use super::Trouble;
 use super::connect::{ANSWER, Peer};
 use crate::place;
 
 /// How long the rest of an answer is waited for: what it says is of no interest.
 const REST: Duration = Duration::from_secs(1);
+
+/// What a receiver says that will never take the events as they are.
+const REFUSALS: [StatusCode; 4] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
 
 /// The token that goes along, if one is to.
 ///
@@ -40,13 +49,13 @@ pub(super) fn token(export: &Export) -> Result<Option<Zeroizing<String>>, String
 /// Sends events, and waits until the receiver says that it has them.
 ///
 /// # Errors
-/// It doesn't, for the log.
+/// It doesn't, and why.
 pub(super) async fn post(
     peer: &Peer,
     export: &Export,
     token: Option<Zeroizing<String>>,
     events: &[Event],
-) -> Result<(), String> {
+) -> Result<(), Trouble> {
     let request = request(export, token, events)?;
     let posted = async {
         let stream = peer.connect().await?;
@@ -59,7 +68,10 @@ pub(super) async fn post(
             let _ = timeout(REST, answer.into_body().frame()).await;
             match status.is_success() {
                 true => Ok(()),
-                false => Err(format!("the receiver answers with status {}", status.as_u16())),
+                false => Err(Trouble {
+                    text: format!("the receiver answers with status {}", status.as_u16()),
+                    refuses: REFUSALS.contains(&status),
+                }),
             }
         };
         tokio::pin!(exchange, connection);
@@ -71,7 +83,7 @@ pub(super) async fn post(
         }
     };
     let posted = timeout(ANSWER, posted).await;
-    posted.unwrap_or_else(|_| Err("the receiver did not answer in time".to_owned()))
+    posted.unwrap_or_else(|_| Err("the receiver did not answer in time".to_owned().into()))
 }
 
 fn request(
