@@ -94,6 +94,7 @@ pub mod http;
 pub mod limits;
 pub mod postgres;
 pub mod snowflake;
+pub mod warehouses;
 
 use std::pin::Pin;
 
@@ -116,6 +117,11 @@ pub trait Warehouse: Send + Sync {
     fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
         let _ = query;
         futures::future::ready(Ok(Estimate::default())).boxed()
+    }
+
+    /// Whether it answers. Unless overridden, it is in this process, and so it does.
+    fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
+        futures::future::ready(Ok(())).boxed()
     }
 
     /// Starts a query. Batches have the columns of the query's output, by position; their errors

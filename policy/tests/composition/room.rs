@@ -73,6 +73,7 @@ fn table(schema: &str, name: &str, columns: &[&str]) -> Table {
         comment: None,
         row_count: None,
         bytes: None,
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Csv(Vec::new()),
     }
 }

@@ -80,14 +80,13 @@ impl Postgres {
 
     async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
         let rendering = secured.for_postgres()?;
-        let mut lease = self.pool.lease().await?;
         let expected = decode::columns(secured.output())?;
         let bound = Bound::of(&rendering);
-        let client = lease.client()?;
         // A second later than the gateway's own, whose error names the limit.
         let limit = secured.limits().runtime().map(|limit| limit.most + Duration::from_secs(1));
         let timeout = self.timeout.into_iter().chain(limit).min();
-        client.batch_execute(&begin(timeout)).await.map_err(public)?;
+        let mut lease = self.pool.lease(&begin(timeout)).await?;
+        let client = lease.client()?;
         let statement =
             client.prepare_typed(rendering.text(), &bound.types).await.map_err(error::planning)?;
         let same = statement.columns().len() == expected.len()
@@ -152,6 +151,14 @@ fn begin(timeout: Option<Duration>) -> String {
 }
 
 impl Warehouse for Postgres {
+    fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
+        let asked = async {
+            let mut lease = self.pool.lease(&begin(self.timeout)).await?;
+            lease.finish().await
+        };
+        asked.boxed()
+    }
+
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
         self.stream(query.secured()).boxed()
     }

@@ -21,7 +21,9 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, TimeUnit};
 use futures::TryStreamExt;
 use serde_json::json;
-use tollgate_catalog::{Column, Error, ErrorKind, RealNames, Storage, Table, TableName};
+use tollgate_catalog::{
+    Column, Error, ErrorKind, RealNames, Storage, Table, TableName, WarehouseName,
+};
 
 use super::decode::Columns;
 use super::session::{self, Statement};
@@ -166,6 +168,7 @@ impl Found<'_> {
             row_count: rows,
             bytes: bytes.filter(|bytes| *bytes > 0),
             cache_for: None,
+            warehouse: Some(WarehouseName::default()),
             storage: Storage::Snowflake(real.clone()),
         };
         if let Some((other, _)) = self.tables.get(&known) {

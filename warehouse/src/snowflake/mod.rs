@@ -145,6 +145,10 @@ fn bindings(parameters: &[Parameter]) -> Result<Map<String, Value>, Error> {
 }
 
 impl Warehouse for Snowflake {
+    fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
+        session::reach(&self.pool).boxed()
+    }
+
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
         self.stream(query.secured()).boxed()
     }
