@@ -197,8 +197,10 @@ impl Renewal {
         let state = gateway.state();
         let Some(warehouse) = state.warehouses.get(name) else { return };
         let stays = |why: String| {
-            tracing::error!(warehouse = %name, "the tables of before stay in force\n{why}");
-            warehouse.refreshes().failed(why);
+            // At each interval again, but said once.
+            if warehouse.refreshes().failed(why.clone()) {
+                tracing::error!(warehouse = %name, "the tables of before stay in force\n{why}");
+            }
         };
         let tables = match found {
             Ok(tables) => tables,

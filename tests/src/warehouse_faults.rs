@@ -33,10 +33,10 @@ struct Place {
 impl Place {
     async fn new(name: &str, connections: i32) -> Place {
         let server = Postgres::shared().await;
-        let user = format!("user of {name}");
+        let user = format!("{name}_user");
         let grants = format!(
-            "CREATE ROLE \"{user}\" LOGIN CONNECTION LIMIT {connections}; GRANT USAGE ON SCHEMA crm TO \"{user}\"; \
-             GRANT SELECT ON ALL TABLES IN SCHEMA crm TO \"{user}\""
+            "CREATE ROLE {user} LOGIN CONNECTION LIMIT {connections}; GRANT USAGE ON SCHEMA crm TO {user}; \
+             GRANT SELECT ON ALL TABLES IN SCHEMA crm TO {user}"
         );
         let owner = server.create(name, &[CRM, MANY, &grants]).await;
         let gate = Gate::to(server.port).await;
@@ -88,7 +88,7 @@ fn told(answer: &Answer) -> (&str, &str) {
 #[test]
 fn a_server_that_is_full_says_so_and_loses_no_connection() {
     harness::run(async {
-        let place = Place::new("full up", 2).await;
+        let place = Place::new("filled", 2).await;
         until("discovery stays", || async { place.at_server("%").await == 0 }).await;
         let ana = place.site.connect("ana").await;
         let mut readers = Vec::new();
@@ -172,7 +172,7 @@ fn a_server_that_goes_is_told_and_found_again() {
 #[test]
 fn a_cancel_is_heard_at_every_stage() {
     harness::run(async {
-        let place = Place::new("canceled stages", 50).await;
+        let place = Place::new("stages", 50).await;
         let ana = place.site.connect("ana").await;
         let token = ana.inner.cancel_token();
         let cancel = async || token.cancel_query(tokio_postgres::NoTls).await.unwrap();

@@ -143,14 +143,17 @@ impl Refreshes {
         *self.failing.lock() = None;
     }
 
-    /// It couldn't be asked, or its tables don't go with the policies: those of before stay.
-    pub fn failed(&self, message: String) {
+    /// It couldn't be asked, or its tables don't go with the policies: those of before stay. Says whether
+    /// that is news.
+    pub fn failed(&self, message: String) -> bool {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let mut failing = self.failing.lock();
+        let new = failing.as_ref().is_none_or(|before| before.message != message);
         let (since, times) = failing
             .as_ref()
             .map_or_else(|| (SystemTime::now(), 0), |before| (before.since, before.times));
         *failing = Some(Failing { since, times: times.saturating_add(1), message });
+        new
     }
 
     /// Why the tables are those of before; nothing if they are those of now.
