@@ -166,12 +166,15 @@ fn files(config: &Config, warehouse: &Warehouse, data: &Path) -> Result<Vec<Tabl
     }
 }
 
-/// Tables and what was left out, or what went wrong.
+/// Tables, and what was left out with the reason.
+type Told = (Vec<Table>, Vec<String>);
+
+/// The tables, or what went wrong.
 fn told(
     config: &Config,
     warehouse: &Warehouse,
     key: &str,
-    found: Result<Result<(Vec<Table>, Vec<String>), Error>, Elapsed>,
+    found: Result<Result<Told, Error>, Elapsed>,
 ) -> Result<Vec<Table>, NotFound> {
     let refused = |key: &str, message: String, hint: &str| {
         config.error(&warehouse.key(key), message, hint).to_string()
