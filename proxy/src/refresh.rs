@@ -20,18 +20,18 @@ pub(crate) async fn serve(renewal: Arc<Renewal>, mut shutdown: watch::Receiver<b
     let mut reloads = renewal.reloads();
     loop {
         reloads.borrow_and_update();
-        // Dropped with whatever they wait for.
         let mut tasks = JoinSet::new();
         for (name, every) in renewal.refreshed() {
             tasks.spawn(ask(Arc::clone(&renewal), name, every));
         }
-        tokio::select! {
-            () = stopping(&mut shutdown) => return,
-            told = reloads.changed() => {
-                if told.is_err() {
-                    return;
-                }
-            }
+        let goes_on = tokio::select! {
+            () = stopping(&mut shutdown) => false,
+            told = reloads.changed() => told.is_ok(),
+        };
+        // Ended with whatever they wait for, and gone: nothing is put in force after this.
+        tasks.shutdown().await;
+        if !goes_on {
+            return;
         }
     }
 }

@@ -174,6 +174,9 @@ fn a_statement_goes_to_the_warehouse_of_its_tables() {
             snowflake(&emulator, "trials", "TRIALS", "lab"),
         ];
         let site = site("routed", &warehouses.concat(), POLICIES).await;
+        let config = std::fs::read_to_string(site.config()).unwrap();
+        let readers = "policies.readers = [\"owner\"]\npolicies.folder";
+        std::fs::write(site.config(), config.replace("policies.folder", readers)).unwrap();
         let loaded = load::load(&site.config()).unwrap_or_else(|errors| panic!("{errors}"));
         let summary = loaded.summary();
         for line in [
@@ -246,6 +249,15 @@ fn a_statement_goes_to_the_warehouse_of_its_tables() {
             assert_eq!(extended.error(), Some(("0A000", told.as_str())), "{sql}");
         }
         assert_eq!(texts(&emulator).len(), before, "nothing of it was sent");
+        // Where it runs is told to who may read the policies, and to nobody else.
+        let access = async |client: &Client, sql: &str| {
+            let answer = client.simple(&format!("EXPLAIN ACCESS {sql}")).await;
+            assert_eq!(answer.error(), None);
+            format!("{:?}", answer.rows())
+        };
+        let told = access(&root, "SELECT id FROM lab.runs").await;
+        assert!(told.contains("runs at: warehouse \\\"trials\\\""), "{told}");
+        assert!(!access(&ana, "SELECT id FROM mart.facts").await.contains("warehouse"));
         // One that is hidden is in no warehouse: missing comes first.
         for hidden in ["lab.runs", "lab.nothing", "crm.regions"] {
             let sql = format!("SELECT * FROM shop.items, {hidden}");
@@ -482,12 +494,13 @@ fn tables_are_asked_for_again() {
             GRANT ROLE narrow TO USER 'ana'; GRANT ROLE wide TO USER 'root';
             GRANT SELECT (id, name) ON crm.customers TO ROLE narrow;
             GRANT SELECT ON ALL TABLES IN SCHEMA crm TO ROLE wide;
+            GRANT SELECT ON ALL TABLES IN SCHEMA shop TO ROLE wide;
             CREATE MASKING POLICY m ON TAG pii USING (NULL) EXCEPT ROLE auditor;
             TAG COLUMN *.*.name AS pii;
             CREATE ROLE auditor;";
-        let site =
-            site("followed", &postgres(server, "followed", 0, "refresh = \"100ms\""), policies)
-                .await;
+        let every = "refresh = \"100ms\"\n";
+        let warehouses = format!("{}{FILES}{every}", postgres(server, "followed", 0, every));
+        let site = site("followed", &warehouses, policies).await;
         let running = site.serve().await;
         let (ana, root) = (site.connect("ana").await, site.connect("root").await);
         let prepared = root.inner.prepare("SELECT * FROM crm.customers ORDER BY id").await.unwrap();
@@ -567,6 +580,15 @@ fn tables_are_asked_for_again() {
         until("it isn't well again", || async { columns(&root, "later").await == "id" }).await;
         assert_eq!(admin(&running, "/readyz").await, "ready\n");
         assert_eq!(ana.simple("SELECT * FROM crm.customers").await.rows().len(), 3);
+
+        // A folder is looked through again as well.
+        std::fs::write(site.folder.join("more"), "id,name\n1,x\n2,y\n").unwrap();
+        std::fs::rename(site.folder.join("more"), site.data().join("more.csv")).unwrap();
+        until("the new file isn't found", || async {
+            root.simple("SELECT 1 FROM shop.more").await.error().is_none()
+        })
+        .await;
+        assert_eq!(count(&root, "shop.more").await, 2.0);
 
         // Nothing new is no new version.
         let (still, same) = (
