@@ -2,14 +2,21 @@
 //! statement goes to the one that has its tables, none to two; a warehouse that is down, is changed or gets
 //! other tables leaves the others alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tollgate_catalog::WarehouseName;
+use tollgate_gateway::introspect::SystemRelations;
 use tollgate_proxy::load;
 use tollgate_proxy::serve::Server;
+use tollgate_warehouse::admission::Admission;
+use tollgate_warehouse::embedded::{Embedded, Options};
+use tollgate_warehouse::warehouses::{NamedWarehouse, Warehouses};
 
+use crate::fuzz::world;
 use crate::harness;
 use crate::harness::client::Client;
 use crate::harness::gate::{Gate, Passage};
@@ -600,4 +607,39 @@ fn tables_are_asked_for_again() {
         assert_eq!(version().await, still);
         running.stop().await;
     });
+}
+
+/// Whoever runs a query can't take it elsewhere.
+#[test]
+fn a_warehouse_refuses_what_is_not_its_own() {
+    let functions = tollgate_gateway::Functions::new(Embedded::udf_source());
+    let world = world::World::new(&functions, Box::new(SystemRelations));
+    let secured = |sql: &str| {
+        let parsed = tollgate_rewriter::parse(sql).unwrap();
+        world.road(&parsed[0]).unwrap().unwrap()
+    };
+    let engine = || Arc::new(Embedded::open(&Options::default()).unwrap());
+    let of = |name: &str| {
+        let name = WarehouseName::new(name);
+        Warehouses::new([Arc::new(NamedWarehouse::new(name, engine(), 1))])
+    };
+    let (own, other) = (of("main"), of("other"));
+    let query = secured("SELECT id FROM crm.orders");
+    assert_eq!(own.of(&query).unwrap().name().as_str(), "main");
+    assert!(other.of(&query).is_err(), "there is none of its name");
+    for sql in ["SELECT 1", "SELECT count(*) FROM pg_catalog.pg_class"] {
+        assert!(own.of(&secured(sql)).is_err(), "{sql} is no query of a warehouse");
+    }
+    let stranger = Arc::clone(other.iter().next().unwrap());
+    let admission = Admission::new(1);
+    let refused = futures::executor::block_on(async {
+        let estimate = stranger.estimate(&query).await.err();
+        let admitted = admission.admit(query).await.unwrap();
+        [estimate, stranger.run(&admitted).await.err()]
+    });
+    for error in refused {
+        let cause = error.as_ref().and_then(|error| error.cause()).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("a query of another warehouse came to \"other\""));
+    }
+    assert_eq!(stranger.queries().ended().map(|(_, count)| count), [0; 3]);
 }

@@ -1,7 +1,32 @@
 //! Several warehouses side by side, each under its name: a query goes to the one that has its tables.
 //!
 //! Which one that is, stands in the secured query and was decided there. Here it is only obeyed: a
-//! warehouse refuses a query that isn't its own, and there is none for a query without a warehouse.
+//! warehouse refuses a query that isn't its own, and there is none for a query without a warehouse. Nobody
+//! gets at the engine beneath:
+//!
+//! ```compile_fail,E0616
+//! # use tollgate_warehouse::warehouses::NamedWarehouse;
+//! fn beneath(warehouse: &NamedWarehouse) {
+//!     let _ = &warehouse.engine;
+//! }
+//! ```
+//!
+//! nor does who runs a query say where:
+//!
+//! ```compile_fail,E0594
+//! # use tollgate_rewriter::{Engine, Secured};
+//! fn elsewhere(secured: &mut Secured, engine: Engine) {
+//!     *secured.engine() = engine;
+//! }
+//! ```
+//!
+//! ```
+//! # use tollgate_warehouse::warehouses::Warehouses;
+//! # use tollgate_rewriter::Secured;
+//! fn road(warehouses: &Warehouses, secured: &Secured) -> bool {
+//!     warehouses.of(secured).is_ok_and(|warehouse| Some(warehouse.name()) == secured.engine().warehouse())
+//! }
+//! ```
 
 mod health;
 
