@@ -35,6 +35,7 @@ fn snapshot() -> Snapshot {
         comment: None,
         row_count: None,
         bytes: None,
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Csv(Vec::new()),
     });
     Snapshot::new(1, tables)

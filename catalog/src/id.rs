@@ -1,6 +1,7 @@
-//! Names of tables, and quoting as PostgreSQL does it.
+//! Names of tables and warehouses, and quoting as PostgreSQL does it.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The name of a table: a schema and a table, both folded already (case rules are PostgreSQL's).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +22,35 @@ impl TableName {
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", quote_if_needed(&self.schema), quote_if_needed(&self.table))
+    }
+}
+
+/// The name of a warehouse, as the configuration gives it. Clients are never told it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WarehouseName(Arc<str>);
+
+impl WarehouseName {
+    /// A name.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a warehouse is called that the configuration gives no name.
+impl Default for WarehouseName {
+    fn default() -> Self {
+        Self::new("main")
+    }
+}
+
+impl fmt::Display for WarehouseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

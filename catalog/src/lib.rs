@@ -10,6 +10,6 @@ pub mod schema;
 pub mod snapshot;
 
 pub use error::{Error, ErrorKind};
-pub use id::TableName;
+pub use id::{TableName, WarehouseName};
 pub use schema::{Column, ForeignKey, OWN_SCHEMA, RawSource, RealNames, Storage, Table, View};
 pub use snapshot::Snapshot;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_expr::{TableProviderFilterPushDown, TableSource};
 
-use crate::TableName;
+use crate::{TableName, WarehouseName};
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +30,9 @@ pub enum Storage {
     Parquet(Vec<PathBuf>),
     /// CSV files with a header line; all have the same schema.
     Csv(Vec<PathBuf>),
-    /// In the PostgreSQL that is the warehouse, under the same name.
+    /// In a PostgreSQL, under the same name.
     Postgres,
-    /// In the Snowflake that is the warehouse.
+    /// In a Snowflake account.
     Snowflake(RealNames),
     /// Nowhere: a query that the policies declare.
     View(View),
@@ -101,7 +101,10 @@ pub struct Table {
     pub bytes: Option<u64>,
     /// How old a result over it may be; nothing: as old as the rows themselves.
     pub cache_for: Option<Duration>,
-    /// Where the rows are.
+    /// The warehouse that has the rows, of a view those of all that it reads; nothing if no warehouse
+    /// has them: then no query may be sent to one.
+    pub warehouse: Option<WarehouseName>,
+    /// Where the rows are in it.
     pub storage: Storage,
 }
 

@@ -81,6 +81,9 @@ impl Gateway {
             },
         );
         if reads {
+            if let Some(warehouse) = secured.engine().warehouse() {
+                lines.push(None, None, format!("runs at: warehouse \"{warehouse}\""));
+            }
             for line in secured.secured_sql().lines() {
                 lines.push(None, None, format!("runs: {line}"));
             }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use ring::digest;
 use tokio::sync::oneshot;
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::{Error, ErrorKind, WarehouseName};
 use tollgate_identity::Principal;
 use tollgate_ledger::billing::{Price, billed_bytes};
 use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
@@ -304,6 +304,7 @@ pub struct Meter {
     tenant: Option<String>,
     roles: Vec<String>,
     tables: Vec<String>,
+    warehouse: Option<WarehouseName>,
     start: Instant,
     rows: u64,
     bytes: u64,
@@ -337,6 +338,7 @@ impl Meter {
             tenant,
             roles: Vec::new(),
             tables: Vec::new(),
+            warehouse: None,
             start: Instant::now(),
             rows: 0,
             bytes: 0,
@@ -350,10 +352,11 @@ impl Meter {
         }
     }
 
-    /// Notes what the query is over, and under which roles.
+    /// Notes what the query is over, at which warehouse, and under which roles.
     pub(crate) fn about(&mut self, secured: &Secured) {
         self.roles = secured.roles().iter().cloned().collect();
         self.tables = secured.tables().iter().map(ToString::to_string).collect();
+        self.warehouse = secured.engine().warehouse().cloned();
     }
 
     /// Notes how many bytes the query was expected to read.
@@ -439,6 +442,7 @@ impl Meter {
             tenant: self.tenant.as_deref(),
             roles: &self.roles,
             tables: &self.tables,
+            warehouse: self.warehouse.as_ref().map(WarehouseName::as_str),
             outcome,
             error,
             rows: self.rows,

@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tollgate_catalog::TableName;
+use tollgate_catalog::{TableName, WarehouseName};
 
 pub use self::clients::ClientCertificates;
 pub use self::export::{Events, Export, Protocol, Receiver, Traces};
@@ -55,8 +55,8 @@ pub struct Config {
     pub policy_readers: BTreeSet<String>,
     /// How often to look whether policies, users or the configuration have changed; none: never.
     pub watch: Option<Duration>,
-    /// The warehouse.
-    pub warehouse: Warehouse,
+    /// The warehouses, at least one; no two have a name or a schema in common.
+    pub warehouses: Vec<Warehouse>,
     /// What is kept in memory between queries.
     pub cache: Cache,
     /// What is said about tables beyond what the warehouse knows.
@@ -137,11 +137,15 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// The warehouse.
+/// A warehouse.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
+    /// Its name.
+    pub name: WarehouseName,
     /// Where the tables are.
     pub place: Place,
+    /// The schemas whose tables are governed; none: all.
+    pub schemas: Vec<String>,
     /// How many bytes queries may hold together; none: the engine's default.
     pub memory_limit: Option<u64>,
     /// Into how many parts one query is split.
@@ -150,6 +154,39 @@ pub struct Warehouse {
     pub temp: Option<PathBuf>,
     /// How many queries run at once.
     pub max_concurrent: usize,
+    /// How often it is asked again which tables it has; none: at each reload only.
+    pub refresh: Option<Duration>,
+    /// Where it stands in the file: `warehouse`, or `warehouses[0]`.
+    at: String,
+}
+
+impl Warehouse {
+    /// Where one of its keys stands in the file, for [`Config::error`].
+    pub fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.at)
+    }
+
+    /// Whether what was opened for the other is what would be opened for this one.
+    pub fn opens_as(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            place,
+            schemas,
+            memory_limit,
+            target_partitions,
+            temp,
+            max_concurrent,
+            refresh: _,
+            at: _,
+        } = self;
+        *name == other.name
+            && *place == other.place
+            && *schemas == other.schemas
+            && *memory_limit == other.memory_limit
+            && *target_partitions == other.target_partitions
+            && *temp == other.temp
+            && *max_concurrent == other.max_concurrent
+    }
 }
 
 /// How much is kept in memory between queries, in bytes.
@@ -162,7 +199,7 @@ pub struct Cache {
 }
 
 /// Where the tables are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In a folder of data files.
     Folder(PathBuf),
@@ -173,7 +210,7 @@ pub enum Place {
 }
 
 /// How to reach a Snowflake account, and what it has for us.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The address of the service.
     pub address: String,
@@ -211,7 +248,7 @@ pub enum Authenticator {
 }
 
 /// How to reach a PostgreSQL, and what it has for us.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Its name, address, or folder of its socket.
     pub host: String,
@@ -230,7 +267,7 @@ pub struct Server {
 }
 
 /// Where a password is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Secret {
     /// In a file.
     File(PathBuf),
@@ -316,6 +353,22 @@ impl Config {
                 Err(problems.into_iter().map(|problem| problem.at(&name, &lines)).collect())
             }
         }
+    }
+
+    /// The same over one folder of data files instead of its warehouses, for rehearsals.
+    #[must_use]
+    pub fn over(mut self, data: &Path) -> Self {
+        self.warehouses.truncate(1);
+        for warehouse in &mut self.warehouses {
+            warehouse.place = Place::Folder(data.to_owned());
+            warehouse.schemas.clear();
+        }
+        self
+    }
+
+    /// How many queries run at once where most may.
+    pub fn max_concurrent(&self) -> usize {
+        self.warehouses.iter().map(|warehouse| warehouse.max_concurrent).max().unwrap_or(1)
     }
 
     /// An error about the value at `key` (as `pg.cert`), for whoever loads what the file names.

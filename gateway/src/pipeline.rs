@@ -11,10 +11,10 @@ use tollgate_catalog::{Error, Snapshot};
 use tollgate_identity::Principal;
 use tollgate_policy::Bundle;
 use tollgate_rewriter::statement::Body;
-use tollgate_rewriter::{Engine, OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
-use tollgate_warehouse::Warehouse;
+use tollgate_rewriter::{OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
 use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded;
+use tollgate_warehouse::warehouses::Warehouses;
 use tracing::Instrument;
 
 use crate::audit::{Audit, Ending, Meter};
@@ -43,7 +43,7 @@ pub struct GatewayParts {
     /// The functions that exist.
     pub registry: Arc<Registry>,
     /// Where queries over base tables run.
-    pub warehouse: Arc<dyn Warehouse>,
+    pub warehouses: Arc<Warehouses>,
     /// The audit trail.
     pub audit: Arc<Audit>,
     /// Where the money of budgets is held.
@@ -63,7 +63,7 @@ pub(crate) struct Explained {
 pub struct GatewaySettings {
     /// The name of the one database.
     pub database: String,
-    /// The most queries that run at once.
+    /// The most queries that the gateway itself runs at once: over system catalogs and its own records.
     pub max_concurrent: usize,
     /// How long a statement may take unless its session says otherwise.
     pub statement_timeout: Option<Duration>,
@@ -81,7 +81,6 @@ pub struct Gateway {
     /// The keys of tokens, if they are fetched.
     pub(crate) keys: RwLock<Option<Arc<RemoteKeys>>>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) warehouse: Arc<dyn Warehouse>,
     /// Runs queries over the system catalogs.
     pub(crate) system: embedded::Context,
     pub(crate) admission: Admission,
@@ -102,9 +101,8 @@ impl Gateway {
     /// # Errors
     /// The engine of the system catalogs can't start.
     pub fn new(parts: GatewayParts) -> Result<Arc<Self>, Error> {
-        let GatewayParts { snapshot, bundle, registry, warehouse, audit, purse, settings } = parts;
+        let GatewayParts { snapshot, bundle, registry, warehouses, audit, purse, settings } = parts;
         tell_collisions(&snapshot);
-        let state = State { snapshot, bundle }.with_views();
         let open = Open::default();
         let peers = Peers::of(audit.place());
         let stopped = open.clone();
@@ -113,13 +111,15 @@ impl Gateway {
                 stopped.stop(id, principal, None);
             }
         });
+        let admission = Admission::new(settings.max_concurrent);
+        admission.resize(warehouses.sizes());
+        let state = State { snapshot, bundle, warehouses }.with_views();
         Ok(Arc::new(Self {
             state: RwLock::new(Arc::new(state)),
             keys: RwLock::default(),
             registry,
-            warehouse,
             system: embedded::Context::new(&embedded::Options::default())?,
-            admission: Admission::new(settings.max_concurrent),
+            admission,
             costs: Arc::new(Costs::new(purse)),
             plans: Plans::new(settings.plan_cache),
             results: Results::new(settings.result_cache),
@@ -167,10 +167,11 @@ impl Gateway {
         Arc::clone(&self.state.read())
     }
 
-    /// Puts another catalog and bundle in force, for every decision from now on. Queries that run
-    /// finish, but those whose access was revoked are cut; says how many.
+    /// Puts another catalog and bundle in force, and other warehouses, for every decision from now on.
+    /// Queries that run finish where they are, but those whose access was revoked are cut; says how many.
     pub fn replace(&self, state: State) -> usize {
         tell_collisions(&state.snapshot);
+        self.admission.resize(state.warehouses.sizes());
         let state = Arc::new(state.with_views());
         *self.state.write() = Arc::clone(&state);
         self.plans.forget();
@@ -280,13 +281,13 @@ impl Gateway {
 
     /// What, may it, make it safe: text to a plan over secured relations. Decides anew unless a
     /// decision on the very same inputs is at hand, of which it would be a copy.
-    pub(crate) fn prepare(
+    fn prepare(
         &self,
+        state: &State,
         caller: &Caller<'_>,
         statement: &Statement,
         hints: &[Option<DataType>],
     ) -> Result<Arc<Prepared>, Error> {
-        let state = self.state();
         let circumstances = circumstances(caller.principal)?;
         // Asked at every statement: a rule may have switched a role off since the last one.
         let standing = state.standing(caller.principal, &circumstances)?;
@@ -300,7 +301,7 @@ impl Gateway {
             return Ok(Arc::clone(&kept.prepared));
         }
         let visible = Visible {
-            state: &state,
+            state,
             principal: caller.principal,
             circumstances: &circumstances,
             standing: &standing,
@@ -323,7 +324,7 @@ impl Gateway {
         hints: &[Option<DataType>],
         visible: &Visible<'_>,
     ) -> Result<Arc<Prepared>, Error> {
-        let State { snapshot, bundle } = visible.state;
+        let State { snapshot, bundle, .. } = visible.state;
         let key = statement
             .parsed()
             .is_as_written()
@@ -363,7 +364,7 @@ impl Gateway {
         principal: &Arc<Principal>,
     ) -> Result<Option<Arc<Prepared>>, Error> {
         let Some(planned) = self.plans.get(key) else { return Ok(None) };
-        let State { snapshot, bundle } = visible.state;
+        let State { snapshot, bundle, .. } = visible.state;
         let again = self.stages.time(Stage::Resolve, || planned.again(visible, snapshot.version()));
         let Some(again) = again else { return Ok(None) };
         let permit = self.stages.time(Stage::Decide, || {
@@ -388,7 +389,7 @@ impl Gateway {
         statement: &Statement,
         hints: &[Option<DataType>],
     ) -> Result<Arc<Prepared>, Error> {
-        match self.prepare(caller, statement, hints) {
+        match self.prepare(&self.state(), caller, statement, hints) {
             Ok(prepared) => Ok(prepared),
             Err(error) => {
                 let (id, mut meter) = self.meter(caller);
@@ -447,8 +448,10 @@ impl Gateway {
         (hints, values): (&[Option<DataType>], Vec<ScalarValue>),
         cancel: &CancelToken,
     ) -> Result<RowStream, Error> {
+        // It runs where the tables are that it was decided on, whatever a reload puts in their place.
+        let state = self.state();
         let secured = self
-            .prepare(caller, statement, hints)
+            .prepare(&state, caller, statement, hints)
             .and_then(|prepared| Ok((prepared.bind(values)?, prepared)));
         let (secured, prepared) = match secured {
             Ok(secured) => secured,
@@ -462,9 +465,10 @@ impl Gateway {
         meter.about(&secured);
         let decision = self.permitted(&id, caller, &secured);
         let mut deadline = Deadline::of(caller.timeout, &secured);
-        let at_warehouse = secured.engine() == Engine::Warehouse;
+        let at_warehouse = secured.engine().is_warehouse();
         let both = {
-            let start = self.start(caller, secured, cancel, &entry, (&deadline, &mut meter));
+            let start =
+                self.start((caller, &state), secured, cancel, &entry, (&deadline, &mut meter));
             if at_warehouse {
                 // The warehouse works while the record goes to disk.
                 let started = start.await;

@@ -42,7 +42,7 @@ struct Running {
 
 /// Whether everything that was permitted still is: no role is gone, and no column.
 fn holds(prepared: &Prepared, state: &State) -> bool {
-    let State { bundle, snapshot } = state;
+    let State { bundle, snapshot, .. } = state;
     if prepared.is_under(bundle.hash(), snapshot.version()) {
         return true;
     }

@@ -7,6 +7,7 @@ use tollgate_rewriter::{Engine, Secured};
 use tollgate_warehouse::admission::Admitted;
 use tollgate_warehouse::embedded::Records;
 use tollgate_warehouse::estimate::Estimate;
+use tollgate_warehouse::warehouses::NamedWarehouse;
 use tollgate_warehouse::{BatchStream, Warehouse};
 
 use crate::audit::Meter;
@@ -19,7 +20,7 @@ use crate::records::{self, Own, Standing};
 use crate::revocation::{Entry, revoked};
 use crate::sight::visible;
 use crate::stages::Stage;
-use crate::state::circumstances;
+use crate::state::{State, circumstances};
 use crate::stream::canceled;
 use crate::system::SystemCatalogs;
 
@@ -36,7 +37,7 @@ impl Gateway {
     /// Admits a secured query and starts it, within its time.
     pub(crate) async fn start(
         &self,
-        caller: &Caller<'_>,
+        (caller, state): (&Caller<'_>, &State),
         secured: Secured,
         cancel: &CancelToken,
         entry: &Entry,
@@ -44,7 +45,10 @@ impl Gateway {
     ) -> Result<Started, Error> {
         let work = async {
             match secured.engine() {
-                Engine::Warehouse => self.start_at_warehouse(caller, secured, meter).await,
+                Engine::Warehouse(_) => {
+                    let warehouse = state.warehouses.of(&secured)?;
+                    self.start_at_warehouse(caller, secured, warehouse, meter).await
+                }
                 Engine::Records => {
                     let place = self.audit.place().ok_or_else(records::none_kept)?;
                     let records = Records::new(self.system.clone(), records::everyones(place));
@@ -107,6 +111,7 @@ impl Gateway {
         &self,
         caller: &Caller<'_>,
         secured: Secured,
+        warehouse: &Arc<NamedWarehouse>,
         meter: &mut Meter,
     ) -> Result<Started, Error> {
         self.costs.start(&secured)?;
@@ -115,12 +120,12 @@ impl Gateway {
         let limits = secured.limits();
         let counts = limits.counts_bytes()
             || limits.has_budget()
-            || (limits.prices_bytes() && !self.warehouse.tells_scanned());
+            || (limits.prices_bytes() && !warehouse.tells_scanned());
         let estimate = match &kept {
             // Nothing is scanned, and how many rows there are is known only when they have gone.
             Some(_) => Estimate { bytes: Some(0), ..Estimate::default() },
             None if counts => {
-                let estimate = self.warehouse.estimate(&secured).await?;
+                let estimate = warehouse.estimate(&secured).await?;
                 meter.estimated(estimate.bytes);
                 estimate
             }
@@ -135,12 +140,10 @@ impl Gateway {
                 meter.cached();
                 kept
             }
-            (None, None) => {
-                self.stages.waiting(Stage::Start, self.warehouse.run(&admitted)).await?
-            }
+            (None, None) => self.stages.waiting(Stage::Start, warehouse.run(&admitted)).await?,
             (None, Some(place)) => {
                 let most = admitted.secured().limits().rows().map(|rows| rows.most.0);
-                let run = self.stages.waiting(Stage::Start, self.warehouse.run(&admitted));
+                let run = self.stages.waiting(Stage::Start, warehouse.run(&admitted));
                 self.results.keep(place, run.await?, most)
             }
         };

@@ -6,19 +6,23 @@ use std::time::SystemTime;
 use tollgate_catalog::{Error, ErrorKind, Snapshot};
 use tollgate_identity::Principal;
 use tollgate_policy::{Bundle, Circumstances, NoActiveRole, Standing};
+use tollgate_warehouse::warehouses::Warehouses;
 
-/// Catalog and policies that belong together; replaced as one.
+/// Catalog, policies and warehouses that belong together; replaced as one.
+#[derive(Clone)]
 pub struct State {
     /// The catalog.
     pub snapshot: Arc<Snapshot>,
     /// The policies.
     pub bundle: Arc<Bundle>,
+    /// Where the tables of the catalog are.
+    pub warehouses: Arc<Warehouses>,
 }
 
 impl State {
     /// The catalog with the views that the policies declare.
     pub(crate) fn with_views(self) -> Self {
-        Self { snapshot: self.bundle.catalog(&self.snapshot), bundle: self.bundle }
+        Self { snapshot: self.bundle.catalog(&self.snapshot), ..self }
     }
 
     /// The roles that a principal has now.

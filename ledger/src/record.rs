@@ -85,6 +85,9 @@ pub struct Receipt<'a> {
     /// The base tables.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub tables: &'a [String],
+    /// The warehouse that has them, by its name in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warehouse: Option<&'a str>,
     /// `complete`, `denied`, `canceled`, `failed`, `abandoned`, or `interrupted` if the gateway died.
     pub outcome: &'static str,
     /// The error's label, if it failed.
@@ -166,6 +169,8 @@ pub struct Body {
     pub bundle: String,
     /// The base tables.
     pub tables: Vec<String>,
+    /// The warehouse that has them.
+    pub warehouse: Option<String>,
     /// The policies.
     pub policies: Vec<String>,
     /// What was decided, or how it ended.

@@ -41,6 +41,7 @@ fn table(schema: &str, name: &str, columns: &[(&str, DataType)]) -> Table {
         comment: None,
         row_count: None,
         bytes: None,
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Csv(vec![]),
     }
 }

@@ -11,7 +11,9 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tollgate_gateway::Latency;
+use tollgate_warehouse::warehouses::NamedWarehouse;
 
 use crate::export::Counts;
 use crate::listener::{Shared, stopping};
@@ -45,12 +47,49 @@ pub(crate) async fn serve(
     }
 }
 
-async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
+/// The gateway is ready while it doesn't stop: what a warehouse that is down can't do, others may, and so
+/// may the catalogs. Below that stands which warehouses are down, and whose list of tables is an old one.
+async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
     if *admin.shutdown.borrow() {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
-    } else {
-        (StatusCode::OK, "ready\n")
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
     }
+    let mut text = "ready\n".to_owned();
+    for (warehouse, health) in health(&admin.shared).await {
+        let name = warehouse.name();
+        // Writing to a String can't fail.
+        if let Err(why) = health {
+            let _ = writeln!(text, "warehouse \"{name}\" is down: {why}");
+        }
+        if let Some(failing) = warehouse.refreshes().failing() {
+            let since = chrono::DateTime::<chrono::Utc>::from(failing.since);
+            let since = since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+            let _ = writeln!(
+                text,
+                "tables of warehouse \"{name}\" are those of before {since}, it has failed {} times: {}",
+                failing.times,
+                failing.message.lines().next().unwrap_or_default()
+            );
+        }
+    }
+    (StatusCode::OK, text)
+}
+
+/// Whether each warehouse answers; all are asked at once.
+async fn health(shared: &Shared) -> Vec<(Arc<NamedWarehouse>, Result<(), String>)> {
+    let warehouses = Arc::clone(&shared.gateway.state().warehouses);
+    let mut asked = JoinSet::new();
+    for warehouse in warehouses.iter().map(Arc::clone) {
+        asked.spawn(async move {
+            let health = warehouse.health().await;
+            (warehouse, health)
+        });
+    }
+    let mut answers = Vec::new();
+    while let Some(answer) = asked.join_next().await {
+        answers.extend(answer);
+    }
+    answers.sort_by(|(one, _), (other, _)| one.name().cmp(other.name()));
+    answers
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
@@ -105,8 +144,50 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         let _ = writeln!(text, "tollgate_estimates_total{{scanned=\"{scanned}\"}} {value}");
     }
     stages(&admin.shared.gateway.latencies(), &mut text);
+    warehouses(&health(&admin.shared).await, &mut text);
     Counts::write(&admin.exports, &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+/// What is told of a warehouse, given whether it answers: each outcome, if it is by outcome, and a number.
+type Told = fn(&NamedWarehouse, bool) -> Vec<(&'static str, u64)>;
+
+/// The metrics of warehouses: name, kind, what it is, and its values.
+const OF_WAREHOUSES: [(&str, &str, &str, Told); 4] = [
+    ("tollgate_warehouse_up", "gauge", "Whether the warehouse answers", |_, up| {
+        vec![("", u64::from(up))]
+    }),
+    ("tollgate_warehouse_running", "gauge", "Queries that run there", |warehouse, _| {
+        vec![("", warehouse.queries().running())]
+    }),
+    ("tollgate_warehouse_queries_total", "counter", "Queries that have ended", |warehouse, _| {
+        warehouse.queries().ended().to_vec()
+    }),
+    (
+        "tollgate_warehouse_refreshes_total",
+        "counter",
+        "How often it was asked again which tables it has",
+        |warehouse, _| warehouse.refreshes().counts().to_vec(),
+    ),
+];
+
+/// How the warehouses do, each under its name.
+fn warehouses(all: &[(Arc<NamedWarehouse>, Result<(), String>)], text: &mut String) {
+    for (name, kind, help, told) in OF_WAREHOUSES {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (warehouse, health) in all {
+            let of = warehouse.name();
+            for (outcome, value) in told(warehouse, health.is_ok()) {
+                let _ = match outcome {
+                    "" => writeln!(text, "{name}{{warehouse=\"{of}\"}} {value}"),
+                    _ => {
+                        writeln!(text, "{name}{{warehouse=\"{of}\",outcome=\"{outcome}\"}} {value}")
+                    }
+                };
+            }
+        }
+    }
 }
 
 /// How long the stages of the road have taken, as one histogram.

@@ -14,6 +14,8 @@ pub mod load;
 mod lobby;
 pub mod pg;
 mod place;
+mod refresh;
+mod renew;
 pub mod serve;
 mod tls;
 mod traces;

@@ -1,20 +1,21 @@
 //! From a configuration file to all that a server needs, or to every error in any of it.
 
+mod catalog;
+mod policies;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tollgate_catalog::{OWN_SCHEMA, Snapshot};
+use tollgate_catalog::{OWN_SCHEMA, Snapshot, Table};
+use tollgate_gateway::KeySource;
 use tollgate_gateway::config::{
-    Config, ConfigError, Fetching, KeyPlace, MaskKey, Place, Tokens, declare,
+    Config, ConfigError, Fetching, KeyPlace, MaskKey, Tokens, Warehouse,
 };
-use tollgate_gateway::{KeySource, records};
 use tollgate_identity::{ClientAuthority, Issuer, IssuerSettings, SealKeys, UserStore};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
@@ -23,9 +24,14 @@ use tollgate_warehouse::postgres;
 
 use crate::clients::{self, Clients};
 use crate::listener::TlsSettings;
-use crate::place;
+use crate::place::{self, NotFound};
 use crate::tls;
 use crate::watch::Watch;
+
+pub(crate) use catalog::Found;
+use catalog::snapshot;
+pub(crate) use policies::again;
+use policies::{bundle, folder, source, sources};
 
 /// Everything that a configuration names, read and valid.
 pub struct Loaded {
@@ -48,6 +54,10 @@ pub struct Loaded {
     pub(crate) path: PathBuf,
     pub(crate) watch: Watch,
     pub(crate) secret: Arc<MaskSecret>,
+    /// What each warehouse has.
+    pub(crate) found: Found,
+    /// The policies as they are written.
+    pub(crate) sources: Vec<SourceFile>,
 }
 
 /// Every error that was found: each says where, what and what to do.
@@ -83,6 +93,11 @@ pub(crate) struct Reloaded {
     pub(crate) authority: Option<Arc<ClientAuthority>>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) bundle: Arc<Bundle>,
+    pub(crate) config: Config,
+    /// What each warehouse has.
+    pub(crate) found: Found,
+    /// The policies as they are written.
+    pub(crate) sources: Vec<SourceFile>,
     /// The shared keys, if there is a file of them.
     pub(crate) keys: Option<Arc<SealKeys>>,
     /// The files that are to be watched from now on.
@@ -106,7 +121,7 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
     let mut errors = Errors::default();
     let Some(mut config) = errors.note(configuration(path)) else { return Err(errors) };
     if let Some(data) = data {
-        config.warehouse.place = Place::Folder(data.to_owned());
+        config = config.over(data);
     }
     let watch = Watch::new(path, &config);
     let registry =
@@ -121,18 +136,28 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
             None
         }
     };
-    let snapshot = snapshot(&config, 1, &mut errors);
-    let bundle = match (&snapshot, &secret) {
-        (Some(snapshot), Some(secret)) => bundle(&config, snapshot, &registry, secret, &mut errors),
-        (Some(_) | None, Some(_) | None) => None,
+    let found = catalog::find(&config, |_, _| None, &mut errors);
+    let snapshot = found.as_ref().and_then(|found| snapshot(&config, found, 1, &mut errors));
+    let sources = sources(&config, &mut errors);
+    let bundle = match (&snapshot, &sources, &secret) {
+        (Some(snapshot), Some(sources), Some(secret)) => {
+            bundle(&config, sources, snapshot, &registry, secret, &mut errors)
+        }
+        _ => None,
     };
+    let policies = found.zip(sources).zip(bundle);
     let authority = authority(&config, &mut errors);
     let tls = certificate(&config, authority.as_ref(), &mut errors);
     let keys = seal_keys(&config, &mut errors).or_else(|| errors.note(random_keys()));
-    match (users, believed, secret, snapshot, bundle, keys) {
-        (Some(users), Some(believed), Some(secret), Some(snapshot), Some(bundle), Some(keys))
-            if errors.0.is_empty() =>
-        {
+    match (users, believed, secret, snapshot, policies, keys) {
+        (
+            Some(users),
+            Some(believed),
+            Some(secret),
+            Some(snapshot),
+            Some(((found, sources), bundle)),
+            Some(keys),
+        ) if errors.0.is_empty() => {
             let issuer = believed.as_ref().map(|believed| Arc::clone(&believed.issuer));
             let users = Arc::new(users.with_issuer(issuer).with_authority(authority));
             let path = path.to_owned();
@@ -148,18 +173,21 @@ pub(crate) fn load_over(path: &Path, data: Option<&Path>) -> Result<Loaded, Erro
                 path,
                 watch,
                 secret,
+                found,
+                sources,
             })
         }
         _ => Err(errors),
     }
 }
 
-/// Reads again what may change while a server runs: users, tables and policies.
-pub(crate) fn reload(
+/// Reads again what may change while a server runs: users, tables, policies and warehouses. Where a
+/// warehouse can't be asked for its tables, `known` may know those of before.
+pub(crate) fn reload<'a>(
     path: &Path,
     version: u64,
-    registry: &Registry,
-    secret: &MaskSecret,
+    (registry, secret): (&Registry, &MaskSecret),
+    known: impl Fn(&Config, &Warehouse, &NotFound) -> Option<&'a Vec<Table>>,
 ) -> Result<Reloaded, Errors> {
     let mut errors = Errors::default();
     let Some(config) = errors.note(configuration(path)) else { return Err(errors) };
@@ -170,15 +198,33 @@ pub(crate) fn reload(
     }
     let believed = believed(&config, &mut errors);
     let authority = authority(&config, &mut errors);
-    let snapshot = snapshot(&config, version, &mut errors);
-    let bundle = match &snapshot {
-        Some(snapshot) => bundle(&config, snapshot, registry, secret, &mut errors),
-        None => None,
+    let known = |warehouse: &Warehouse, why: &NotFound| known(&config, warehouse, why);
+    let found = catalog::find(&config, known, &mut errors);
+    let snapshot = found.as_ref().and_then(|found| snapshot(&config, found, version, &mut errors));
+    let sources = sources(&config, &mut errors);
+    let bundle = match (&snapshot, &sources) {
+        (Some(snapshot), Some(sources)) => {
+            bundle(&config, sources, snapshot, registry, secret, &mut errors)
+        }
+        _ => None,
     };
     let keys = seal_keys(&config, &mut errors);
-    match (text, believed, snapshot, bundle) {
-        (Some(users), Some(believed), Some(snapshot), Some(bundle)) if errors.0.is_empty() => {
-            Ok(Reloaded { users, believed, authority, snapshot, bundle, keys, watch })
+    match (text, believed, snapshot.zip(bundle), found.zip(sources)) {
+        (Some(users), Some(believed), Some((snapshot, bundle)), Some((found, sources)))
+            if errors.0.is_empty() =>
+        {
+            Ok(Reloaded {
+                users,
+                believed,
+                authority,
+                snapshot,
+                bundle,
+                config,
+                found,
+                sources,
+                keys,
+                watch,
+            })
         }
         _ => Err(errors),
     }
@@ -200,6 +246,14 @@ impl Loaded {
             format!("  tokens    {}", if self.users.issuer().is_some() { "yes" } else { "no" }),
             format!("  tls       {}", if self.tls.is_some() { "yes" } else { "no" }),
         ];
+        if let [_, _, ..] = self.config.warehouses.as_slice() {
+            for (name, tables) in &self.found {
+                let mut schemas: Vec<_> = tables.iter().map(|t| t.name.schema.as_str()).collect();
+                schemas.dedup();
+                let (schemas, count) = (schemas.join(", "), tables.len());
+                lines.push(format!("  warehouse \"{name}\": {count} tables in {schemas}"));
+            }
+        }
         for user in self.bundle.users() {
             if self.users.issuer().is_none() && !self.users.names().any(|name| name == user) {
                 lines.push(format!("  note: user \"{user}\" has roles but can't connect"));
@@ -298,85 +352,6 @@ fn issuer(config: &Config, settings: &IssuerSettings, path: &Path) -> Result<Iss
         let issuer = Issuer::new(settings.clone(), &text);
         issuer.map_err(|error| config.error("tokens.keys", format!("\"{file}\": {error}"), hint))
     })
-}
-
-fn snapshot(config: &Config, version: u64, errors: &mut Errors) -> Option<Arc<Snapshot>> {
-    let mut tables = errors.note(place::tables(config))?;
-    errors.note(declare(config, &mut tables))?;
-    if tables.iter().any(|table| table.name.schema == OWN_SCHEMA) {
-        let message = format!("the warehouse has tables in a schema \"{OWN_SCHEMA}\"");
-        let hint = "the gateway's own records are called so: rename the schema, or leave it out";
-        errors.add(config.error("warehouse", message, hint));
-        return None;
-    }
-    if config.ledger.store.is_some() {
-        tables.extend(records::tables());
-    }
-    Some(Arc::new(Snapshot::new(version, tables)))
-}
-
-fn bundle(
-    config: &Config,
-    snapshot: &Snapshot,
-    registry: &Registry,
-    secret: &MaskSecret,
-    errors: &mut Errors,
-) -> Option<Arc<Bundle>> {
-    let files = folder(&config.policies).map_err(|error| {
-        [config.error(
-            "policies.folder",
-            format!("could not read \"{}\": {error}", config.policies.display()),
-            "name a folder of .sql files",
-        )]
-    });
-    let files = errors.note(files)?;
-    if files.is_empty() {
-        errors.add(config.error(
-            "policies.folder",
-            format!("there are no .sql files in \"{}\"", config.policies.display()),
-            "without policies nobody sees anything: write some, or correct the folder",
-        ));
-        return None;
-    }
-    match Bundle::load(&files, snapshot, registry, secret) {
-        Ok(bundle) => {
-            for role in config.policy_readers.iter().filter(|role| !bundle.has_role(role)) {
-                errors.add(config.error(
-                    "policies.readers",
-                    format!("role \"{role}\" does not exist"),
-                    "create it in the policies, or correct the name",
-                ));
-            }
-            Some(Arc::new(bundle))
-        }
-        Err(diagnostics) => {
-            errors.add(diagnostics);
-            None
-        }
-    }
-}
-
-/// The `.sql` files of the folder and of those in it, by path.
-fn folder(folder: &Path) -> io::Result<Vec<SourceFile>> {
-    let mut paths = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
-            } else if entry.path().extension().is_some_and(|extension| extension == "sql") {
-                paths.push(entry.path());
-            }
-        }
-    }
-    paths.sort();
-    paths.iter().map(|path| source(path)).collect()
-}
-
-fn source(path: &Path) -> io::Result<SourceFile> {
-    let text = fs::read_to_string(path)?;
-    Ok(SourceFile { path: path.display().to_string(), text })
 }
 
 fn secret(config: &Config) -> Result<MaskSecret, String> {

@@ -1,4 +1,4 @@
-//! The warehouse that a configuration names, and the tables that are in it.
+//! The warehouses that a configuration names, and the tables that are in them.
 
 use std::fs;
 use std::path::Path;
@@ -6,13 +6,17 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ring::digest;
 use rustls::ClientConfig;
-use tollgate_catalog::{Error, Table};
-use tollgate_gateway::config::{Account, Authenticator, Config, Place, Secret, Server};
-use tollgate_warehouse::Warehouse;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+use tollgate_catalog::{Error, ErrorKind, Table};
+use tollgate_gateway::config::{Account, Authenticator, Config, Place, Secret, Server, Warehouse};
+use tollgate_warehouse::Warehouse as Engine;
 use tollgate_warehouse::embedded::{self, Embedded};
 use tollgate_warehouse::postgres::{self, Postgres};
 use tollgate_warehouse::snowflake::{self, Credential, CredentialKind, Snowflake};
+use tollgate_warehouse::warehouses::{NamedWarehouse, Warehouses};
 use zeroize::Zeroizing;
 
 /// Where systems keep the certificates of public authorities.
@@ -24,96 +28,182 @@ const AUTHORITIES: [&str; 4] = [
 ];
 /// The pause before a call to Snowflake is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a warehouse may take to say which tables it has.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The warehouse.
-pub(crate) fn open(config: &Config) -> Result<Arc<dyn Warehouse>, String> {
-    match &config.warehouse.place {
+/// The warehouses, each ready to be asked.
+pub(crate) fn open_all(config: &Config) -> Result<Warehouses, String> {
+    let all = config.warehouses.iter().map(|warehouse| open(config, warehouse));
+    Ok(Warehouses::new(all.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// A warehouse, ready to be asked.
+pub(crate) fn open(config: &Config, warehouse: &Warehouse) -> Result<Arc<NamedWarehouse>, String> {
+    let engine: Arc<dyn Engine> = match &warehouse.place {
         Place::Folder(_) => {
-            let engine = Embedded::open(&crate::serve::engine(config));
-            Ok(Arc::new(engine.map_err(|error| format!("error: {}", said(&error)))?))
+            let engine = Embedded::open(&engine(warehouse));
+            Arc::new(engine.map_err(|error| format!("error: {}", said(&error)))?)
         }
-        Place::Postgres(server) => Ok(Arc::new(connect(config, server)?)),
-        Place::Snowflake(account) => Ok(Arc::new(log_in(config, account)?)),
+        Place::Postgres(server) => Arc::new(connect(config, warehouse, server)?),
+        Place::Snowflake(account) => Arc::new(log_in(config, warehouse, account)?),
+    };
+    let name = warehouse.name.clone();
+    Ok(Arc::new(NamedWarehouse::new(name, engine, warehouse.max_concurrent)))
+}
+
+/// What the engine may use.
+pub(crate) fn engine(warehouse: &Warehouse) -> embedded::Options {
+    let default = embedded::Options::default();
+    let memory = warehouse.memory_limit.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    embedded::Options {
+        memory: memory.unwrap_or(default.memory),
+        spill_folder: warehouse.temp.clone(),
+        partitions: warehouse.target_partitions,
+        ..default
     }
 }
 
-/// The tables in it, or every error in finding them. What is left out is told in the log.
-pub(crate) fn tables(config: &Config) -> Result<Vec<Table>, Vec<String>> {
-    match &config.warehouse.place {
-        Place::Folder(data) => {
-            let folder = data.display();
-            let tables = embedded::discover(data).map_err(|errors| {
-                let errors = errors.into_iter();
-                let errors = errors.map(|e| {
-                    format!("{folder}/{}: error: {}\n  hint: {}", e.path, e.message, e.hint)
-                });
-                errors.collect::<Vec<_>>()
-            })?;
-            if tables.is_empty() {
-                let message = format!("there are no tables in \"{folder}\"");
-                let hint = "put files in it as <schema>/<table>.parquet or .csv";
-                return Err(vec![config.error("warehouse.data", message, hint).to_string()]);
-            }
-            Ok(tables)
-        }
+/// A hash of the secrets and certificates that a warehouse is opened with: whether they have changed.
+pub(crate) fn fingerprint(warehouse: &Warehouse) -> Vec<u8> {
+    let (password, authorities) = match &warehouse.place {
+        Place::Folder(_) => (None, None),
+        Place::Postgres(server) => (server.password.as_ref(), server.tls_ca.as_deref()),
+        // Its secret is read at each login.
+        Place::Snowflake(account) => (None, account.tls_ca.as_deref()),
+    };
+    let mut context = digest::Context::new(&digest::SHA256);
+    if let Some(Ok(password)) = password.map(secret_of) {
+        context.update(&password);
+    }
+    context.update(&[0]);
+    if let Some(Ok(authorities)) = authorities.map(fs::read) {
+        context.update(&authorities);
+    }
+    context.finish().as_ref().to_vec()
+}
+
+/// Why the tables of a warehouse aren't known.
+pub(crate) struct NotFound {
+    /// Every error.
+    pub(crate) errors: Vec<String>,
+    /// Whether it may pass by itself: the warehouse couldn't be asked.
+    pub(crate) passing: bool,
+}
+
+impl From<String> for NotFound {
+    fn from(error: String) -> Self {
+        Self { errors: vec![error], passing: false }
+    }
+}
+
+/// The tables in a warehouse, or every error in finding them, on a thread of its own: whoever loads may
+/// stand in a runtime already.
+pub(crate) fn tables(config: &Config, warehouse: &Warehouse) -> Result<Vec<Table>, NotFound> {
+    std::thread::scope(|scope| {
+        let ask = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| format!("error: no runtime: {error}"))?;
+            runtime.block_on(find(config, warehouse))
+        };
+        let asked = scope.spawn(ask).join();
+        asked.unwrap_or_else(|_| Err("error: looking for tables failed".to_owned().into()))
+    })
+}
+
+/// The tables in a warehouse, each with its name, or every error in finding them. What is left out is
+/// told in the log.
+pub(crate) async fn find(config: &Config, warehouse: &Warehouse) -> Result<Vec<Table>, NotFound> {
+    let mut tables = match &warehouse.place {
+        Place::Folder(data) => files(config, warehouse, data)?,
         Place::Postgres(server) => {
-            let warehouse = connect(config, server).map_err(|error| vec![error])?;
-            let found = waited(postgres::discover(&warehouse, &server.schemas));
-            let found = found.map(|found| (found.tables, found.left_out));
-            told(config, "warehouse.host", found)
+            let engine = connect(config, warehouse, server)?;
+            let found = timeout(PATIENCE, postgres::discover(&engine, &server.schemas)).await;
+            let found = found.map(|found| found.map(|found| (found.tables, found.left_out)));
+            told(config, warehouse, "host", found)?
         }
         Place::Snowflake(account) => {
-            let found = waited(async {
-                let warehouse = log_in(config, account).map_err(Error::internal)?;
-                let found = snowflake::discover(&warehouse, &account.schemas).await;
-                warehouse.close().await;
-                found
-            });
-            let found = found.map(|found| (found.tables, found.left_out));
-            told(config, "warehouse.account", found)
+            let engine = log_in(config, warehouse, account)?;
+            let found = timeout(PATIENCE, snowflake::discover(&engine, &account.schemas)).await;
+            let _ = timeout(PATIENCE, engine.close()).await;
+            let found = found.map(|found| found.map(|found| (found.tables, found.left_out)));
+            told(config, warehouse, "account", found)?
         }
-    }
-}
-
-/// Tables and what was left out, or what went wrong.
-fn told(
-    config: &Config,
-    key: &str,
-    found: Result<(Vec<Table>, Vec<String>), Error>,
-) -> Result<Vec<Table>, Vec<String>> {
-    let (tables, left_out) = found.map_err(|error| {
-        let message = said(&error);
-        let hint = error.hint().unwrap_or("correct what stands under [warehouse]");
-        vec![config.error(key, message, hint).to_string()]
-    })?;
-    for reason in &left_out {
-        tracing::warn!("left out: {reason}");
-    }
-    if tables.is_empty() {
-        let message = "there are no tables that the gateway's user may read";
-        let hint = "grant it SELECT on tables, and USAGE on their schemas";
-        return Err(vec![config.error("warehouse.schemas", message, hint).to_string()]);
+    };
+    for table in &mut tables {
+        table.warehouse = Some(warehouse.name.clone());
     }
     Ok(tables)
 }
 
-/// Waits on a thread of its own, since whoever loads may stand in a runtime already.
-fn waited<T: Send>(asking: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
-    std::thread::scope(|scope| {
-        let ask = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(Error::internal)?.block_on(asking)
-        };
-        let asked = scope.spawn(ask).join();
-        asked.unwrap_or_else(|_| Err(Error::internal("looking for tables failed")))
-    })
+fn files(config: &Config, warehouse: &Warehouse, data: &Path) -> Result<Vec<Table>, NotFound> {
+    let folder = data.display();
+    let named = |schema: &str| {
+        warehouse.schemas.is_empty() || warehouse.schemas.iter().any(|name| name == schema)
+    };
+    let tables = embedded::discover_in(data, named).map_err(|errors| {
+        let errors = errors.into_iter();
+        let errors = errors
+            .map(|e| format!("{folder}/{}: error: {}\n  hint: {}", e.path, e.message, e.hint));
+        NotFound { errors: errors.collect(), passing: false }
+    })?;
+    let missing = warehouse
+        .schemas
+        .iter()
+        .find(|schema| !tables.iter().any(|table| table.name.schema == **schema));
+    let refused = |key: &str, message: String| {
+        let hint = "put files in it as <schema>/<table>.parquet or .csv";
+        config.error(&warehouse.key(key), message, hint).to_string().into()
+    };
+    match missing {
+        Some(schema) => Err(refused(
+            "schemas",
+            format!("there are no tables of schema \"{schema}\" in \"{folder}\""),
+        )),
+        None if tables.is_empty() => {
+            Err(refused("data", format!("there are no tables in \"{folder}\"")))
+        }
+        None => Ok(tables),
+    }
 }
 
-fn connect(config: &Config, server: &Server) -> Result<Postgres, String> {
+/// Tables, and what was left out with the reason.
+type Told = (Vec<Table>, Vec<String>);
+
+/// The tables, or what went wrong.
+fn told(
+    config: &Config,
+    warehouse: &Warehouse,
+    key: &str,
+    found: Result<Result<Told, Error>, Elapsed>,
+) -> Result<Vec<Table>, NotFound> {
+    let refused = |key: &str, message: String, hint: &str| {
+        config.error(&warehouse.key(key), message, hint).to_string()
+    };
+    let found = found.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::WarehouseFailed, "the warehouse doesn't say which tables it has"))
+    });
+    let (tables, left_out) = found.map_err(|error| {
+        let hint = error.hint().unwrap_or("correct what is said about this warehouse");
+        let passing = error.kind() == ErrorKind::WarehouseFailed;
+        NotFound { errors: vec![refused(key, said(&error), hint)], passing }
+    })?;
+    for reason in &left_out {
+        tracing::warn!(warehouse = %warehouse.name, "left out: {reason}");
+    }
+    if tables.is_empty() {
+        let message = "there are no tables that the gateway's user may read".to_owned();
+        let hint = "grant it SELECT on tables, and USAGE on their schemas";
+        return Err(refused("schemas", message, hint).into());
+    }
+    Ok(tables)
+}
+
+fn connect(config: &Config, warehouse: &Warehouse, server: &Server) -> Result<Postgres, String> {
     let read = |key: &str, result: Result<Vec<u8>, String>| {
         result.map_err(|error| {
             let message = format!("could not read it: {error}");
-            config.error(key, message, "name a file or a variable that is there").to_string()
+            let hint = "name a file or a variable that is there";
+            config.error(&warehouse.key(key), message, hint).to_string()
         })
     };
     let file = |path: &std::path::Path| fs::read(path).map_err(|error| error.to_string());
@@ -121,12 +211,12 @@ fn connect(config: &Config, server: &Server) -> Result<Postgres, String> {
     match &server.password {
         None => {}
         Some(Secret::File(path)) => {
-            let password = read("warehouse.password_file", file(path))?;
+            let password = read("password_file", file(path))?;
             to.password(password.trim_ascii_end());
         }
         Some(Secret::Environment(name)) => {
             let password = std::env::var(name).map_err(|error| error.to_string());
-            to.password(read("warehouse.password_env", password.map(String::into_bytes))?);
+            to.password(read("password_env", password.map(String::into_bytes))?);
         }
         // The configuration has no key for it.
         Some(Secret::Command(_)) => return Err("error: a password of another warehouse".to_owned()),
@@ -134,10 +224,10 @@ fn connect(config: &Config, server: &Server) -> Result<Postgres, String> {
     let tls = match &server.tls_ca {
         None => None,
         Some(path) => {
-            let pem = read("warehouse.tls_ca", file(path))?;
+            let pem = read("tls_ca", file(path))?;
             let trusting = postgres::trusting(&pem).map_err(|error| {
                 let hint = "name a PEM file with the certificate of an authority";
-                config.error("warehouse.tls_ca", error.to_string(), hint).to_string()
+                config.error(&warehouse.key("tls_ca"), error.to_string(), hint).to_string()
             });
             Some(trusting?)
         }
@@ -146,13 +236,13 @@ fn connect(config: &Config, server: &Server) -> Result<Postgres, String> {
         postgres::Options { server: to, tls, statement_timeout: config.pg.statement_timeout };
     Postgres::new(options).map_err(|error| {
         let hint = error.hint().unwrap_or_default();
-        config.error("warehouse.host", error.to_string(), hint).to_string()
+        config.error(&warehouse.key("host"), error.to_string(), hint).to_string()
     })
 }
 
-fn log_in(config: &Config, account: &Account) -> Result<Snowflake, String> {
+fn log_in(config: &Config, warehouse: &Warehouse, account: &Account) -> Result<Snowflake, String> {
     let tls = match account.address.starts_with("https:") {
-        true => Some(trusting(config, "warehouse.tls_ca", account.tls_ca.as_deref())?),
+        true => Some(trusting(config, &warehouse.key("tls_ca"), account.tls_ca.as_deref())?),
         false => None,
     };
     let kind = match account.authenticator {
@@ -176,7 +266,7 @@ fn log_in(config: &Config, account: &Account) -> Result<Snowflake, String> {
     };
     Snowflake::new(options).map_err(|error| {
         let hint = error.hint().unwrap_or_default();
-        config.error("warehouse.address", error.to_string(), hint).to_string()
+        config.error(&warehouse.key("address"), error.to_string(), hint).to_string()
     })
 }
 

@@ -1,7 +1,6 @@
 //! Composition: from what was loaded to a server that runs, reloads and stops.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -10,19 +9,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tollgate_flight::Flight;
 use tollgate_gateway::config::{self, Config};
-use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings, KeySource, RemoteKeys, State};
-use tollgate_identity::Issuer;
-use tollgate_policy::MaskSecret;
-use tollgate_rewriter::Registry;
-use tollgate_warehouse::embedded::Options;
+use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings};
 
 use crate::admin;
 use crate::export;
 use crate::flight::{self, Front};
 use crate::ledger;
 use crate::listener::{self, Limits, Shared, TlsMode};
-use crate::load::{self, Believed, Loaded};
+use crate::load::{Believed, Loaded};
 use crate::place;
+use crate::refresh;
+use crate::renew::{self, Live, Renewal, fetching};
 use crate::watch::Watch;
 
 /// A server that listens.
@@ -30,19 +27,10 @@ pub struct Server {
     pg: SocketAddr,
     flight: Option<SocketAddr>,
     admin: Option<SocketAddr>,
-    shared: Arc<Shared>,
-    front: Option<Arc<Front>>,
     shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    again: Again,
+    renewal: Arc<Renewal>,
     watch: Watch,
-}
-
-/// What a reload needs.
-struct Again {
-    path: PathBuf,
-    registry: Arc<Registry>,
-    secret: Arc<MaskSecret>,
 }
 
 /// Starts a server: once this returns, clients can connect.
@@ -59,19 +47,22 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         path,
         watch,
         secret,
+        found,
+        sources,
     } = loaded;
-    let warehouse = place::open(&config)?;
+    let opened = renew::opened(&config);
+    let warehouses = Arc::new(place::open_all(&config)?);
     let audit = ledger::audit(&config)?;
     let gateway = Gateway::new(GatewayParts {
         snapshot,
         bundle,
         registry: Arc::clone(&registry),
-        warehouse,
+        warehouses,
         audit: Arc::new(audit),
         purse: ledger::purse(&config)?,
         settings: GatewaySettings {
             database: config.database.clone(),
-            max_concurrent: config.warehouse.max_concurrent,
+            max_concurrent: config.max_concurrent(),
             statement_timeout: config.pg.statement_timeout,
             plan_cache: config.cache.plans,
             result_cache: config.cache.results,
@@ -132,11 +123,13 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
     }
     let mut admin = None;
     if let Some((listener, address)) = admin_listener {
-        tasks.spawn(admin::serve(listener, Arc::clone(&shared), counts, signal));
+        tasks.spawn(admin::serve(listener, Arc::clone(&shared), counts, signal.clone()));
         admin = Some(address);
     }
-    let again = Again { path, registry, secret };
-    Ok(Server { pg, flight: flight_at, admin, shared, front, shutdown, tasks, again, watch })
+    let live = Live { config: Arc::new(config), found, sources, opened };
+    let renewal = Arc::new(Renewal::new((path, registry, secret), shared, front, live));
+    tasks.spawn(refresh::serve(Arc::clone(&renewal), signal));
+    Ok(Server { pg, flight: flight_at, admin, shutdown, tasks, renewal, watch })
 }
 
 impl Server {
@@ -179,81 +172,19 @@ impl Server {
         Ok(())
     }
 
-    /// Reads users, tables and policies again. All of it is valid and goes live, or nothing does.
+    /// Reads users, tables, policies and warehouses again. All of it is valid and goes live, or nothing does.
     ///
     /// A session whose user is gone or has other attributes ends. A query whose access was revoked is
-    /// cut; others finish, and the next statement is decided anew.
+    /// cut; others finish where they are, and the next statement is decided anew.
     pub fn reload(&self) {
-        self.renew();
+        tokio::task::block_in_place(|| self.renewal.reload());
     }
 
     /// The configuration may name other files than before.
     fn reload_and_watch(&mut self) {
-        if let Some(watch) = self.renew() {
+        if let Some(watch) = tokio::task::block_in_place(|| self.renewal.reload()) {
             self.watch = watch;
         }
-    }
-
-    /// Reloads, and gives the files to watch from then on if that went well.
-    fn renew(&self) -> Option<Watch> {
-        let gateway = &self.shared.gateway;
-        let version = gateway.state().snapshot.version() + 1;
-        let Again { path, registry, secret } = &self.again;
-        let loaded = tokio::task::block_in_place(|| load::reload(path, version, registry, secret));
-        let reloaded = match loaded {
-            Ok(reloaded) => reloaded,
-            Err(errors) => {
-                tracing::error!("reload refused, the old state stays in force\n{errors}");
-                return None;
-            }
-        };
-        let users = self.shared.users.read().reload(&reloaded.users);
-        let (Ok(users), Ok((issuer, fetched))) = (users, self.issuer(reloaded.believed)) else {
-            tracing::error!("reload refused, the old state stays in force");
-            return None;
-        };
-        let users = users.with_issuer(issuer).with_authority(reloaded.authority.clone());
-        match fetched {
-            Fetched::AsBefore => {}
-            Fetched::Other(keys) => gateway.replace_keys(keys),
-        }
-        let bundle = Arc::clone(&reloaded.bundle);
-        let users = Arc::new(users);
-        if let Some(front) = &self.front {
-            front.flight.replace_users(Arc::clone(&users));
-            if let Some(keys) = reloaded.keys {
-                front.flight.replace_keys(keys);
-            }
-        }
-        *self.shared.users.write() = Arc::clone(&users);
-        if let Some(tls) = &self.shared.tls {
-            tls.clients.replace(reloaded.authority);
-        }
-        let queries =
-            gateway.replace(State { snapshot: reloaded.snapshot, bundle: reloaded.bundle });
-        let sessions = gateway.end_sessions(|principal| users.is_current(principal));
-        tracing::info!(
-            bundle = bundle.hash(),
-            version,
-            queries,
-            sessions,
-            "reloaded; access was revoked of that many"
-        );
-        Some(reloaded.watch)
-    }
-
-    /// The issuer to believe from now on. One whose keys are fetched stays with the keys that it has.
-    fn issuer(&self, believed: Option<Believed>) -> Result<(Option<Arc<Issuer>>, Fetched), String> {
-        let Some(Believed { issuer, source }) = believed else {
-            return Ok((None, Fetched::Other(None)));
-        };
-        let Some(source) = source else { return Ok((Some(issuer), Fetched::Other(None))) };
-        let known = self.shared.gateway.keys().filter(|keys| keys.are(&issuer, &source));
-        if let Some(keys) = known {
-            return Ok((Some(Arc::clone(keys.issuer())), Fetched::AsBefore));
-        }
-        let keys = fetching(&self.shared, Arc::clone(&issuer), source)?;
-        Ok((Some(issuer), Fetched::Other(Some(keys))))
     }
 
     /// Drains and ends the server.
@@ -263,49 +194,12 @@ impl Server {
     }
 }
 
-/// What a reload does to keys that are fetched.
-enum Fetched {
-    /// They are the same issuer's, from the same place.
-    AsBefore,
-    /// Others take their place, or none.
-    Other(Option<RemoteKeys>),
-}
-
-/// Begins to fetch an issuer's keys. Sessions end when theirs is withdrawn.
-fn fetching(
-    shared: &Arc<Shared>,
-    issuer: Arc<Issuer>,
-    source: KeySource,
-) -> Result<RemoteKeys, String> {
-    let shared = Arc::downgrade(shared);
-    let withdrawn = move || {
-        let Some(shared) = shared.upgrade() else { return };
-        let users = Arc::clone(&shared.users.read());
-        let sessions = shared.gateway.end_sessions(|principal| users.is_current(principal));
-        tracing::info!(sessions, "keys of tokens were withdrawn; that many sessions ended");
-    };
-    RemoteKeys::start(issuer, source, withdrawn).map_err(said)
-}
-
 fn limits(config: &Config) -> Limits {
     Limits {
         max_connections: config.pg.max_connections,
         startup_timeout: config.pg.authentication_timeout,
         drain: config.drain,
         ..Limits::default()
-    }
-}
-
-/// What the engine may use.
-pub(crate) fn engine(config: &Config) -> Options {
-    let default = Options::default();
-    let memory =
-        config.warehouse.memory_limit.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    Options {
-        memory: memory.unwrap_or(default.memory),
-        spill_folder: config.warehouse.temp.clone(),
-        partitions: config.warehouse.target_partitions,
-        ..default
     }
 }
 
@@ -325,7 +219,7 @@ async fn bind(
 }
 
 /// The operator reads the cause too.
-fn said(error: tollgate_catalog::Error) -> String {
+pub(crate) fn said(error: tollgate_catalog::Error) -> String {
     match error.cause() {
         Some(cause) => format!("error: {error}: {cause}"),
         None => format!("error: {error}"),

@@ -20,6 +20,7 @@ mod planner_error;
 pub mod relation;
 mod render;
 mod resolve;
+mod route;
 mod secured;
 mod shapes;
 pub mod statement;
@@ -33,9 +34,8 @@ pub use functions::{Registry, UdfSource};
 pub use relation::SecuredSource;
 pub use render::{Parameter, Rendering};
 pub use resolve::{Resolved, VisibleTable, VisibleTables, resolve};
-pub use secured::{
-    Again, Engine, OutputColumn, Prepared, ResultKey, Secured, secure, secure_again,
-};
+pub use route::Engine;
+pub use secured::{Again, OutputColumn, Prepared, ResultKey, Secured, secure, secure_again};
 pub use statement::{Parsed, parse};
 pub use system::{SystemSchemas, SystemSource, WorkTableSource};
 

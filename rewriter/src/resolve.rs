@@ -12,6 +12,7 @@ use tollgate_policy::NamesTables;
 use crate::facts::{Facts, SessionFacts};
 use crate::functions::Registry;
 use crate::gate::Gate;
+use crate::route::{self, Engine};
 use crate::statement::{Body, Parsed, deep};
 use crate::system::SystemSchemas;
 use crate::views;
@@ -38,6 +39,8 @@ pub struct Resolved {
     pub(crate) operators: usize,
     pub(crate) query: Query,
     pub(crate) tables: Vec<Arc<Table>>,
+    /// Where all of them are.
+    pub(crate) engine: Engine,
     pub(crate) system: BTreeMap<TableName, SchemaRef>,
     /// The queries of the views that it names, and of those that they read.
     pub(crate) views: BTreeMap<TableName, Query>,
@@ -110,11 +113,7 @@ pub fn resolve(
         return Err(Error::not_supported("a query over both tables and the system catalogs")
             .with_hint("ask the catalogs in a query of their own"));
     }
-    let records = found.tables.values().filter(|table| table.is_record()).count();
-    if records > 0 && records < found.tables.len() {
-        return Err(Error::not_supported("a query over both the gateway's own records and tables")
-            .with_hint("ask them in queries of their own"));
-    }
+    let engine = route::choose(&found.tables, &found.written)?;
     if let (Some(function), false) = (&found.system_function, found.tables.is_empty()) {
         return Err(Error::not_supported(&format!(
             "the catalog function \"{function}\" in a query over tables"
@@ -126,6 +125,7 @@ pub fn resolve(
         sql: Arc::clone(parsed.sql()),
         operators: parsed.operators,
         query,
+        engine,
         tables: found.tables.into_values().collect(),
         system: found.system,
         views: queries,

@@ -94,6 +94,7 @@ use crate::lineage;
 use crate::plan::{self, Sources};
 use crate::relation::SecuredSource;
 use crate::resolve::{Resolved, Seen};
+use crate::route::{self, Engine};
 use crate::statement::deep;
 use crate::system::SystemSource;
 
@@ -101,17 +102,6 @@ pub use again::{Again, secure_again};
 pub use key::ResultKey;
 
 use describe::{describe, describe_subqueries, output};
-
-/// Where a secured query runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// It names base tables: their warehouse.
-    Warehouse,
-    /// It names the gateway's own records: the gateway itself, with rows and masks as anywhere.
-    Records,
-    /// It names system relations or nothing: the gateway itself.
-    System,
-}
 
 /// A column of a result, as the client is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,9 +186,10 @@ fn plan_permitted(
     snapshot_version: u64,
     hints: &[Option<DataType>],
 ) -> Result<Prepared, Error> {
-    let Resolved { sql, operators, query, tables, system, views, seen } = parts.statement;
+    let Resolved { sql, operators, query, tables, engine, system, views, seen } = parts.statement;
     let normalised = query.to_string();
-    let secured = Relations::new(&tables, parts.tables, &views, registry, &normalised)?;
+    let place = Place { engine: &engine, views: &views, registry };
+    let secured = Relations::new(&tables, parts.tables, place, &normalised)?;
     let mut sources = Sources::new();
     for (name, source) in &secured.sources {
         let source: Arc<dyn TableSource> = Arc::<SecuredSource>::clone(source);
@@ -213,12 +204,7 @@ fn plan_permitted(
         sql,
         operators,
         normalised,
-        engine: match tables.first() {
-            None => Engine::System,
-            // Of one kind all: `resolve` says so.
-            Some(table) if table.is_record() => Engine::Records,
-            Some(_) => Engine::Warehouse,
-        },
+        engine,
         output: output(&planned.plan),
         parameters: planned.parameters,
         names: tables.iter().map(|table| table.name.clone()).collect(),
@@ -265,6 +251,14 @@ impl Bound {
     }
 }
 
+/// What secured relations are made with, and where all that they read must be.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    engine: &'a Engine,
+    views: &'a BTreeMap<TableName, Query>,
+    registry: &'a Registry,
+}
+
 /// The secured relations of a statement's tables, and what there is to say of them.
 struct Relations {
     sources: BTreeMap<TableName, Arc<SecuredSource>>,
@@ -278,8 +272,7 @@ impl Relations {
     fn new(
         named: &[Arc<Table>],
         permitted: Vec<SecuredTable>,
-        views: &BTreeMap<TableName, Query>,
-        registry: &Registry,
+        place: Place<'_>,
         statement: &str,
     ) -> Result<Self, Error> {
         // One secured relation per named table, in the same order: anything else is a defect.
@@ -304,7 +297,7 @@ impl Relations {
             let columns = columns.filter_map(|column| secured.table().columns.get(column.index));
             all.visible.push((name.clone(), columns.map(|column| column.name.clone()).collect()));
             note_policies(&secured, &mut all.policies);
-            let source = source(secured, &name, views, registry, &mut all.text)?;
+            let source = source(secured, &name, place, &mut all.text)?;
             describe_subqueries(&source, &mut all.subplans).map_err(Error::internal)?;
             all.sources.insert(name, Arc::new(source));
         }
@@ -328,39 +321,43 @@ fn note_policies(secured: &SecuredTable, policies: &mut Vec<PolicyRef>) {
 fn source(
     mut secured: SecuredTable,
     named: &TableName,
-    views: &BTreeMap<TableName, Query>,
-    registry: &Registry,
+    place: Place<'_>,
     text: &mut String,
 ) -> Result<SecuredSource, Error> {
     let table = Arc::clone(secured.table());
     let source = match table.view() {
-        None => SecuredSource::new(secured).map_err(Error::internal)?,
+        None => {
+            let source = SecuredSource::new(secured).map_err(Error::internal)?;
+            route::confirm(&source, place.engine)?;
+            source
+        }
         Some(view) => {
             let reads = secured.take_reads();
-            let query = views.get(&table.name);
+            let query = place.views.get(&table.name);
             let (Some(query), true) = (query, reads.len() == view.reads.len()) else {
                 return Err(Error::internal("the permit doesn't cover what a view reads"));
             };
             let mut sources = Sources::new();
             for read in reads {
                 let name = read.table().name.clone();
-                let read = source(read, named, views, registry, text)?;
+                let read = source(read, named, place, text)?;
                 let read: Arc<dyn TableSource> = Arc::new(read);
                 sources.insert(name, read);
             }
-            let planned = plan::plan(query.clone(), &sources, registry, &[]).map_err(|error| {
-                if error.kind() == ErrorKind::InsufficientPrivilege {
-                    return Error::new(
-                        ErrorKind::InsufficientPrivilege,
-                        format!(
-                            "view \"{}.{}\" tests values that are masked",
-                            named.schema, named.table
-                        ),
-                    )
-                    .with_hint("ask the operator for a view that only shows them");
-                }
-                Error::internal(format!("{}: {error}", table.name))
-            })?;
+            let planned =
+                plan::plan(query.clone(), &sources, place.registry, &[]).map_err(|error| {
+                    if error.kind() == ErrorKind::InsufficientPrivilege {
+                        return Error::new(
+                            ErrorKind::InsufficientPrivilege,
+                            format!(
+                                "view \"{}.{}\" tests values that are masked",
+                                named.schema, named.table
+                            ),
+                        )
+                        .with_hint("ask the operator for a view that only shows them");
+                    }
+                    Error::internal(format!("{}: {error}", table.name))
+                })?;
             let marks = lineage::marks_of(&planned.plan)?;
             SecuredSource::view(secured, planned.plan, marks).map_err(Error::internal)?
         }
@@ -421,10 +418,10 @@ impl Prepared {
     /// values in them, have other texts. For the gateway itself: it shows policies.
     pub fn decision(&self) -> String {
         let Bound { secured_sql, subplans, meaning, .. } = self.bound.as_ref();
-        let Meaning { output, parameters, .. } = meaning.as_ref();
+        let Meaning { output, parameters, engine, .. } = meaning.as_ref();
         let columns: Vec<_> =
             output.iter().map(|column| (&column.name, &column.data_type)).collect();
-        format!("{secured_sql}\n{subplans}\n{columns:?}\n{parameters:?}")
+        format!("{secured_sql}\n{subplans}\n{columns:?}\n{parameters:?}\n{engine:?}")
     }
 
     /// The plan as the user may see it: secured relations are leaves, so no policy shows.
@@ -440,8 +437,8 @@ impl Secured {
     }
 
     /// Where it runs.
-    pub fn engine(&self) -> Engine {
-        self.bound.meaning.engine
+    pub fn engine(&self) -> &Engine {
+        &self.bound.meaning.engine
     }
 
     /// The columns of the result.

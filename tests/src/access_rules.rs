@@ -13,6 +13,7 @@ use tollgate_identity::{UserStore, Verifier};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::{Embedded, Options, discover};
+use tollgate_warehouse::warehouses::Warehouses;
 
 const ROLES: &str = "CREATE ROLE a; CREATE ROLE b;
     GRANT ROLE a TO USER 'ana'; GRANT ROLE b TO USER 'ana';
@@ -40,7 +41,10 @@ impl World {
             snapshot: Arc::clone(&snapshot),
             bundle: bundle("", &snapshot, &registry),
             registry: Arc::clone(&registry),
-            warehouse: Arc::new(Embedded::open(&Options::default()).unwrap()),
+            warehouses: Arc::new(Warehouses::only(
+                Arc::new(Embedded::open(&Options::default()).unwrap()),
+                2,
+            )),
             audit: Arc::new(audit),
             purse: Arc::new(tollgate_gateway::limits::budget::MemoryPurse::default()),
             settings: GatewaySettings {
@@ -57,7 +61,10 @@ impl World {
 
     fn rules(&self, rules: &str) {
         let bundle = bundle(rules, &self.snapshot, &self.registry);
-        self.gateway.replace(State { snapshot: Arc::clone(&self.snapshot), bundle });
+        let before = self.gateway.state();
+        let warehouses = Arc::clone(&before.warehouses);
+        let snapshot = Arc::clone(&self.snapshot);
+        self.gateway.replace(State { snapshot, bundle, warehouses });
     }
 
     fn connect(&self) -> Result<Session, Error> {

@@ -221,8 +221,8 @@ pub(crate) fn bundle(running: &Running, change: impl Fn(&str) -> String) -> Arc<
 }
 
 pub(crate) fn replace(running: &Running, bundle: Arc<Bundle>) {
-    let snapshot = running.gateway.state().snapshot.clone();
-    running.gateway.replace(State { snapshot, bundle });
+    let state = running.gateway.state();
+    running.gateway.replace(State { bundle, ..State::clone(&state) });
 }
 
 /// `pro-008` of the corpus and its relatives: one error for whatever is wrong with a handle.

@@ -83,6 +83,8 @@ mod records;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod snowflake_live;
 #[cfg(test)]
 mod snowflake_warehouse;
@@ -96,5 +98,7 @@ mod tpc;
 mod traces;
 #[cfg(test)]
 mod views;
+#[cfg(test)]
+mod warehouse_faults;
 #[cfg(test)]
 mod wire;

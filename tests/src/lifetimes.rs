@@ -327,6 +327,12 @@ fn slots_are_given_in_order_and_given_back() {
     let second = poll(second.as_mut()).unwrap().unwrap();
     assert_eq!(admission.free(), 0);
     assert!(poll(third.as_mut()).is_none(), "a third of two");
+    // What the gateway runs itself has slots of its own.
+    let parsed = tollgate_rewriter::parse("SELECT 1").unwrap();
+    let own = world.road(&parsed[0]).unwrap().unwrap();
+    let mut own = Box::pin(admission.admit(own));
+    assert!(poll(own.as_mut()).is_some_and(|admitted| admitted.is_ok()));
+    drop(own);
     assert!(poll(fourth.as_mut()).is_none());
     assert!(poll(fifth.as_mut()).is_none());
     drop(first);

@@ -46,6 +46,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
         comment: None,
         row_count: None,
         bytes: None,
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Csv(Vec::new()),
     }
 }

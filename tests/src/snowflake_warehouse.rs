@@ -212,6 +212,23 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     panic!("{what}");
 }
 
+/// Each query of a gateway has one receipt, whatever became of it; how many there are.
+async fn one_receipt_each(world: &World, scratch: &str) -> usize {
+    let file = world.postgres.scratch(scratch).join("audit.jsonl");
+    let ids = |kind: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // The last line may be half written.
+        let records = text.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+        let records = records.filter(|record| record["record"] == kind);
+        let mut ids: Vec<_> = records.map(|record| record["id"].to_string()).collect();
+        ids.sort();
+        ids
+    };
+    until("receipts are missing", || ids("receipt").len() >= ids("decision").len()).await;
+    assert_eq!(ids("receipt"), ids("decision"));
+    ids("receipt").len()
+}
+
 /// An emulator of one's own, whose faults hit nobody else, and a gateway over it.
 async fn faulty(name: &str) -> (&'static World, Emulator, Running) {
     let world = harness::world().await;
@@ -288,7 +305,7 @@ fn what_passes_is_overcome() {
 #[test]
 fn what_stays_is_told() {
     harness::run(async {
-        let (_, emulator, gateway) = faulty("staying").await;
+        let (world, emulator, gateway) = faulty("staying").await;
         let ana = gateway.connect("ana").await;
         for (at, kind, told) in [
             ("query", "503", "the warehouse can't be reached"),
@@ -307,6 +324,7 @@ fn what_stays_is_told() {
             assert_eq!(answer.rows(), [[Value::Number(1.0)]], "{at} {kind}");
         }
         until("sessions leak", || emulator.look()["sessions"].as_u64().unwrap() <= 1).await;
+        assert_eq!(one_receipt_each(world, "staying gateway").await, 14);
 
         // Who isn't let in.
         for (kind, secret) in [
@@ -354,7 +372,7 @@ const LONG: &str = "SELECT count(*) FROM crm.orders a, crm.orders b, crm.orders 
 #[test]
 fn nothing_runs_on_when_nobody_waits() {
     harness::run(async {
-        let (_, emulator, gateway) = faulty("canceled").await;
+        let (world, emulator, gateway) = faulty("canceled").await;
         let mut options = emulator.options(CredentialKind::Password, PASSWORD);
         options.statement_timeout = Some(Duration::from_secs(1));
         let slow = over(Snowflake::new(options).unwrap(), "slow snowflake", &POLICIES).await;
@@ -385,6 +403,7 @@ fn nothing_runs_on_when_nobody_waits() {
         assert_eq!(answer.error().map(|(code, _)| code), Some("57014"));
         emulator.control(json!({ "clear": true }));
         until("sessions leak", || emulator.look()["sessions"].as_u64().unwrap() <= 4).await;
+        assert_eq!(one_receipt_each(world, "canceled gateway").await, 5);
     });
 }
 

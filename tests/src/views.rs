@@ -15,6 +15,7 @@ use tollgate_identity::{UserStore, Verifier};
 use tollgate_policy::{Bundle, Diagnostics, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::embedded::{Embedded, Options, discover};
+use tollgate_warehouse::warehouses::Warehouses;
 
 const VIEWS: &str = "
     CREATE VIEW s.summary AS
@@ -59,7 +60,10 @@ fn gateway(folder: &Path, rules: &str) -> Result<Arc<Gateway>, Diagnostics> {
         snapshot,
         bundle: Arc::new(bundle),
         registry,
-        warehouse: Arc::new(Embedded::open(&Options::default()).unwrap()),
+        warehouses: Arc::new(Warehouses::only(
+            Arc::new(Embedded::open(&Options::default()).unwrap()),
+            2,
+        )),
         audit: Arc::new(audit),
         purse: Arc::new(tollgate_gateway::limits::budget::MemoryPurse::default()),
         settings: GatewaySettings {

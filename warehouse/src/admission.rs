@@ -1,4 +1,4 @@
-//! How many queries may run at once: in all, of one user, and of those whom a limit is for.
+//! How many queries may run at once: at each warehouse, of one user there, and of those whom a limit is for.
 
 mod line;
 
@@ -7,9 +7,9 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::{Error, ErrorKind, WarehouseName};
 use tollgate_policy::limits::Limit;
-use tollgate_rewriter::{Engine, Secured};
+use tollgate_rewriter::Secured;
 
 use crate::estimate::Usage;
 use crate::limits;
@@ -19,7 +19,8 @@ use line::{Line, Place};
 /// Users, or limits, noted before those without queries are forgotten.
 const NOTED: usize = 1024;
 
-/// Hands out a bounded number of slots. Clones share them.
+/// Hands out a bounded number of slots for each warehouse, and as well for what the gateway runs itself.
+/// Clones share them.
 #[derive(Debug, Clone)]
 pub struct Admission {
     shared: Arc<Shared>,
@@ -27,12 +28,29 @@ pub struct Admission {
 
 #[derive(Debug)]
 struct Shared {
+    rooms: Mutex<Rooms>,
+    /// By the limit's name: a reload of the same limit keeps its line. A limit is one for all warehouses.
+    lines: Mutex<HashMap<String, Weak<Line>>>,
+}
+
+/// The slots by warehouse; under no name those of the gateway itself. What hangs at one warehouse takes
+/// none of another's.
+#[derive(Debug)]
+struct Rooms {
+    /// How many slots there are where nothing else is said.
+    size: usize,
+    by_name: HashMap<Option<WarehouseName>, Arc<Room>>,
+    closed: bool,
+}
+
+/// The slots of one place.
+#[derive(Debug)]
+struct Room {
+    size: usize,
     slots: Arc<Semaphore>,
     /// Slots that one user may hold.
     share: usize,
     users: Mutex<HashMap<String, Weak<Semaphore>>>,
-    /// By the limit's name: a reload of the same limit keeps its line.
-    lines: Mutex<HashMap<String, Weak<Line>>>,
 }
 
 /// A slot; dropping it gives it back.
@@ -44,14 +62,25 @@ struct Slot {
 }
 
 impl Admission {
-    /// At most `max_concurrent` queries at once, and at least one. One user's queries take three
-    /// quarters of the slots at most, so that nobody shuts the others out.
+    /// At most `max_concurrent` queries at once in each place, and at least one. One user's queries take
+    /// three quarters of the slots at most, so that nobody shuts the others out.
     pub fn new(max_concurrent: usize) -> Self {
-        let count = max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
-        let slots = Arc::new(Semaphore::new(count));
-        let share = (count - count / 4).max(1);
-        let (users, lines) = (Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { slots, share, users, lines }) }
+        let rooms = Rooms { size: max_concurrent, by_name: HashMap::new(), closed: false };
+        let shared = Shared { rooms: Mutex::new(rooms), lines: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// How many queries each warehouse runs at once from now on. Those that run keep their slots.
+    pub fn resize(&self, sizes: impl IntoIterator<Item = (WarehouseName, usize)>) {
+        let mut rooms = self.shared.rooms.lock();
+        let mut before = std::mem::take(&mut rooms.by_name);
+        rooms.by_name.extend(before.remove(&None).map(|own| (None, own)));
+        for (name, size) in sizes {
+            let name = Some(name);
+            let same = before.remove(&name).filter(|room| room.size == size);
+            let room = same.unwrap_or_else(|| Room::new(size, rooms.closed));
+            rooms.by_name.insert(name, room);
+        }
     }
 
     /// Waits for a slot, in order of arrival. The caller bounds the wait by the statement's timeout.
@@ -66,7 +95,9 @@ impl Admission {
 
     /// Refuses everyone who waits and everyone who comes; queries that run are not touched.
     pub fn close(&self) {
-        self.shared.slots.close();
+        let mut rooms = self.shared.rooms.lock();
+        rooms.closed = true;
+        rooms.by_name.values().for_each(|room| room.slots.close());
     }
 
     /// How many places of a limit are taken now.
@@ -75,9 +106,11 @@ impl Admission {
         line.map_or(0, |line| u64::try_from(line.taken()).unwrap_or(u64::MAX))
     }
 
-    /// The slots that are free now.
+    /// The slots that are free now, where there are fewest.
     pub fn free(&self) -> usize {
-        self.shared.slots.available_permits()
+        let rooms = self.shared.rooms.lock();
+        let free = rooms.by_name.values().map(|room| room.slots.available_permits()).min();
+        free.unwrap_or(rooms.size.max(1))
     }
 }
 
@@ -86,7 +119,7 @@ impl Shared {
     async fn slot(&self, secured: &Secured, returns: bool) -> Result<Slot, Error> {
         let user = secured.principal().name();
         let mut limited = Vec::new();
-        if secured.engine() == Engine::Warehouse {
+        if secured.engine().is_warehouse() {
             let bound = secured.limits().bound().iter();
             limited.extend(bound.filter_map(|bound| Some((&bound.limit, bound.limit.concurrent?))));
         }
@@ -97,11 +130,19 @@ impl Shared {
             let place = self.line(limit, most).place(user, returns).await;
             places.push(place.map_err(|line::Full| limits::busy(limit, most))?);
         }
+        let room = self.room(secured.engine().warehouse());
         // The user's own bound first: whoever waits for it holds up nobody else.
-        let own = self.user(user);
+        let own = room.user(user);
         let user = own.acquire_owned().await.map_err(stopping)?;
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(stopping)?;
+        let slot = Arc::clone(&room.slots).acquire_owned().await.map_err(stopping)?;
         Ok(Slot { _slot: slot, _user: user, _places: places })
+    }
+
+    fn room(&self, name: Option<&WarehouseName>) -> Arc<Room> {
+        let mut rooms = self.rooms.lock();
+        let Rooms { size, by_name, closed } = &mut *rooms;
+        let room = by_name.entry(name.cloned()).or_insert_with(|| Room::new(*size, *closed));
+        Arc::clone(room)
     }
 
     fn line(&self, limit: &Limit, most: u32) -> Arc<Line> {
@@ -117,6 +158,18 @@ impl Shared {
         let line = Arc::new(Line::new(most));
         lines.insert(limit.name().to_owned(), Arc::downgrade(&line));
         line
+    }
+}
+
+impl Room {
+    fn new(max_concurrent: usize, closed: bool) -> Arc<Self> {
+        let count = max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
+        let slots = Arc::new(Semaphore::new(count));
+        if closed {
+            slots.close();
+        }
+        let share = (count - count / 4).max(1);
+        Arc::new(Self { size: max_concurrent, slots, share, users: Mutex::default() })
     }
 
     fn user(&self, name: &str) -> Arc<Semaphore> {

@@ -94,6 +94,7 @@ pub mod http;
 pub mod limits;
 pub mod postgres;
 pub mod snowflake;
+pub mod warehouses;
 
 use std::pin::Pin;
 
@@ -121,6 +122,11 @@ pub trait Warehouse: Send + Sync {
     /// Whether it always tells what a query has scanned, so that nobody needs an estimate to be billed.
     fn tells_scanned(&self) -> bool {
         false
+    }
+
+    /// Whether it answers. Unless overridden, it is in this process, and so it does.
+    fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
+        futures::future::ready(Ok(())).boxed()
     }
 
     /// Starts a query. Batches have the columns of the query's output, by position; their errors

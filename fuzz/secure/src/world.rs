@@ -124,6 +124,7 @@ fn table<'a>(
         comment: None,
         row_count: None,
         bytes: None,
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Csv(Vec::new()),
     }
 }

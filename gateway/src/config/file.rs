@@ -34,8 +34,10 @@ pub(super) struct File {
     pub(super) client_certificates: Option<ClientCertificates>,
     /// What they may see.
     pub(super) policies: Policies,
-    /// Where the data is.
-    pub(super) warehouse: Warehouse,
+    /// Where the data is, or the first of several places.
+    pub(super) warehouse: Option<Warehouse>,
+    /// More warehouses beside it, each with schemas of its own. A query is over the tables of one.
+    pub(super) warehouses: Vec<Warehouse>,
     /// What is kept in memory between queries.
     pub(super) cache: Cache,
     /// Keys and comments of tables, beyond what the data files say.
@@ -184,6 +186,8 @@ pub(super) struct Policies {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Warehouse {
+    /// Its name, in metrics, records and the log (default, under [warehouse] only: "main").
+    pub(super) name: Option<String>,
     /// The kind of warehouse (default "embedded").
     pub(super) kind: Option<Kind>,
     /// Embedded: the folder of data files: `<schema>/<table>.parquet`, `.csv`, or a folder of Parquet
@@ -202,7 +206,8 @@ pub(super) struct Warehouse {
     pub(super) password_file: Option<String>,
     /// Postgres: a variable of the environment that holds it.
     pub(super) password_env: Option<String>,
-    /// Postgres, Snowflake: the schemas whose tables are governed.
+    /// The schemas whose tables are governed; no two warehouses may have one of a name (embedded:
+    /// default all).
     pub(super) schemas: Vec<String>,
     /// Postgres, Snowflake: the certificates of the authorities to trust, PEM. Without, only a server on
     /// this machine is connected to.
@@ -231,6 +236,8 @@ pub(super) struct Warehouse {
     pub(super) temp: Option<String>,
     /// How many queries run at once; more wait (default 64).
     pub(super) max_concurrent: Option<u32>,
+    /// How often it is asked again which tables it has, as "5min" (default: at each reload only).
+    pub(super) refresh: Option<String>,
 }
 
 /// What is kept in memory between queries. Each query is decided anew all the same.

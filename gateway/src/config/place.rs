@@ -1,52 +1,154 @@
-//! Where the tables are: which keys belong to which kind of warehouse.
+//! Where the tables are: the warehouses, and which keys belong to which kind of warehouse.
+
+use std::collections::BTreeMap;
+
+use tollgate_catalog::WarehouseName;
 
 use super::validate::Checker;
-use super::{Account, Authenticator, Place, Secret, Server, file};
+use super::{Account, Authenticator, Place, Secret, Server, Warehouse, file, values};
+
+/// The longest name of a warehouse.
+const LONGEST: usize = 63;
 
 impl Checker<'_> {
-    pub(super) fn place(&mut self, raw: &file::Warehouse) -> Option<Place> {
+    /// `[warehouse]` and the `[[warehouses]]` beside it; without either, what the first one lacks is said.
+    pub(super) fn warehouses(
+        &mut self,
+        first: Option<file::Warehouse>,
+        more: Vec<file::Warehouse>,
+    ) -> Option<Vec<Warehouse>> {
+        let first = if more.is_empty() { Some(first.unwrap_or_default()) } else { first };
+        let first = first.into_iter().map(|raw| ("warehouse".to_owned(), raw));
+        let more = more.into_iter().enumerate();
+        let more = more.map(|(index, raw)| (format!("warehouses[{index}]"), raw));
+        let all: Vec<_> = first.chain(more).map(|(at, raw)| self.warehouse(at, raw)).collect();
+        let mut names = BTreeMap::new();
+        let mut schemas = BTreeMap::new();
+        for warehouse in all.iter().flatten() {
+            if let Some(other) = names.insert(&warehouse.name, &warehouse.at) {
+                self.note(
+                    &warehouse.key("name"),
+                    format!("warehouse \"{}\" is there twice", warehouse.name),
+                    format!("give each a name of its own; the other one is {other}"),
+                );
+            }
+            for schema in &warehouse.schemas {
+                if let Some(other) = schemas.insert(schema, &warehouse.name) {
+                    self.note(
+                        &warehouse.key("schemas"),
+                        format!("schema \"{schema}\" is in warehouse \"{other}\" already"),
+                        "leave it out of one of them: a schema is in one warehouse",
+                    );
+                }
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    fn warehouse(&mut self, at: String, raw: file::Warehouse) -> Option<Warehouse> {
+        let name = self.warehouse_name(&at, raw.name.as_deref());
+        let place = self.place(&at, &raw);
+        let key = |key: &str| format!("{at}.{key}");
+        let memory_limit = raw.memory_limit.as_deref();
+        let memory_limit = match memory_limit.map(|text| (text, values::size(text))) {
+            Some((_, Some(bytes))) if bytes > 0 => Some(bytes),
+            Some((text, _)) => {
+                self.not_a_size(&key("memory_limit"), text);
+                return None;
+            }
+            None => None,
+        };
+        let target_partitions = raw
+            .target_partitions
+            .map(|partitions| self.positive(&key("target_partitions"), Some(partitions), 1));
+        let max_concurrent = self.positive(&key("max_concurrent"), raw.max_concurrent, 64);
+        let refresh = match raw.refresh {
+            Some(text) => {
+                let every = self.duration(&key("refresh"), Some(text), None)?;
+                (!every.is_zero()).then_some(every)
+            }
+            None => None,
+        };
+        Some(Warehouse {
+            name: name?,
+            place: place?,
+            schemas: raw.schemas,
+            memory_limit,
+            target_partitions,
+            temp: raw.temp.map(|temp| self.base.join(temp)),
+            max_concurrent,
+            refresh,
+            at,
+        })
+    }
+
+    /// The name; only that of `[warehouse]` may be left out.
+    fn warehouse_name(&mut self, at: &str, name: Option<&str>) -> Option<WarehouseName> {
+        let hint = "write letters, digits, \"-\" and \"_\": name = \"sales\"";
+        let fits = |name: &str| {
+            let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            !name.is_empty() && name.len() <= LONGEST && name.chars().all(letters)
+        };
+        match name {
+            Some(name) if fits(name) => Some(WarehouseName::new(name)),
+            Some(name) => {
+                let message = format!("\"{name}\" is not the name of a warehouse");
+                self.note(&format!("{at}.name"), message, hint);
+                None
+            }
+            None if at == "warehouse" => Some(WarehouseName::default()),
+            None => {
+                self.note(&format!("{at}.name"), "the name of a warehouse is missing", hint);
+                None
+            }
+        }
+    }
+
+    fn place(&mut self, at: &str, raw: &file::Warehouse) -> Option<Place> {
         match raw.kind {
             Some(file::Kind::Embedded) | None => {
                 let foreign = [
-                    ("warehouse.host", raw.host.is_some()),
-                    ("warehouse.port", raw.port.is_some()),
-                    ("warehouse.database", raw.database.is_some()),
-                    ("warehouse.user", raw.user.is_some()),
-                    ("warehouse.password_file", raw.password_file.is_some()),
-                    ("warehouse.password_env", raw.password_env.is_some()),
-                    ("warehouse.schemas", !raw.schemas.is_empty()),
-                    ("warehouse.tls_ca", raw.tls_ca.is_some()),
+                    ("host", raw.host.is_some()),
+                    ("port", raw.port.is_some()),
+                    ("database", raw.database.is_some()),
+                    ("user", raw.user.is_some()),
+                    ("password_file", raw.password_file.is_some()),
+                    ("password_env", raw.password_env.is_some()),
+                    ("tls_ca", raw.tls_ca.is_some()),
                 ];
-                self.of_another(&foreign, "embedded");
-                self.of_another(&of_snowflake(raw), "embedded");
-                let hint = "name the folder of data files: data = \"data\" under [warehouse]";
-                self.path("warehouse.data", raw.data.clone(), hint).map(Place::Folder)
+                self.of_another(at, &foreign, "embedded");
+                self.of_another(at, &of_snowflake(raw), "embedded");
+                let hint =
+                    format!("name the folder of data files: data = \"data\" under [{}]", table(at));
+                self.path(&format!("{at}.data"), raw.data.clone(), &hint).map(Place::Folder)
             }
             Some(file::Kind::Postgres) => {
-                self.of_another(&of_embedded(raw), "postgres");
-                self.of_another(&of_snowflake(raw), "postgres");
-                self.server(raw).map(Place::Postgres)
+                self.of_another(at, &of_embedded(raw), "postgres");
+                self.of_another(at, &of_snowflake(raw), "postgres");
+                self.server(at, raw).map(Place::Postgres)
             }
             Some(file::Kind::Snowflake) => {
                 let foreign = [
-                    ("warehouse.host", raw.host.is_some()),
-                    ("warehouse.port", raw.port.is_some()),
-                    ("warehouse.password_file", raw.password_file.is_some()),
-                    ("warehouse.password_env", raw.password_env.is_some()),
+                    ("host", raw.host.is_some()),
+                    ("port", raw.port.is_some()),
+                    ("password_file", raw.password_file.is_some()),
+                    ("password_env", raw.password_env.is_some()),
                 ];
-                self.of_another(&foreign, "snowflake");
-                self.of_another(&of_embedded(raw), "snowflake");
-                self.account(raw).map(Place::Snowflake)
+                self.of_another(at, &foreign, "snowflake");
+                self.of_another(at, &of_embedded(raw), "snowflake");
+                self.account(at, raw).map(Place::Snowflake)
             }
         }
     }
 
     /// Notes keys that a kind of warehouse hasn't.
-    fn of_another(&mut self, keys: &[(&str, bool)], kind: &str) {
+    fn of_another(&mut self, at: &str, keys: &[(&str, bool)], kind: &str) {
         for (key, present) in keys {
             if *present {
+                let key = format!("{at}.{key}");
                 let message = format!("\"{key}\" is nothing to a warehouse of kind \"{kind}\"");
-                self.note(key, message, "leave it out, or correct \"warehouse.kind\"");
+                let hint = format!("leave it out, or correct \"{at}.kind\"");
+                self.note(&key, message, hint);
             }
         }
     }
@@ -60,21 +162,23 @@ impl Checker<'_> {
         value
     }
 
-    fn schemas(&mut self, raw: &file::Warehouse) {
+    fn schemas(&mut self, at: &str, raw: &file::Warehouse) {
         if raw.schemas.is_empty() {
+            let key = format!("{at}.schemas");
             self.note(
-                "warehouse.schemas",
-                "\"warehouse.schemas\" is missing",
+                &key,
+                format!("\"{key}\" is missing"),
                 "name the schemas to govern: schemas = [\"public\"]",
             );
         }
     }
 
-    fn account(&mut self, raw: &file::Warehouse) -> Option<Account> {
-        let name = self.word("warehouse.account", &raw.account, "name the account: \"xy12345\"");
-        let database = self.word("warehouse.database", &raw.database, "name the database");
-        let user = self.word("warehouse.user", &raw.user, "name the user to connect as");
-        self.schemas(raw);
+    fn account(&mut self, at: &str, raw: &file::Warehouse) -> Option<Account> {
+        let key = |key: &str| format!("{at}.{key}");
+        let name = self.word(&key("account"), &raw.account, "name the account: \"xy12345\"");
+        let database = self.word(&key("database"), &raw.database, "name the database");
+        let user = self.word(&key("user"), &raw.user, "name the user to connect as");
+        self.schemas(at, raw);
         let file = raw.secret_file.as_ref().map(|file| Secret::File(self.base.join(file)));
         let variable = raw.secret_env.clone().map(Secret::Environment);
         let command = raw.secret_command.clone().filter(|command| !command.is_empty());
@@ -83,7 +187,7 @@ impl Checker<'_> {
         let secret = secrets.pop();
         if secret.is_none() || !secrets.is_empty() {
             self.note(
-                "warehouse.secret_file",
+                &key("secret_file"),
                 "the secret has to be in one place",
                 "set one of \"secret_file\", \"secret_env\" and \"secret_command\"",
             );
@@ -110,16 +214,17 @@ impl Checker<'_> {
         })
     }
 
-    fn server(&mut self, raw: &file::Warehouse) -> Option<Server> {
+    fn server(&mut self, at: &str, raw: &file::Warehouse) -> Option<Server> {
+        let key = |key: &str| format!("{at}.{key}");
         let hint = "name the server: host = \"127.0.0.1\"";
-        let host = self.word("warehouse.host", &raw.host, hint);
-        let database = self.word("warehouse.database", &raw.database, "name the database");
-        let user = self.word("warehouse.user", &raw.user, "name the user to connect as");
-        self.schemas(raw);
+        let host = self.word(&key("host"), &raw.host, hint);
+        let database = self.word(&key("database"), &raw.database, "name the database");
+        let user = self.word(&key("user"), &raw.user, "name the user to connect as");
+        self.schemas(at, raw);
         let password = match (&raw.password_file, &raw.password_env) {
             (Some(_), Some(_)) => {
                 self.note(
-                    "warehouse.password_env",
+                    &key("password_env"),
                     "the password is in a file and in the environment",
                     "keep one of \"password_file\" and \"password_env\"",
                 );
@@ -141,26 +246,31 @@ impl Checker<'_> {
     }
 }
 
+/// How the table of a key is written in the file.
+fn table(at: &str) -> String {
+    at.split_once('[').map_or_else(|| at.to_owned(), |(name, _)| format!("[{name}]"))
+}
+
 /// The keys of the embedded engine alone, and whether they are set.
 fn of_embedded(raw: &file::Warehouse) -> [(&'static str, bool); 4] {
     [
-        ("warehouse.data", raw.data.is_some()),
-        ("warehouse.memory_limit", raw.memory_limit.is_some()),
-        ("warehouse.target_partitions", raw.target_partitions.is_some()),
-        ("warehouse.temp", raw.temp.is_some()),
+        ("data", raw.data.is_some()),
+        ("memory_limit", raw.memory_limit.is_some()),
+        ("target_partitions", raw.target_partitions.is_some()),
+        ("temp", raw.temp.is_some()),
     ]
 }
 
 /// The keys of Snowflake alone, and whether they are set.
 fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 8] {
     [
-        ("warehouse.account", raw.account.is_some()),
-        ("warehouse.address", raw.address.is_some()),
-        ("warehouse.virtual_warehouse", raw.virtual_warehouse.is_some()),
-        ("warehouse.role", raw.role.is_some()),
-        ("warehouse.authenticator", raw.authenticator.is_some()),
-        ("warehouse.secret_file", raw.secret_file.is_some()),
-        ("warehouse.secret_env", raw.secret_env.is_some()),
-        ("warehouse.secret_command", raw.secret_command.is_some()),
+        ("account", raw.account.is_some()),
+        ("address", raw.address.is_some()),
+        ("virtual_warehouse", raw.virtual_warehouse.is_some()),
+        ("role", raw.role.is_some()),
+        ("authenticator", raw.authenticator.is_some()),
+        ("secret_file", raw.secret_file.is_some()),
+        ("secret_env", raw.secret_env.is_some()),
+        ("secret_command", raw.secret_command.is_some()),
     ]
 }

@@ -37,7 +37,7 @@ fn a_small_file_gets_defaults_and_paths_of_its_folder() {
     assert_eq!(config.pg.listen.to_string(), "127.0.0.1:6432");
     assert_eq!(config.pg.tls, TlsMode::Optional);
     assert_eq!(config.users, PathBuf::from("/etc/tollgate/users.toml"));
-    assert!(matches!(&config.warehouse.place,
+    assert!(matches!(&config.warehouses[0].place,
         super::Place::Folder(data) if *data == std::path::Path::new("/srv/data")));
     assert_eq!(config.drain, Duration::from_secs(10));
     assert!(config.admin.is_none() && config.audit.is_none() && config.mask_key.is_none());
@@ -94,7 +94,7 @@ fn a_warehouse_has_the_keys_of_its_kind() {
     let server = "kind = \"postgres\"\nhost = \"db\"\ndatabase = \"d\"\nuser = \"u\"\n\
                   password_file = \"p\"\nschemas = [\"s\"]\n";
     let config = parse(&SMALL.replace("data = \"/srv/data\"\n", server)).unwrap();
-    let super::Place::Postgres(found) = &config.warehouse.place else { panic!("a server") };
+    let super::Place::Postgres(found) = &config.warehouses[0].place else { panic!("a server") };
     assert_eq!((found.port, found.schemas.as_slice()), (5432, &["s".to_owned()][..]));
     assert!(matches!(&found.password,
         Some(super::Secret::File(file)) if *file == Path::new("/etc/tollgate/p")));
@@ -114,15 +114,15 @@ fn an_account_has_one_secret() {
         parse(&SMALL.replace("data = \"/srv/data\"\n", &keys))
     };
     let config = account("authenticator = \"key_pair\"\nsecret_file = \"key.pem\"").unwrap();
-    let super::Place::Snowflake(found) = &config.warehouse.place else { panic!("an account") };
+    let super::Place::Snowflake(found) = &config.warehouses[0].place else { panic!("an account") };
     assert_eq!(found.address, "https://xy.snowflakecomputing.com");
     assert_eq!(found.authenticator, super::Authenticator::KeyPair);
     assert!(matches!(&found.secret,
         super::Secret::File(file) if *file == Path::new("/etc/tollgate/key.pem")));
     let example = parse(include_str!("../../../examples/snowflake.toml")).unwrap();
-    assert!(matches!(example.warehouse.place, super::Place::Snowflake(_)));
+    assert!(matches!(example.warehouses[0].place, super::Place::Snowflake(_)));
     let config = account("secret_command = [\"show\", \"it\"]").unwrap();
-    let super::Place::Snowflake(found) = &config.warehouse.place else { panic!("an account") };
+    let super::Place::Snowflake(found) = &config.warehouses[0].place else { panic!("an account") };
     assert_eq!(found.authenticator, super::Authenticator::Password);
     assert!(matches!(&found.secret, super::Secret::Command(words) if words.len() == 2));
     for keys in ["", "secret_env = \"X\"\nsecret_file = \"y\"", "secret_command = []"] {
@@ -198,6 +198,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
         comment: None,
         row_count: None,
         bytes: None,
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Csv(vec![]),
     }
 }
@@ -338,5 +339,65 @@ fn traces_go_to_a_receiver_of_their_protocol() {
         ("to = \"http://127.0.0.1:1\"\nratio = 2.0\n", "12: 2 is not a part"),
     ] {
         assert_eq!(traces(text).unwrap_err(), [expected], "{text}");
+    }
+}
+
+#[test]
+fn warehouses_stand_side_by_side() {
+    let example = parse(include_str!("../../../examples/warehouses.toml")).unwrap();
+    let names: Vec<_> = example.warehouses.iter().map(|w| w.name.as_str()).collect();
+    assert_eq!(names, ["files", "sales", "lake", "lake-test"]);
+    let refresh: Vec<_> = example.warehouses.iter().map(|w| w.refresh).collect();
+    assert_eq!(refresh, [None, Some(Duration::from_secs(300)), None, None]);
+    assert_eq!(example.warehouses[1].key("host"), "warehouses[1].host");
+    assert_eq!(example.max_concurrent(), 64);
+
+    // The one of before is called main, and may stand beside others.
+    let one = parse(SMALL).unwrap();
+    assert_eq!((one.warehouses.len(), one.warehouses[0].name.as_str()), (1, "main"));
+    let more = |text: &str| parse(&format!("{SMALL}schemas = [\"s\"]\n{text}"));
+    let two = "[[warehouses]]\nname = \"b\"\ndata = \"b\"\nschemas = [\"t\"]\n";
+    let names: Vec<_> =
+        more(two).unwrap().warehouses.iter().map(|w| w.name.as_str().to_owned()).collect();
+    assert_eq!(names, ["main", "b"]);
+    for (text, expected) in [
+        ("[[warehouses]]\ndata = \"b\"\n", "11: the name of a warehouse is missing"),
+        (
+            "[[warehouses]]\nname = \"a b\"\ndata = \"b\"\n",
+            "12: \"a b\" is not the name of a warehouse",
+        ),
+        (
+            "[[warehouses]]\nname = \"main\"\ndata = \"b\"\n",
+            "12: warehouse \"main\" is there twice",
+        ),
+        ("[[warehouses]]\nname = \"b\"\n", "11: \"warehouses[0].data\" is missing"),
+        (
+            "[[warehouses]]\nname = \"b\"\ndata = \"b\"\nhost = \"h\"\n",
+            "14: \"warehouses[0].host\" is nothing to a warehouse of kind \"embedded\"",
+        ),
+        (
+            "[[warehouses]]\nname = \"b\"\ndata = \"b\"\nschemas = [\"t\", \"s\"]\n",
+            "14: schema \"s\" is in warehouse \"main\" already",
+        ),
+        (
+            "[[warehouses]]\nname = \"b\"\ndata = \"b\"\nschemas = [\"t\", \"t\"]\n",
+            "14: schema \"t\" is in warehouse \"b\" already",
+        ),
+        (
+            "[[warehouses]]\nname = \"b\"\ndata = \"b\"\nrefresh = \"often\"\n",
+            "14: \"often\" is not a duration",
+        ),
+    ] {
+        assert_eq!(more(text).unwrap_err(), [expected], "{text}");
+    }
+}
+
+#[test]
+fn what_is_opened_anew_is_what_has_changed() {
+    let open = |keys: &str| parse(&format!("{SMALL}{keys}")).unwrap().warehouses.remove(0);
+    let before = open("");
+    assert!(before.opens_as(&open("refresh = \"1min\"\n")));
+    for keys in ["max_concurrent = 3\n", "memory_limit = \"1 GiB\"\n", "schemas = [\"s\"]\n"] {
+        assert!(!before.opens_as(&open(keys)), "{keys}");
     }
 }

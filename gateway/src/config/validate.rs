@@ -9,7 +9,7 @@ use tollgate_catalog::TableName;
 use super::read::{Lines, Problem};
 use super::{
     Cache, Certificate, Config, Flight, ForeignKeyDeclaration, MaskKey, Pg, TableDeclaration,
-    TlsMode, Warehouse, file, values,
+    TlsMode, file, values,
 };
 
 /// Checks values and notes what is wrong with them.
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
         );
         let watch =
             self.duration("policies.watch", raw.policies.watch, Some(Duration::from_secs(2)));
-        let warehouse = self.warehouse(raw.warehouse);
+        let warehouses = self.warehouses(raw.warehouse, raw.warehouses);
         let cache = Cache {
             plans: self.size("cache.plans", raw.cache.plans.as_deref(), 64 << 20),
             results: self.size("cache.results", raw.cache.results.as_deref(), 256 << 20),
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
             policies: policies?,
             policy_readers: raw.policies.readers.into_iter().collect(),
             watch: watch.map(|every| (!every.is_zero()).then_some(every))?,
-            warehouse: warehouse?,
+            warehouses: warehouses?,
             cache,
             tables,
             ledger: ledger?,
@@ -221,29 +221,6 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn warehouse(&mut self, raw: file::Warehouse) -> Option<Warehouse> {
-        let place = self.place(&raw);
-        let memory_limit = raw.memory_limit.as_deref();
-        let memory_limit = match memory_limit.map(|text| (text, values::size(text))) {
-            Some((_, Some(bytes))) if bytes > 0 => Some(bytes),
-            Some((text, _)) => {
-                self.not_a_size("warehouse.memory_limit", text);
-                return None;
-            }
-            None => None,
-        };
-        let target_partitions = raw
-            .target_partitions
-            .map(|partitions| self.positive("warehouse.target_partitions", Some(partitions), 1));
-        Some(Warehouse {
-            place: place?,
-            memory_limit,
-            target_partitions,
-            temp: raw.temp.map(|temp| self.base.join(temp)),
-            max_concurrent: self.positive("warehouse.max_concurrent", raw.max_concurrent, 64),
-        })
-    }
-
     fn tables(&mut self, raw: Vec<file::Table>) -> Vec<TableDeclaration> {
         let mut tables: Vec<TableDeclaration> = Vec::new();
         for (index, table) in raw.into_iter().enumerate() {
@@ -350,7 +327,7 @@ impl<'a> Checker<'a> {
         })
     }
 
-    fn not_a_size(&mut self, key: &str, text: &str) {
+    pub(super) fn not_a_size(&mut self, key: &str, text: &str) {
         let hint = "write a number and a unit: \"512 MiB\", \"4 GB\"";
         self.note(key, format!("\"{text}\" is not a size"), hint);
     }
@@ -375,7 +352,7 @@ impl<'a> Checker<'a> {
         name
     }
 
-    fn positive(&mut self, key: &str, value: Option<u32>, default: usize) -> usize {
+    pub(super) fn positive(&mut self, key: &str, value: Option<u32>, default: usize) -> usize {
         match value {
             Some(0) => {
                 self.note(key, format!("\"{key}\" is 0"), "write a number from 1");

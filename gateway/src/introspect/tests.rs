@@ -40,6 +40,7 @@ fn table(name: &str, columns: &[(&str, DataType)], foreign_keys: Vec<ForeignKey>
         comment: (name == "customers").then(|| "people".to_owned()),
         row_count: Some(4242),
         bytes: Some(31337),
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Parquet(vec![PathBuf::from("x")]),
     })
 }

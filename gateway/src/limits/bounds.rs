@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tollgate_catalog::Error;
 use tollgate_policy::limits::{Exceed, Limit, Tightest};
-use tollgate_rewriter::{Engine, Secured};
+use tollgate_rewriter::Secured;
 use tollgate_warehouse::limits;
 
 use crate::session::Notice;
@@ -33,7 +33,7 @@ impl Cut {
     /// The tightest that is for the caller of a query over a warehouse.
     pub(crate) fn of(secured: &Secured) -> Option<Self> {
         let tightest = secured.limits().rows();
-        tightest.filter(|_| secured.engine() == Engine::Warehouse).map(Self::new)
+        tightest.filter(|_| secured.engine().is_warehouse()).map(Self::new)
     }
 
     fn new(tightest: Tightest<(u64, Exceed)>) -> Self {

@@ -82,6 +82,7 @@ fn table(name: &str) -> Table {
         row_count: None,
         bytes: None,
         cache_for: None,
+        warehouse: None,
         storage: Storage::Ledger,
     }
 }

@@ -173,6 +173,24 @@ impl Binder<'_> {
                 "write the condition over columns and attributes of the principal",
             );
         }
+        if scope.table.warehouse != table.warehouse {
+            let place = |of: &tollgate_catalog::Table| {
+                let warehouse = of.warehouse.as_ref().map_or("", |name| name.as_str());
+                format!("{} is in warehouse \"{warehouse}\"", of.name)
+            };
+            return self.fail(
+                &at,
+                format!(
+                    "a policy on {} can't read {}: they are in different warehouses",
+                    scope.table.name, table.name
+                ),
+                format!(
+                    "{}, and {}: keep the mapping table beside the tables that it is about",
+                    place(scope.table),
+                    place(table)
+                ),
+            );
+        }
         let qualifier =
             TableReference::partial(lookup.table.schema.clone(), lookup.table.table.clone());
         let Ok(schema) =

@@ -150,3 +150,43 @@ CREATE PRICE q TO PUBLIC PER QUERY 1 CURRENCY 'EUR' VALID FROM '2027-01-01' UNTI
         &["2:47: price \"p\" is in USD", "2:83: the price ends before it begins"],
     );
 }
+
+#[test]
+fn a_policy_reads_no_table_of_another_warehouse() {
+    use tollgate_catalog::{Snapshot, Table, WarehouseName};
+
+    let far = |table: &std::sync::Arc<Table>| {
+        let mut table = Table::clone(table);
+        if table.name.schema == "admin" {
+            table.warehouse = Some(WarehouseName::new("far"));
+        }
+        table
+    };
+    let catalog = crate::testing::snapshot();
+    let apart = Snapshot::new(1, catalog.tables().map(far));
+    let sql = "CREATE ROW POLICY p ON ALL TABLES WITH COLUMN (tenant_id) AS RESTRICTIVE TO PUBLIC\n \
+               USING (tenant_id IN (SELECT tenant_id FROM admin.tenants));";
+    let load = |catalog: &Snapshot| {
+        let file = crate::SourceFile { path: "p.sql".to_owned(), text: sql.to_owned() };
+        let secret = crate::MaskSecret::new([7; 32]);
+        crate::Bundle::load(&[file], catalog, &crate::testing::Functions, &secret)
+    };
+    assert!(load(&catalog).is_ok());
+    let errors = load(&apart).expect_err("the load succeeded");
+    let found: Vec<_> = errors
+        .iter()
+        .map(|error| (error.line, error.column, error.message.as_str(), error.hint.as_str()))
+        .collect();
+    let told = |table: &str| {
+        format!("a policy on {table} can't read admin.tenants: they are in different warehouses")
+    };
+    let hint = |table: &str| {
+        format!(
+            "{table} is in warehouse \"main\", and admin.tenants is in warehouse \"far\": \
+             keep the mapping table beside the tables that it is about"
+        )
+    };
+    let [customers, orders] = ["crm.customers", "crm.orders"];
+    let (told, hint) = ([told(customers), told(orders)], [hint(customers), hint(orders)]);
+    assert_eq!(found, [(2, 9, &*told[0], &*hint[0]), (2, 9, &*told[1], &*hint[1])]);
+}

@@ -1,8 +1,9 @@
 //! Views: planned over the catalog and the views before them, each then a table like others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tollgate_catalog::{OWN_SCHEMA, Snapshot, Storage, Table, View};
+use tollgate_catalog::{OWN_SCHEMA, Snapshot, Storage, Table, View, WarehouseName};
 
 use crate::bundle::FunctionSource;
 use crate::diagnostics::Diagnostic;
@@ -15,6 +16,11 @@ const MAX_DEPTH: usize = 16;
 fn depth(view: &View) -> usize {
     let below = view.reads.iter().filter_map(|(read, _)| read.view()).map(depth).max();
     below.unwrap_or(0).saturating_add(1)
+}
+
+/// Where the relations are that it reads.
+fn places(view: &View) -> BTreeSet<Option<&WarehouseName>> {
+    view.reads.iter().map(|(read, _)| read.warehouse.as_ref()).collect()
 }
 
 /// The views, in order.
@@ -46,6 +52,14 @@ pub(super) fn declare(
                     "grant the records themselves, with row and masking policies of their own",
                 ));
             }
+            Ok((_, view)) if places(&view).len() != 1 => {
+                let places: Vec<_> = places(&view).into_iter().flatten().collect();
+                let names: Vec<_> = places.iter().map(|name| format!("\"{name}\"")).collect();
+                errors.push(at.error(
+                    format!("view {name} can't be declared: it reads relations of different warehouses"),
+                    format!("declare one for each: it reads from {}", names.join(" and ")),
+                ));
+            }
             Ok((_, view)) if depth(&view) > MAX_DEPTH => errors.push(at.error(
                 format!("view {name} reads views that are more than {MAX_DEPTH} deep"),
                 "read the tables themselves",
@@ -59,6 +73,7 @@ pub(super) fn declare(
                 comment: None,
                 row_count: None,
                 bytes: None,
+                warehouse: view.reads.first().and_then(|(read, _)| read.warehouse.clone()),
                 storage: Storage::View(view),
             })),
             Err(error) => errors.push(at.error(

@@ -91,6 +91,7 @@ fn table(schema: &str, name: &str, columns: &[&str]) -> Table {
         comment: None,
         row_count: None,
         bytes: None,
+        warehouse: Some(tollgate_catalog::WarehouseName::default()),
         storage: Storage::Csv(Vec::new()),
     }
 }

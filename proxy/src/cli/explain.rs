@@ -74,6 +74,8 @@ struct Report {
     sqlstate: Option<&'static str>,
     /// Where it is the operator's to know more: why it would fail for everyone.
     note: Option<String>,
+    /// Which warehouse would run it.
+    warehouse: Option<String>,
     tables: Vec<Explained>,
     secured_sql: Option<String>,
     plan: Option<String>,
@@ -90,6 +92,7 @@ struct Explained {
 
 /// What a query would run as.
 struct Secured {
+    warehouse: Option<String>,
     tables: Vec<TableName>,
     sql: String,
     plan: String,
@@ -102,6 +105,7 @@ async fn secured(stage: &Stage, asker: &Asker, sql: &str) -> Result<Secured, Err
     let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
     let secured = prepared.bind(nulls.collect::<Result<_, _>>().map_err(Error::internal)?)?;
     Ok(Secured {
+        warehouse: secured.engine().warehouse().map(ToString::to_string),
         tables: secured.tables().to_vec(),
         sql: secured.secured_sql().to_owned(),
         plan: prepared.explain(),
@@ -119,6 +123,7 @@ async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Res
         error: None,
         sqlstate: None,
         note: None,
+        warehouse: None,
         tables: Vec::new(),
         secured_sql: None,
         plan: None,
@@ -127,6 +132,7 @@ async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Res
         Ok(secured) => {
             report.secured_sql = Some(secured.sql);
             report.plan = Some(secured.plan);
+            report.warehouse = secured.warehouse;
             secured.tables
         }
         Err(error) => {
@@ -200,9 +206,14 @@ impl Report {
         who(&self.caller, &self.address, &mut text);
         let timeout = loaded.config.pg.statement_timeout;
         let timeout = timeout.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"));
-        let at_once = loaded.config.warehouse.max_concurrent;
+        let warehouses = &loaded.config.warehouses;
+        let runs = warehouses.iter().find(|w| Some(w.name.as_str()) == self.warehouse.as_deref());
+        let at_once = runs.map_or(loaded.config.max_concurrent(), |runs| runs.max_concurrent);
         let _ =
             writeln!(text, "  limits   statement timeout {timeout}, {at_once} statements at once");
+        if let (Some(runs), [_, _, ..]) = (runs, warehouses.as_slice()) {
+            let _ = writeln!(text, "  runs at  warehouse \"{}\"", runs.name);
+        }
         for Explained { through, table } in &self.tables {
             let through = match through.as_slice() {
                 [] => String::new(),

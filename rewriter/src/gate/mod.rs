@@ -49,6 +49,8 @@ pub(crate) use items::DUPLICATE;
 pub(crate) struct Found {
     /// The base tables, each once.
     pub(crate) tables: BTreeMap<TableName, Arc<Table>>,
+    /// What the statement calls them, where it does first.
+    pub(crate) written: BTreeMap<TableName, String>,
     /// The system relations, each once.
     pub(crate) system: BTreeMap<TableName, arrow::datatypes::SchemaRef>,
     /// A function over the catalogs, if one is called.
@@ -113,6 +115,7 @@ impl<'a> Gate<'a> {
             system,
             found: Found {
                 tables: BTreeMap::new(),
+                written: BTreeMap::new(),
                 system: BTreeMap::new(),
                 system_function: None,
             },
@@ -229,6 +232,12 @@ impl<'a> Gate<'a> {
 
     /// The base table or system relation that a name means, or the error of a missing one.
     fn relation(&mut self, parts: &[String]) -> Result<Relation, Error> {
+        let relation = self.named(parts)?;
+        self.found.written.entry(relation.name.clone()).or_insert_with(|| parts.join("."));
+        Ok(relation)
+    }
+
+    fn named(&mut self, parts: &[String]) -> Result<Relation, Error> {
         match parts {
             [database, schema, table] => {
                 if *database != self.facts.database() {

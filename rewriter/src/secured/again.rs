@@ -13,7 +13,7 @@ use datafusion_expr::{LogicalPlan, TableSource};
 use tollgate_catalog::{Error, Table, TableName};
 use tollgate_policy::{NamesTables, Permit, PermitParts};
 
-use super::{Bound, By, Prepared, Relations};
+use super::{Bound, By, Place, Prepared, Relations};
 use crate::functions::Registry;
 use crate::plan;
 use crate::relation::SecuredSource;
@@ -64,8 +64,8 @@ pub fn secure_again(permit: Permit<Again>, registry: &Registry) -> Result<Option
     let Again { planned } = statement;
     let meaning = &planned.bound.meaning;
     deep(meaning.operators, || {
-        let relations =
-            Relations::new(&meaning.tables, tables, &meaning.views, registry, &meaning.normalised)?;
+        let place = Place { engine: &meaning.engine, views: &meaning.views, registry };
+        let relations = Relations::new(&meaning.tables, tables, place, &meaning.normalised)?;
         let exchanged = exchange(planned.plan.clone(), &relations.sources);
         let Some(plan) = exchanged.map_err(Error::internal)? else { return Ok(None) };
         plan::check(&plan, registry)?;

@@ -7,7 +7,7 @@ use datafusion_expr::{Limit, LogicalPlan, lit};
 use tollgate_catalog::Error;
 use tollgate_policy::Limits;
 
-use super::{Engine, Secured};
+use super::Secured;
 use crate::render::{self, Dialect, Rendering};
 use crate::statement::deep;
 
@@ -21,7 +21,7 @@ impl Secured {
     /// and one more, which tells that there are more.
     pub fn bounded_plan(&self) -> LogicalPlan {
         let plan = deep(self.bound.meaning.operators, || self.plan.clone());
-        let rows = self.limits().rows().filter(|_| self.engine() == Engine::Warehouse);
+        let rows = self.limits().rows().filter(|_| self.engine().is_warehouse());
         let most = rows.and_then(|rows| i64::try_from(rows.most.0).ok()?.checked_add(1));
         let Some(most) = most else { return plan };
         let fetch = Some(Box::new(lit(most)));

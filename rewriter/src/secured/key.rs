@@ -9,7 +9,7 @@ use datafusion_expr::expr::WindowFunctionDefinition;
 use datafusion_expr::{Expr, LogicalPlan, TableSource, Volatility};
 use tollgate_catalog::{RawSource, Table, TableName};
 
-use super::{Engine, Secured};
+use super::Secured;
 use crate::relation::SecuredSource;
 
 /// Plans with longer chains aren't compared: comparing recurses.
@@ -36,7 +36,7 @@ impl Secured {
     /// execution may give another result over the same rows.
     pub fn result_key(&self) -> Option<(ResultKey, Duration)> {
         let bound = &self.bound;
-        if bound.meaning.engine != Engine::Warehouse
+        if !bound.meaning.engine.is_warehouse()
             || bound.reads_clock
             || bound.meaning.operators > MAX_OPERATORS
             // The answer for most, without a walk.

@@ -19,6 +19,7 @@ use tollgate_proxy::listener::{self, Limits, Shared, TlsMode, TlsSettings};
 use tollgate_rewriter::Registry;
 use tollgate_warehouse::Warehouse;
 use tollgate_warehouse::embedded::{self, Embedded};
+use tollgate_warehouse::warehouses::Warehouses;
 
 use super::client::Client;
 
@@ -125,7 +126,7 @@ pub async fn start_over(
         snapshot,
         bundle: Arc::new(bundle),
         registry,
-        warehouse,
+        warehouses: Arc::new(Warehouses::only(warehouse, 8)),
         audit: Arc::new(Audit::open(AuditTarget::File(audit.to_owned())).unwrap()),
         purse: Arc::new(tollgate_gateway::limits::budget::MemoryPurse::default()),
         settings: GatewaySettings {

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod data;
 pub mod flight;
+pub mod gate;
 pub mod gateway;
 pub mod issuer;
 pub mod postgres;

@@ -13,7 +13,7 @@ use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use tollgate_catalog::{Column, Storage, Table, TableName};
+use tollgate_catalog::{Column, Storage, Table, TableName, WarehouseName};
 
 /// What is wrong with a file or a folder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,14 +39,29 @@ pub struct Discovery {
 
 /// The tables in a folder, or everything that is wrong with it.
 pub fn discover(folder: &Path) -> Result<Vec<Table>, Vec<DiscoverError>> {
-    let found = discover_all(folder);
+    discover_in(folder, |_| true)
+}
+
+/// The same in some of its schemas; what is in others may be wrong.
+pub fn discover_in(
+    folder: &Path,
+    schemas: impl Fn(&str) -> bool,
+) -> Result<Vec<Table>, Vec<DiscoverError>> {
+    let found = search(folder, &schemas);
     if found.errors.is_empty() { Ok(found.tables) } else { Err(found.errors) }
 }
 
 /// The tables in a folder that can be used, and everything that is wrong with the others.
 pub fn discover_all(folder: &Path) -> Discovery {
+    search(folder, &|_| true)
+}
+
+fn search(folder: &Path, schemas: &dyn Fn(&str) -> bool) -> Discovery {
     let mut search = Search { root: folder, tables: BTreeMap::new(), errors: Vec::new() };
     for schema in search.entries(folder) {
+        if !schema.file_name().and_then(|name| name.to_str()).is_none_or(schemas) {
+            continue;
+        }
         if schema.is_dir() {
             search.schema(&schema);
         } else if Kind::of(&schema).is_some() {
@@ -226,6 +241,7 @@ impl Search<'_> {
             comment: schema.metadata().get("tollgate.comment").cloned(),
             row_count: rows,
             bytes: Some(bytes),
+            warehouse: Some(WarehouseName::default()),
             storage: match kind {
                 Kind::Parquet => Storage::Parquet(files),
                 Kind::Csv => Storage::Csv(files),

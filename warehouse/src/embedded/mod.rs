@@ -47,7 +47,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use tollgate_catalog::Error;
 use tollgate_rewriter::{Secured, UdfSource};
 
-pub use discover::{DiscoverError, Discovery, discover, discover_all};
+pub use discover::{DiscoverError, Discovery, discover, discover_all, discover_in};
 pub use leaves::Leaves;
 pub use records::Records;
 

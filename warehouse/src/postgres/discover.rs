@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use tokio_postgres::Row;
-use tollgate_catalog::{Column, Error, ErrorKind, ForeignKey, Storage, Table, TableName};
+use tollgate_catalog::{
+    Column, Error, ErrorKind, ForeignKey, Storage, Table, TableName, WarehouseName,
+};
 
 use super::Postgres;
 use super::error::public;
@@ -68,9 +70,8 @@ SELECT current_setting('server_encoding'), current_setting('server_version_num')
 /// # Errors
 /// The server can't be reached, is too old, or has no such schema.
 pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discovery, Error> {
-    let mut lease = warehouse.pool.lease().await?;
+    let mut lease = warehouse.pool.lease(&super::begin(warehouse.timeout)).await?;
     let client = lease.client()?;
-    client.batch_execute(&super::begin(warehouse.timeout)).await.map_err(public)?;
     let server = client.query_one(SERVER, &[&schemas]).await.map_err(public)?;
     let (encoding, version): (String, i32) = (get(&server, 0)?, get(&server, 1)?);
     let missing: Vec<String> = get(&server, 2)?;
@@ -130,6 +131,7 @@ impl Found {
             row_count: (0.0..1e15).contains(&rows).then_some(rows as u64),
             bytes: bytes.and_then(|bytes| u64::try_from(bytes).ok()),
             cache_for: None,
+            warehouse: Some(WarehouseName::default()),
             storage: Storage::Postgres,
         });
         let kind: String = get(row, 4)?;

@@ -13,6 +13,21 @@ pub(super) fn unreachable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> 
         .with_cause(cause)
 }
 
+/// A server that lets nobody in, or nobody more: that passes as soon as others end.
+pub(super) fn refused(cause: tokio_postgres::Error) -> Error {
+    if cause.code() != Some(&SqlState::TOO_MANY_CONNECTIONS) {
+        return unreachable(cause);
+    }
+    Error::new(ErrorKind::TooManyConnections, "the warehouse takes no more connections now")
+        .with_hint("try again in a few seconds, when other queries have ended")
+        .with_cause(cause)
+}
+
+/// Whether the server has ended the connection.
+pub(super) fn lost(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("57P"))
+}
+
 /// An error before anything runs: what the server then can't do is the statement's form.
 pub(super) fn planning(error: tokio_postgres::Error) -> Error {
     let form = error.code().is_some_and(|code| {
@@ -32,7 +47,7 @@ pub(super) fn planning(error: tokio_postgres::Error) -> Error {
 
 /// The public error for an error of the server, or of the connection to it.
 pub(super) fn public(error: tokio_postgres::Error) -> Error {
-    let Some(code) = error.code() else {
+    let Some(code) = error.code().filter(|_| !lost(&error)) else {
         return Error::new(ErrorKind::WarehouseFailed, "the connection to the warehouse was lost")
             .with_hint("run the statement again")
             .with_cause(error);

@@ -22,9 +22,8 @@ impl Postgres {
         }
         let rendering = secured.for_postgres()?;
         let bound = Bound::of(&rendering);
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease(&begin(self.timeout)).await?;
         let client = lease.client()?;
-        client.batch_execute(&begin(self.timeout)).await.map_err(error::public)?;
         let text = format!("EXPLAIN (FORMAT JSON) {}", rendering.text());
         let statement = client.prepare_typed(&text, &bound.types).await.map_err(error::planning)?;
         let row = client.query_one(&statement, &bound.values()).await.map_err(error::public)?;

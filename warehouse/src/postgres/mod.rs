@@ -80,14 +80,13 @@ impl Postgres {
 
     async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
         let rendering = secured.for_postgres()?;
-        let mut lease = self.pool.lease().await?;
         let expected = decode::columns(secured.output())?;
         let bound = Bound::of(&rendering);
-        let client = lease.client()?;
         // A second later than the gateway's own, whose error names the limit.
         let limit = secured.limits().runtime().map(|limit| limit.most + Duration::from_secs(1));
         let timeout = self.timeout.into_iter().chain(limit).min();
-        client.batch_execute(&begin(timeout)).await.map_err(public)?;
+        let mut lease = self.pool.lease(&begin(timeout)).await?;
+        let client = lease.client()?;
         let statement =
             client.prepare_typed(rendering.text(), &bound.types).await.map_err(error::planning)?;
         let same = statement.columns().len() == expected.len()
@@ -137,7 +136,8 @@ impl<'a> Bound<'a> {
     }
 }
 
-/// Begins a transaction in which every setting that changes what a text means is ours.
+/// Begins a transaction in which every setting that changes what a text means is ours. A server that can
+/// tell looks every few seconds whether we are still there: what ran for a lost connection ends.
 fn begin(timeout: Option<Duration>) -> String {
     let timeout = timeout.map_or(0, |timeout| timeout.as_millis().clamp(1, 1 << 30));
     format!(
@@ -147,11 +147,21 @@ fn begin(timeout: Option<Duration>) -> String {
          SET LOCAL standard_conforming_strings = on; SET LOCAL transform_null_equals = off; \
          SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
          SET LOCAL array_nulls = on; SET LOCAL row_security = on; \
-         SET LOCAL statement_timeout = {timeout}"
+         SET LOCAL statement_timeout = {timeout}; \
+         SELECT set_config('client_connection_check_interval', '5s', true) \
+         WHERE version() LIKE '%linux%'"
     )
 }
 
 impl Warehouse for Postgres {
+    fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
+        let asked = async {
+            let mut lease = self.pool.lease(&begin(self.timeout)).await?;
+            lease.finish().await
+        };
+        asked.boxed()
+    }
+
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
         self.stream(query.secured()).boxed()
     }

@@ -12,7 +12,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::Options;
-use super::error::{public, unreachable};
+use super::error::{lost, public, refused, unreachable};
 use super::tls::Rustls;
 
 /// How long a connection may take to come about.
@@ -50,26 +50,36 @@ impl Pool {
         Ok(Self { options, tls, idle: Mutex::default() })
     }
 
-    /// A connection of one's own.
-    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        let known = loop {
+    /// A connection of one's own, in a transaction that `begin` begins. One that was kept may have been
+    /// lost while nobody looked: then the next one is tried, and last a new one.
+    pub(super) async fn lease(self: &Arc<Self>, begin: &str) -> Result<Lease, Error> {
+        loop {
             let next = self.idle.lock().pop();
-            match next {
-                Some(client) if client.is_closed() => {}
-                other => break other,
+            let Some(client) = next else { break };
+            if client.is_closed() {
+                continue;
             }
-        };
-        let client = match known {
-            Some(client) => client,
-            None => self.connect().await?,
-        };
-        Ok(Lease { pool: Arc::clone(self), client: Some(client), runtime: Handle::current() })
+            let mut lease = self.leased(client);
+            match lease.client()?.batch_execute(begin).await {
+                Ok(()) => return Ok(lease),
+                // It was lost, or the server has ended it; nothing was asked of it yet.
+                Err(error) if error.code().is_none() || lost(&error) => lease.client = None,
+                Err(error) => return Err(public(error)),
+            }
+        }
+        let mut lease = self.leased(self.connect().await?);
+        lease.client()?.batch_execute(begin).await.map_err(public)?;
+        Ok(lease)
+    }
+
+    fn leased(self: &Arc<Self>, client: Client) -> Lease {
+        Lease { pool: Arc::clone(self), client: Some(client), runtime: Handle::current() }
     }
 
     async fn connect(&self) -> Result<Client, Error> {
         let connecting = self.options.server.connect(self.tls.clone());
         let (client, connection) = match timeout(CONNECT, connecting).await {
-            Ok(connected) => connected.map_err(unreachable)?,
+            Ok(connected) => connected.map_err(refused)?,
             Err(elapsed) => return Err(unreachable(elapsed)),
         };
         // It ends when its client is dropped.

@@ -18,7 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::{DataType, TimeUnit};
 use serde_json::json;
-use tollgate_catalog::{Column, Error, ErrorKind, RealNames, Storage, Table, TableName};
+use tollgate_catalog::{
+    Column, Error, ErrorKind, RealNames, Storage, Table, TableName, WarehouseName,
+};
 
 use super::session::Statement;
 use super::{Row, Snowflake, bindings};
@@ -146,6 +148,7 @@ impl Found<'_> {
             row_count: rows,
             bytes: bytes.filter(|bytes| *bytes > 0),
             cache_for: None,
+            warehouse: Some(WarehouseName::default()),
             storage: Storage::Snowflake(real.clone()),
         };
         if let Some((other, _)) = self.tables.get(&known) {

@@ -194,6 +194,10 @@ impl Warehouse for Snowflake {
         self.guess(query).boxed()
     }
 
+    fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
+        session::reach(&self.pool).boxed()
+    }
+
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
         self.stream(query).boxed()
     }

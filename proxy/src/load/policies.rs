@@ -1,0 +1,104 @@
+//! The policies: their files, and the bundle that they are over a catalog.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tollgate_catalog::Snapshot;
+use tollgate_gateway::config::Config;
+use tollgate_policy::{Bundle, MaskSecret, SourceFile};
+use tollgate_rewriter::Registry;
+
+use super::Errors;
+use super::catalog::{self, Found};
+
+/// The policies as they are written.
+pub(super) fn sources(config: &Config, errors: &mut Errors) -> Option<Vec<SourceFile>> {
+    let files = folder(&config.policies).map_err(|error| {
+        [config.error(
+            "policies.folder",
+            format!("could not read \"{}\": {error}", config.policies.display()),
+            "name a folder of .sql files",
+        )]
+    });
+    let files = errors.note(files)?;
+    if files.is_empty() {
+        errors.add(config.error(
+            "policies.folder",
+            format!("there are no .sql files in \"{}\"", config.policies.display()),
+            "without policies nobody sees anything: write some, or correct the folder",
+        ));
+        return None;
+    }
+    Some(files)
+}
+
+/// The bundle that they are, over a catalog.
+pub(super) fn bundle(
+    config: &Config,
+    sources: &[SourceFile],
+    snapshot: &Snapshot,
+    registry: &Registry,
+    secret: &MaskSecret,
+    errors: &mut Errors,
+) -> Option<Arc<Bundle>> {
+    match Bundle::load(sources, snapshot, registry, secret) {
+        Ok(bundle) => {
+            for role in config.policy_readers.iter().filter(|role| !bundle.has_role(role)) {
+                errors.add(config.error(
+                    "policies.readers",
+                    format!("role \"{role}\" does not exist"),
+                    "create it in the policies, or correct the name",
+                ));
+            }
+            Some(Arc::new(bundle))
+        }
+        Err(diagnostics) => {
+            errors.add(diagnostics);
+            None
+        }
+    }
+}
+
+/// The catalog of what was found, with the policies of before.
+pub(crate) fn again(
+    config: &Config,
+    found: &Found,
+    sources: &[SourceFile],
+    version: u64,
+    (registry, secret): (&Registry, &MaskSecret),
+) -> Result<(Arc<Snapshot>, Arc<Bundle>), Errors> {
+    let mut errors = Errors::default();
+    let Some(snapshot) = catalog::snapshot(config, found, version, &mut errors) else {
+        return Err(errors);
+    };
+    match bundle(config, sources, &snapshot, registry, secret, &mut errors) {
+        Some(bundle) if errors.0.is_empty() => Ok((snapshot, bundle)),
+        Some(_) | None => Err(errors),
+    }
+}
+
+/// The `.sql` files of the folder and of those in it, by path.
+pub(super) fn folder(folder: &Path) -> io::Result<Vec<SourceFile>> {
+    let mut paths = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().extension().is_some_and(|extension| extension == "sql") {
+                paths.push(entry.path());
+            }
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| source(path)).collect()
+}
+
+/// One file.
+pub(super) fn source(path: &Path) -> io::Result<SourceFile> {
+    let text = fs::read_to_string(path)?;
+    Ok(SourceFile { path: path.display().to_string(), text })
+}
