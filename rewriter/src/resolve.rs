@@ -39,6 +39,8 @@ pub struct Resolved {
     pub(crate) query: Query,
     pub(crate) tables: Vec<Arc<Table>>,
     pub(crate) system: BTreeMap<TableName, SchemaRef>,
+    /// The names of the result's columns, if they aren't those of the plan.
+    pub(crate) shown: Option<Vec<String>>,
     /// The queries of the views that it names, and of those that they read.
     pub(crate) views: BTreeMap<TableName, Query>,
     /// The tables that were looked for; nothing if it means what it means in one session only.
@@ -101,7 +103,7 @@ pub fn resolve(
     let asked = Cell::new(false);
     let facts = Facts::new(facts, &asked);
     let recorder = Recorder { visible, seen: RefCell::default() };
-    let gate = Gate::new(registry, facts, &recorder, system);
+    let gate = Gate::new(parsed.dialect(), registry, facts, &recorder, system);
     let (query, found) = deep(parsed.operators, || {
         let mut query = Query::clone(query);
         gate.walk(&mut query).map(|found| (query, found))
@@ -128,6 +130,7 @@ pub fn resolve(
         query,
         tables: found.tables.into_values().collect(),
         system: found.system,
+        shown: found.shown,
         views: queries,
         seen: (!asked.get()).then(|| Seen(recorder.seen.into_inner())),
     })

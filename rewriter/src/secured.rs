@@ -196,7 +196,7 @@ fn plan_permitted(
     snapshot_version: u64,
     hints: &[Option<DataType>],
 ) -> Result<Prepared, Error> {
-    let Resolved { sql, operators, query, tables, system, views, seen } = parts.statement;
+    let Resolved { sql, operators, query, tables, system, shown, views, seen } = parts.statement;
     let normalised = query.to_string();
     let secured = Relations::new(&tables, parts.tables, &views, registry, &normalised)?;
     let mut sources = Sources::new();
@@ -219,7 +219,7 @@ fn plan_permitted(
             Some(table) if table.is_record() => Engine::Records,
             Some(_) => Engine::Warehouse,
         },
-        output: output(&planned.plan),
+        output: output(&planned.plan, shown)?,
         parameters: planned.parameters,
         names: tables.iter().map(|table| table.name.clone()).collect(),
         tables,
