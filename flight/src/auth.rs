@@ -184,10 +184,11 @@ impl Shared {
     }
 
     /// A session for one call.
-    pub(crate) fn session(&self, caller: &Caller, schema: &str) -> Answer<Session> {
-        let mut options = Vec::new();
-        if !schema.is_empty() {
-            let path = tollgate_catalog::id::quote(schema);
+    pub(crate) fn session(&self, caller: &Caller, set: &Options) -> Answer<Session> {
+        let dialect = ("tollgate.dialect".to_owned(), set.dialect.name().to_owned());
+        let mut options = vec![dialect];
+        if !set.schema.is_empty() {
+            let path = tollgate_catalog::id::quote(&set.schema);
             options.push(("search_path".to_owned(), path));
         }
         let startup = StartupSettings {

@@ -7,9 +7,11 @@
 use bytes::Bytes;
 use prost::Message;
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_gateway::SqlDialect;
 use tollgate_identity::{Principal, SealKeys};
 use tonic::Status;
 
+use crate::options::Options;
 use crate::status::{Answer, internal, status};
 
 /// The longest handle, in bytes: it has to fit into a message together with the rest.
@@ -57,6 +59,9 @@ pub(crate) struct Handle {
     /// The parameters as an IPC stream, a row for each execution; empty if none were bound.
     #[prost(bytes = "bytes", tag = "7")]
     pub(crate) parameters: Bytes,
+    /// The dialect option when it was made; empty for PostgreSQL's.
+    #[prost(string, tag = "8")]
+    pub(crate) dialect: String,
 }
 
 impl Handle {
@@ -92,6 +97,16 @@ impl Handle {
             return Err(invalid("it has expired"));
         }
         Ok(handle)
+    }
+
+    /// The options that its statement was described under.
+    pub(crate) fn options(&self) -> Answer<Options> {
+        let dialect = match self.dialect.as_str() {
+            "" => Some(SqlDialect::default()),
+            name => SqlDialect::from_name(name),
+        };
+        let dialect = dialect.ok_or_else(|| invalid("it has an unknown dialect"))?;
+        Ok(Options { schema: self.schema.clone(), dialect })
     }
 }
 

@@ -9,6 +9,7 @@ use tollgate_gateway::introspect::{View, VisibleTable};
 
 use crate::auth::{Caller, Shared};
 use crate::keys::{self, Named};
+use crate::options::Options;
 use crate::status::{Answer, internal, status, violation};
 use crate::{facts, schema, types};
 
@@ -35,7 +36,7 @@ pub(crate) fn schema(command: &Command) -> Answer<SchemaRef> {
 
 /// The answer to a metadata command.
 pub(crate) fn batch(shared: &Shared, caller: &Caller, command: &Command) -> Answer<RecordBatch> {
-    let session = shared.session(caller, "")?;
+    let session = shared.session(caller, &Options::default())?;
     let view = session.view().map_err(|error| status(&error))?;
     let database = shared.gateway.database();
     let batch = match command {

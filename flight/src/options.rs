@@ -1,7 +1,9 @@
-//! The options of a session, `catalog` and `schema`. They live in the bearer token: setting them
+//! The options of a session: `catalog`, `schema` and `dialect`. They live in the bearer token: setting them
 //! answers with a new one, so no replica keeps anything and cookies aren't needed.
 
 use std::collections::HashMap;
+
+use tollgate_gateway::SqlDialect;
 
 use crate::messages::{OptionError, OptionKind, OptionValue, SessionOptions};
 
@@ -13,17 +15,31 @@ const LONGEST: usize = 256;
 pub(crate) struct Options {
     /// The schema in which names without one are looked up; empty for none.
     pub(crate) schema: String,
+    /// What statements are written in.
+    pub(crate) dialect: SqlDialect,
 }
+
+/// Between a schema and a dialect in a token: no name of a schema holds it.
+const BETWEEN: char = '\0';
 
 impl Options {
     /// As it stands in a token.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        self.schema.clone().into_bytes()
+        match self.dialect {
+            SqlDialect::PostgreSql => self.schema.clone(),
+            other => format!("{}{BETWEEN}{}", self.schema, other.name()),
+        }
+        .into_bytes()
     }
 
     /// From a token.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Some(Self { schema: str::from_utf8(bytes).ok()?.to_owned() })
+        let text = str::from_utf8(bytes).ok()?;
+        let (schema, dialect) = match text.split_once(BETWEEN) {
+            Some((schema, dialect)) => (schema, SqlDialect::from_name(dialect)?),
+            None => (text, SqlDialect::default()),
+        };
+        Some(Self { schema: schema.to_owned(), dialect })
     }
 
     /// Sets what can be set; gives what couldn't.
@@ -46,11 +62,20 @@ impl Options {
             };
             let set = match (name.as_str(), text) {
                 ("catalog", Some(text)) if text.is_empty() || text == database => Ok(()),
-                ("schema", Some(text)) if text.len() <= LONGEST && !text.contains('\0') => {
+                ("schema", Some(text)) if text.len() <= LONGEST && !text.contains(BETWEEN) => {
                     self.schema = text;
                     Ok(())
                 }
-                ("catalog" | "schema", _) => Err(OptionError::INVALID_VALUE),
+                ("dialect", Some(text)) => match text.to_ascii_lowercase().as_str() {
+                    "" => {
+                        self.dialect = SqlDialect::default();
+                        Ok(())
+                    }
+                    name => SqlDialect::from_name(name)
+                        .map(|dialect| self.dialect = dialect)
+                        .ok_or(OptionError::INVALID_VALUE),
+                },
+                ("catalog" | "schema" | "dialect", _) => Err(OptionError::INVALID_VALUE),
                 _ => Err(OptionError::INVALID_NAME),
             };
             if let Err(error) = set {
@@ -62,7 +87,7 @@ impl Options {
 
     /// All that is set.
     pub(crate) fn get(&self, database: &str) -> SessionOptions {
-        let mut options = vec![("catalog", database)];
+        let mut options = vec![("catalog", database), ("dialect", self.dialect.name())];
         if !self.schema.is_empty() {
             options.push(("schema", &self.schema));
         }

@@ -44,7 +44,10 @@ const ACTIONS: [(&str, &str); 7] = [
     ),
     ("CancelFlightInfo", "cancels the streams of a flight"),
     ("CancelQuery", "cancels the streams of a flight"),
-    ("SetSessionOptions", "sets \"catalog\" and \"schema\"; the answer carries a new bearer token"),
+    (
+        "SetSessionOptions",
+        "sets \"catalog\", \"schema\" and \"dialect\"; the answer carries a new bearer token",
+    ),
     ("GetSessionOptions", "gives the options of the session"),
     ("CloseSession", "forgets the options of the session"),
 ];
@@ -80,18 +83,19 @@ impl Service {
         let shared = &self.shared;
         match info::of_descriptor(&descriptor)? {
             Flight::Statement(query) => {
-                let path = &caller.options.schema;
-                let described = describe(shared, caller, &query.query, path, &[]).await?;
+                let options = &caller.options;
+                let described = describe(shared, caller, &query.query, options, &[]).await?;
                 described.all_bound(None)?;
-                let ticket = described.seal(shared, caller, path, Bytes::new(), Kind::Ticket)?;
+                let ticket = described.seal(shared, caller, options, Bytes::new(), Kind::Ticket)?;
                 Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
             }
             Flight::Prepared(query) => {
                 let sealed = &query.prepared_statement_handle;
                 let (handle, described, _) = redeem(shared, caller, sealed, Kind::Prepared).await?;
                 described.all_bound(Some(&handle))?;
-                let Handle { schema, parameters, .. } = handle;
-                let ticket = described.seal(shared, caller, &schema, parameters, Kind::Ticket)?;
+                let options = handle.options()?;
+                let parameters = handle.parameters;
+                let ticket = described.seal(shared, caller, &options, parameters, Kind::Ticket)?;
                 Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
             }
             Flight::Metadata(command) => {
@@ -109,9 +113,9 @@ impl Service {
         request: ActionCreatePreparedStatementRequest,
     ) -> Answer<Bytes> {
         info::no_transaction(request.transaction_id.as_ref())?;
-        let path = &caller.options.schema;
-        let described = describe(&self.shared, caller, &request.query, path, &[]).await?;
-        let handle = described.seal(&self.shared, caller, path, Bytes::new(), Kind::Prepared)?;
+        let options = &caller.options;
+        let described = describe(&self.shared, caller, &request.query, options, &[]).await?;
+        let handle = described.seal(&self.shared, caller, options, Bytes::new(), Kind::Prepared)?;
         let parameters = schema::of_parameters(&described.parameters);
         Ok(packed(
             "ActionCreatePreparedStatementResult",
@@ -140,10 +144,11 @@ impl Service {
         if rows.num_columns() == 0 && described.parameters.is_empty() {
             return Ok(Bytes::copy_from_slice(sealed));
         }
+        let options = handle.options()?;
         let hints = Parameters::hints_for(&rows, &described.parameters);
-        let described = describe(&self.shared, caller, &handle.sql, &handle.schema, &hints).await?;
+        let described = describe(&self.shared, caller, &handle.sql, &options, &hints).await?;
         let parameters = Parameters::cast(&rows, &described.parameters)?.to_handle()?;
-        described.seal(&self.shared, caller, &handle.schema, parameters, Kind::Prepared)
+        described.seal(&self.shared, caller, &options, parameters, Kind::Prepared)
     }
 
     /// Cancels the streams of the caller's own flight.
@@ -276,8 +281,8 @@ impl FlightService for Service {
         let caller = caller(&request)?;
         let schema = match info::of_descriptor(request.get_ref())? {
             Flight::Statement(query) => {
-                let path = &caller.options.schema;
-                describe(&self.shared, &caller, &query.query, path, &[]).await?.schema
+                let options = &caller.options;
+                describe(&self.shared, &caller, &query.query, options, &[]).await?.schema
             }
             Flight::Prepared(query) => {
                 let sealed = &query.prepared_statement_handle;

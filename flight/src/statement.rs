@@ -6,10 +6,11 @@ use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
 use rand::RngCore;
 use tollgate_catalog::{Error, ErrorKind};
-use tollgate_gateway::{Session, Statement};
+use tollgate_gateway::{Session, SqlDialect, Statement};
 
 use crate::auth::{Caller, Shared, now};
 use crate::handle::{Handle, Kind, invalid};
+use crate::options::Options;
 use crate::parameters::Parameters;
 use crate::schema;
 use crate::status::{Answer, status};
@@ -26,15 +27,15 @@ pub(crate) struct Described {
     decision: Bytes,
 }
 
-/// Describes a statement under a schema option; `hints` are types of parameters.
+/// Describes a statement under a session's options; `hints` are types of parameters.
 pub(crate) async fn describe(
     shared: &Shared,
     caller: &Caller,
     sql: &str,
-    schema: &str,
+    options: &Options,
     hints: &[Option<DataType>],
 ) -> Answer<Described> {
-    let mut session = shared.session(caller, schema)?;
+    let mut session = shared.session(caller, options)?;
     describe_in(&mut session, sql, hints).await.map_err(|error| status(&error)).map(
         |(statement, schema, parameters)| {
             let decision = decision(&statement);
@@ -73,13 +74,14 @@ async fn describe_in(
 }
 
 fn no_commands() -> Error {
-    Error::not_supported("a command that returns no rows over Flight SQL")
-        .with_hint("calls share no session: use the session options \"catalog\" and \"schema\"")
+    Error::not_supported("a command that returns no rows over Flight SQL").with_hint(
+        "calls share no session: use the session options \"catalog\", \"schema\" and \"dialect\"",
+    )
 }
 
 /// What happens to a statement that a client takes for an update: it is refused, as everywhere.
 pub(crate) async fn update(shared: &Shared, caller: &Caller, sql: &str) -> Error {
-    let described = match shared.session(caller, &caller.options.schema) {
+    let described = match shared.session(caller, &caller.options) {
         Ok(mut session) => describe_in(&mut session, sql, &[]).await,
         Err(_) => return Error::internal("no session"),
     };
@@ -96,7 +98,7 @@ impl Described {
         &self,
         shared: &Shared,
         caller: &Caller,
-        schema: &str,
+        options: &Options,
         parameters: Bytes,
         kind: Kind,
     ) -> Answer<Bytes> {
@@ -110,7 +112,11 @@ impl Described {
             id: Bytes::copy_from_slice(&id),
             principal: caller.principal.name().to_owned(),
             sql: self.statement.sql().to_owned(),
-            schema: schema.to_owned(),
+            schema: options.schema.clone(),
+            dialect: match options.dialect {
+                SqlDialect::PostgreSql => String::new(),
+                other => other.name().to_owned(),
+            },
             decision: self.decision.clone(),
             expires: now().saturating_add(lifetime.as_secs()),
             parameters,
@@ -150,7 +156,8 @@ pub(crate) async fn redeem(
     let handle = Handle::open(&shared.keys(), kind, sealed, &caller.principal, now())?;
     let parameters = Parameters::from_handle(&handle)?;
     let hints = parameters.as_ref().map(Parameters::hints).unwrap_or_default();
-    let described = describe(shared, caller, &handle.sql, &handle.schema, &hints).await;
+    let options = handle.options()?;
+    let described = describe(shared, caller, &handle.sql, &options, &hints).await;
     // Refused now, or permitted otherwise than before: the handle is out of date either way.
     let described = described.map_err(|_| invalid("its statement is refused now"))?;
     if !described.is_as_decided(&handle) {

@@ -38,4 +38,4 @@ pub use stages::{Latency, Stage, TRACES};
 pub use state::State;
 pub use stream::RowStream;
 pub use system::Functions;
-pub use tollgate_rewriter::OutputColumn;
+pub use tollgate_rewriter::{OutputColumn, SqlDialect};

@@ -11,7 +11,9 @@ use tollgate_catalog::{Error, Snapshot};
 use tollgate_identity::Principal;
 use tollgate_policy::Bundle;
 use tollgate_rewriter::statement::Body;
-use tollgate_rewriter::{OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts};
+use tollgate_rewriter::{
+    OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts, SqlDialect,
+};
 use tollgate_warehouse::admission::Admission;
 use tollgate_warehouse::embedded;
 use tollgate_warehouse::warehouses::Warehouses;
@@ -274,9 +276,9 @@ pub(crate) struct Caller<'a> {
 }
 
 impl Gateway {
-    /// The statements of a text.
-    pub(crate) fn parse(&self, sql: &str) -> Result<Arc<[Parsed]>, Error> {
-        self.stages.time(Stage::Parse, || self.plans.parse(sql))
+    /// The statements of a text in a dialect.
+    pub(crate) fn parse(&self, dialect: SqlDialect, sql: &str) -> Result<Arc<[Parsed]>, Error> {
+        self.stages.time(Stage::Parse, || self.plans.parse(dialect, sql))
     }
 
     /// What, may it, make it safe: text to a plan over secured relations. Decides anew unless a
@@ -328,7 +330,7 @@ impl Gateway {
         let key = statement
             .parsed()
             .is_as_written()
-            .then(|| Key::new(statement.sql(), caller.facts, hints, snapshot, visible.standing));
+            .then(|| Key::new(statement.parsed(), caller.facts, hints, snapshot, visible.standing));
         if let Some(key) = &key
             && let Some(prepared) = self.again(key, visible, caller.principal)?
         {

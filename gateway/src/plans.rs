@@ -1,6 +1,6 @@
 //! Statements that were parsed and planned before, for all sessions.
 //!
-//! Nothing here decides. A parsed text depends on nothing but the text; a plan is taken for what it
+//! Nothing here decides. A parsed text depends on nothing but the text and its dialect; a plan is taken for what it
 //! is made of names and shapes, and each execution is decided anew (see `Prepared::again`).
 //! What the key holds finds a plan that is likely to fit; whether it fits is checked in any case.
 
@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::DataType;
+use moka::Equivalent;
 use moka::sync::Cache;
 use tollgate_catalog::{Error, Snapshot};
 use tollgate_policy::Standing;
-use tollgate_rewriter::{Parsed, Prepared, SessionFacts, USER};
+use tollgate_rewriter::{Parsed, Prepared, SessionFacts, SqlDialect, USER};
 
 /// Texts that are longer aren't kept.
 const LONGEST: usize = 64 << 10;
@@ -26,6 +27,7 @@ const PLAN: (usize, usize) = (16 << 10, 150);
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     sql: Box<str>,
+    dialect: SqlDialect,
     hints: Box<[Option<DataType>]>,
     path: Box<[Box<str>]>,
     snapshot: u64,
@@ -34,7 +36,7 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(
-        sql: &str,
+        statement: &Parsed,
         facts: &SessionFacts,
         hints: &[Option<DataType>],
         snapshot: &Snapshot,
@@ -48,12 +50,33 @@ impl Key {
         let path = facts.path().zip(&facts.search_path);
         let path = path.filter(|(_, set)| own || *set != USER);
         Self {
-            sql: sql.into(),
+            sql: statement.sql().as_ref().into(),
+            dialect: statement.dialect(),
             hints: hints.into(),
             path: path.map(|(schema, _)| schema.into()).collect(),
             snapshot: snapshot.version(),
             roles: standing.active().clone(),
         }
+    }
+}
+
+/// Under what a parsed text is kept: in another dialect it says something else.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Text {
+    dialect: SqlDialect,
+    sql: Arc<str>,
+}
+
+/// The same, to be looked up.
+#[derive(Hash)]
+struct Asked<'a> {
+    dialect: SqlDialect,
+    sql: &'a str,
+}
+
+impl Equivalent<Text> for Asked<'_> {
+    fn equivalent(&self, key: &Text) -> bool {
+        self.dialect == key.dialect && *self.sql == *key.sql
     }
 }
 
@@ -97,7 +120,7 @@ impl Counts {
 
 /// What sessions share. Bounded by bytes; what is used least goes first.
 pub(crate) struct Plans {
-    texts: Cache<Arc<str>, Arc<[Parsed]>>,
+    texts: Cache<Text, Arc<[Parsed]>>,
     plans: Cache<Arc<Key>, Arc<Prepared>>,
     /// The longest text that is kept.
     longest: usize,
@@ -110,7 +133,7 @@ impl Plans {
         let weight = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         Self {
             texts: Cache::builder()
-                .weigher(move |sql: &Arc<str>, _| weight(sql.len() * TREE))
+                .weigher(move |text: &Text, _| weight(text.sql.len() * TREE))
                 .max_capacity(bytes / 4)
                 .build(),
             plans: Cache::builder()
@@ -122,17 +145,17 @@ impl Plans {
         }
     }
 
-    /// The statements of a text.
+    /// The statements of a text in a dialect.
     ///
     /// # Errors
     /// Those of parsing it.
-    pub(crate) fn parse(&self, sql: &str) -> Result<Arc<[Parsed]>, Error> {
-        if let Some(known) = self.texts.get(sql) {
+    pub(crate) fn parse(&self, dialect: SqlDialect, sql: &str) -> Result<Arc<[Parsed]>, Error> {
+        if let Some(known) = self.texts.get(&Asked { dialect, sql }) {
             return Ok(known);
         }
-        let parsed: Arc<[Parsed]> = tollgate_rewriter::parse(sql)?.into();
+        let parsed: Arc<[Parsed]> = tollgate_rewriter::parse_in(dialect, sql)?.into();
         if sql.len() <= self.longest {
-            self.texts.insert(sql.into(), Arc::clone(&parsed));
+            self.texts.insert(Text { dialect, sql: sql.into() }, Arc::clone(&parsed));
         }
         Ok(parsed)
     }

@@ -10,9 +10,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_identity::Principal;
-use tollgate_rewriter::SessionFacts;
 use tollgate_rewriter::command::Command;
 use tollgate_rewriter::statement::Body;
+use tollgate_rewriter::{SessionFacts, SqlDialect};
 
 use crate::access::access_columns;
 use crate::cancel::CancelToken;
@@ -173,7 +173,7 @@ impl Session {
     /// # Errors
     /// Syntax errors and statements that are never possible. Inside a failed block, 25P02.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>, Error> {
-        let parsed = self.gateway.parse(sql);
+        let parsed = self.gateway.parse(self.dialect(), sql);
         if self.transaction == TransactionState::Failed && parsed.is_err() {
             return Err(failed_block());
         }
@@ -378,6 +378,12 @@ impl Session {
     /// The session's time zone, a name of the IANA database.
     pub fn time_zone(&self) -> &str {
         self.settings.get("timezone").unwrap_or("UTC")
+    }
+
+    /// What texts are written in that the session parses from now on.
+    fn dialect(&self) -> SqlDialect {
+        let name = self.settings.get(crate::settings::DIALECT).unwrap_or_default();
+        SqlDialect::from_name(name).unwrap_or_default()
     }
 
     /// Who is connected.

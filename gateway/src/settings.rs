@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_rewriter::SqlDialect;
 
 use check::check;
 
@@ -58,6 +59,9 @@ const fn def(
 }
 
 const ON: &[&str] = &["on"];
+
+/// The setting that says what statements are written in.
+pub(crate) const DIALECT: &str = "tollgate.dialect";
 
 /// Every setting there is, by lower-case name.
 const DEFINITIONS: &[Definition] = &[
@@ -287,6 +291,14 @@ const DEFINITIONS: &[Definition] = &[
         Rule::Zone,
         true,
         "The zone in which timestamptz is read and printed.",
+    ),
+    def(
+        DIALECT,
+        DIALECT,
+        "postgresql",
+        Rule::OneOf(SqlDialect::NAMES),
+        false,
+        "What statements are written in, from the next message on.",
     ),
     def(
         "transaction_isolation",

@@ -334,8 +334,7 @@ impl Registry {
             .iter()
             .filter_map(|name| Some((name.clone(), source.windowed(name)?)))
             .collect();
-        let times = source.scalar("tg_interval_times");
-        let mut planners = vec![crate::operands::Operands::planner(times)];
+        let mut planners = vec![crate::operands::Operands::planner(|name| source.scalar(name))];
         planners.extend(source.expr_planners());
         Self {
             scalars,

@@ -7,6 +7,7 @@
 mod arithmetic;
 mod bounds;
 pub mod command;
+mod dialect;
 mod facts;
 mod finish;
 pub mod functions;
@@ -29,6 +30,7 @@ mod tokens;
 mod views;
 mod zoneless;
 
+pub use dialect::SqlDialect;
 pub use facts::{SessionFacts, USER};
 pub use functions::{Registry, UdfSource};
 pub use relation::SecuredSource;
@@ -36,7 +38,7 @@ pub use render::{Parameter, Rendering};
 pub use resolve::{Resolved, VisibleTable, VisibleTables, resolve};
 pub use route::Engine;
 pub use secured::{Again, OutputColumn, Prepared, ResultKey, Secured, secure, secure_again};
-pub use statement::{Parsed, parse};
+pub use statement::{Parsed, parse, parse_in};
 pub use system::{SystemSchemas, SystemSource, WorkTableSource};
 
 #[cfg(test)]

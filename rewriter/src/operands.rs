@@ -1,5 +1,7 @@
 //! Operators whose operands decide what they mean, where the engine would refuse them.
 
+mod typed;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
@@ -11,16 +13,28 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
+use typed::Parts;
+pub(crate) use typed::{Typed, Unit};
+
 /// Makes a date plus an interval the timestamp that it is, multiplies intervals, and gives ranks
 /// PostgreSQL's types.
 #[derive(Debug)]
 pub(crate) struct Operands {
-    interval_times: Option<Arc<ScalarUDF>>,
+    parts: Parts,
 }
 
 impl Operands {
-    pub(crate) fn planner(interval_times: Option<Arc<ScalarUDF>>) -> Arc<dyn ExprPlanner> {
-        Arc::new(Self { interval_times })
+    /// The planner over an engine's functions.
+    pub(crate) fn planner(
+        function: impl Fn(&str) -> Option<Arc<ScalarUDF>>,
+    ) -> Arc<dyn ExprPlanner> {
+        Arc::new(Self {
+            parts: Parts {
+                interval_times: function("tg_interval_times"),
+                date_trunc: function("date_trunc"),
+                round: function("round"),
+            },
+        })
     }
 }
 
@@ -30,6 +44,10 @@ impl ExprPlanner for Operands {
         mut expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
+        if let Some(typed) = Typed::of(&expr.op) {
+            let RawBinaryExpr { op: _, left, right } = expr;
+            return self.parts.plan(typed, left, right, schema).map(PlannerResult::Planned);
+        }
         let known = matches!(
             expr.op,
             BinaryOperator::Plus
@@ -42,7 +60,7 @@ impl ExprPlanner for Operands {
         }
         let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
         let interval = |of: &DataType| matches!(of, DataType::Interval(_));
-        match (&expr.op, &self.interval_times) {
+        match (&expr.op, &self.parts.interval_times) {
             (BinaryOperator::Plus | BinaryOperator::Minus, _)
                 if left == DataType::Date32 && interval(&right) =>
             {

@@ -42,6 +42,8 @@ pub struct Resolved {
     /// Where all of them are.
     pub(crate) engine: Engine,
     pub(crate) system: BTreeMap<TableName, SchemaRef>,
+    /// The names of the result's columns, if they aren't those of the plan.
+    pub(crate) shown: Option<Vec<String>>,
     /// The queries of the views that it names, and of those that they read.
     pub(crate) views: BTreeMap<TableName, Query>,
     /// The tables that were looked for; nothing if it means what it means in one session only.
@@ -104,7 +106,7 @@ pub fn resolve(
     let asked = Cell::new(false);
     let facts = Facts::new(facts, &asked);
     let recorder = Recorder { visible, seen: RefCell::default() };
-    let gate = Gate::new(registry, facts, &recorder, system);
+    let gate = Gate::new(parsed.dialect(), registry, facts, &recorder, system);
     let (query, found) = deep(parsed.operators, || {
         let mut query = Query::clone(query);
         gate.walk(&mut query).map(|found| (query, found))
@@ -128,6 +130,7 @@ pub fn resolve(
         engine,
         tables: found.tables.into_values().collect(),
         system: found.system,
+        shown: found.shown,
         views: queries,
         seen: (!asked.get()).then(|| Seen(recorder.seen.into_inner())),
     })

@@ -186,7 +186,8 @@ fn plan_permitted(
     snapshot_version: u64,
     hints: &[Option<DataType>],
 ) -> Result<Prepared, Error> {
-    let Resolved { sql, operators, query, tables, engine, system, views, seen } = parts.statement;
+    let Resolved { sql, operators, query, tables, engine, system, shown, views, seen } =
+        parts.statement;
     let normalised = query.to_string();
     let place = Place { engine: &engine, views: &views, registry };
     let secured = Relations::new(&tables, parts.tables, place, &normalised)?;
@@ -205,7 +206,7 @@ fn plan_permitted(
         operators,
         normalised,
         engine,
-        output: output(&planned.plan),
+        output: output(&planned.plan, shown)?,
         parameters: planned.parameters,
         names: tables.iter().map(|table| table.name.clone()).collect(),
         tables,

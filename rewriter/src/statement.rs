@@ -5,12 +5,12 @@ mod nesting;
 use std::sync::Arc;
 
 use datafusion_sql::sqlparser::ast::{Query, SetExpr, Statement};
-use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use datafusion_sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 use tollgate_catalog::{Error, ErrorKind};
 
 use crate::command::{self, Command};
+use crate::dialect::SqlDialect;
 use crate::tokens::{self, Cursor};
 
 /// The longest SQL text that is parsed, in bytes.
@@ -24,6 +24,7 @@ const MAX_STATEMENTS: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Parsed {
     sql: Arc<str>,
+    dialect: SqlDialect,
     body: Body,
     /// How many operators the whole text has: a chain of them is as deep as it is long.
     pub(crate) operators: usize,
@@ -64,6 +65,11 @@ impl Parsed {
         &self.sql
     }
 
+    /// What it is written in.
+    pub fn dialect(&self) -> SqlDialect {
+        self.dialect
+    }
+
     /// Whether its text is what the client wrote, so that equal texts are equal statements.
     pub fn is_as_written(&self) -> bool {
         self.as_written
@@ -75,23 +81,28 @@ impl Parsed {
     }
 }
 
-/// Splits and parses the text of a simple query or of a Parse message.
+/// Splits and parses the text of a simple query or of a Parse message, in PostgreSQL's dialect.
 ///
 /// # Errors
 /// Syntax errors, statements that write, and statements that the gateway doesn't know.
 pub fn parse(sql: &str) -> Result<Vec<Parsed>, Error> {
+    parse_in(SqlDialect::PostgreSql, sql)
+}
+
+/// The same in a dialect. Session commands are PostgreSQL's in each.
+///
+/// # Errors
+/// Those of [`parse`], and what doesn't read in one way only.
+pub fn parse_in(dialect: SqlDialect, sql: &str) -> Result<Vec<Parsed>, Error> {
     if sql.len() > MAX_SQL_BYTES {
         return Err(Error::new(ErrorKind::ProgramLimit, "the statement is too long")
             .with_hint(format!("keep a statement under {MAX_SQL_BYTES} bytes")));
     }
-    let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, sql)
-        .tokenize_with_location()
-        .map_err(|error| syntax_error(&error.to_string(), sql))?;
+    let tokens = dialect.tokens(sql).map_err(|error| syntax_error(&error, sql))?;
     let operators = tokens::operators(&tokens)?;
     nesting::bounded(&tokens)?;
     // The parser recurses; what its depth limit allows must fit, whatever thread this is.
-    deep(operators, || split(sql, &tokens, operators))
+    deep(operators, || split(dialect, sql, &tokens, operators))
 }
 
 /// The stack that the deepest nesting needs, in bytes, with room to spare in a debug build.
@@ -105,16 +116,18 @@ pub(crate) fn deep<T>(operators: usize, f: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(stack, stack, f)
 }
 
-fn split(sql: &str, tokens: &[TokenWithSpan], operators: usize) -> Result<Vec<Parsed>, Error> {
+fn split(
+    dialect: SqlDialect,
+    sql: &str,
+    tokens: &[TokenWithSpan],
+    operators: usize,
+) -> Result<Vec<Parsed>, Error> {
     let mut cursor = Cursor::new(sql);
     let mut statements = Vec::new();
     for part in tokens.split(|token| token.token == Token::SemiColon) {
-        let words: Vec<Token> = part
-            .iter()
-            .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
-            .map(|token| token.token.clone())
-            .collect();
-        if words.is_empty() {
+        let solid =
+            |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
+        if !part.iter().any(solid) {
             continue;
         }
         if statements.len() >= MAX_STATEMENTS {
@@ -125,25 +138,26 @@ fn split(sql: &str, tokens: &[TokenWithSpan], operators: usize) -> Result<Vec<Pa
             .with_hint("send them one by one"));
         }
         let text: Arc<str> = cursor.text(part).into();
-        let body = body(part, &words, &text, operators)?;
-        statements.push(Parsed { sql: text, body, operators, as_written: true });
+        let body = body(dialect, part, &text, operators)?;
+        statements.push(Parsed { sql: text, dialect, body, operators, as_written: true });
     }
     Ok(statements)
 }
 
 fn body(
+    dialect: SqlDialect,
     part: &[TokenWithSpan],
-    words: &[Token],
     text: &str,
     operators: usize,
 ) -> Result<Body, Error> {
-    if let Some(command) = command::read(words)? {
+    let words = dialect.words(part)?;
+    if let Some(command) = command::read(&words)? {
         return Ok(Body::Command(command));
     }
     let access = explained_access(part);
-    let mut parser = Parser::new(&PostgreSqlDialect {})
+    let mut parser = Parser::new(dialect.parser())
         .with_recursion_limit(MAX_DEPTH)
-        .with_tokens_with_locations(tokens::spelled(access.unwrap_or(part))?);
+        .with_tokens_with_locations(dialect.spelled(access.unwrap_or(part))?);
     let statement = parser.parse_statement().map_err(|error| parser_error(&error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
@@ -152,7 +166,7 @@ fn body(
             format!("syntax error at or near \"{}\"", rest.token),
         ));
     }
-    match (classify(statement, text, operators)?, access) {
+    match (classify(dialect, statement, text, operators)?, access) {
         (body, None) => Ok(body),
         (Body::Query(query), Some(_)) => Ok(Body::ExplainAccess(query)),
         (_, Some(_)) => Err(Error::not_supported("EXPLAIN ACCESS of this statement")
@@ -199,7 +213,11 @@ fn syntax_error(text: &str, sql: &str) -> Error {
     let mut chars = what.chars();
     let lower: String =
         chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect();
-    let error = Error::new(ErrorKind::Syntax, format!("syntax error: {lower}"));
+    // What the parser says of a token that it has no word for isn't for users.
+    let error = match lower.contains('{') {
+        true => Error::new(ErrorKind::Syntax, "syntax error"),
+        false => Error::new(ErrorKind::Syntax, format!("syntax error: {lower}")),
+    };
     let position = place.and_then(|place| {
         let mut numbers = place
             .split(|c: char| !c.is_ascii_digit())
@@ -221,7 +239,12 @@ fn read_only(what: &str) -> Error {
 }
 
 /// Names every statement of the parser: one that it learns later breaks this build.
-fn classify(statement: Statement, text: &str, operators: usize) -> Result<Body, Error> {
+fn classify(
+    dialect: SqlDialect,
+    statement: Statement,
+    text: &str,
+    operators: usize,
+) -> Result<Body, Error> {
     let word = || {
         text.split(|c: char| !c.is_ascii_alphabetic())
             .find(|word| !word.is_empty())
@@ -253,7 +276,7 @@ fn classify(statement: Statement, text: &str, operators: usize) -> Result<Body, 
                     Ok(Body::Explain(Arc::from(query)))
                 }
                 other => {
-                    classify(other, text, operators)?;
+                    classify(dialect, other, text, operators)?;
                     Err(Error::not_supported("EXPLAIN of this statement"))
                 }
             }
@@ -264,14 +287,14 @@ fn classify(statement: Statement, text: &str, operators: usize) -> Result<Body, 
                     .with_hint("leave the types out, they are inferred"));
             }
             let sql: Arc<str> = statement.to_string().into();
-            let body = classify(*statement, &sql, operators)?;
+            let body = classify(dialect, *statement, &sql, operators)?;
             let Body::Query(_) = body else {
                 return Err(Error::not_supported("PREPARE of this statement"));
             };
             let name = tollgate_catalog::id::fold(&name.value, name.quote_style.is_some());
             Ok(Body::Prepare {
                 name,
-                query: Arc::new(Parsed { sql, body, operators, as_written: false }),
+                query: Arc::new(Parsed { sql, dialect, body, operators, as_written: false }),
             })
         }
         Statement::Execute {

@@ -63,7 +63,7 @@ fn gated(
     };
     let mut query = Query::clone(query);
     // No search path: a view means the same for everyone.
-    let gate = Gate::new(registry, facts.without_path(), author, &NoSystem);
+    let gate = Gate::new(only.dialect(), registry, facts.without_path(), author, &NoSystem);
     let found = deep(only.operators, || gate.walk(&mut query))?;
     if let Some(function) = &found.system_function {
         return Err(Error::not_supported(&format!(

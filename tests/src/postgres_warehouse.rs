@@ -34,7 +34,7 @@ pub(crate) fn warehouse(dsn: &str) -> Postgres {
 }
 
 /// A gateway that forwards to the PostgreSQL that holds the whole corpus.
-async fn forwarding() -> (&'static World, &'static Running) {
+pub(crate) async fn forwarding() -> (&'static World, &'static Running) {
     static GATEWAY: OnceCell<Running> = OnceCell::const_new();
     let world = harness::world().await;
     let start = || async {

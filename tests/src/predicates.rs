@@ -9,7 +9,7 @@ use tollgate_catalog::{Column, Error, Snapshot, Storage, Table, TableName};
 use tollgate_gateway::introspect::SystemRelations;
 use tollgate_identity::{Principal, UserStore, Verifier};
 use tollgate_policy::{Bundle, Circumstances, MaskSecret, SourceFile, Standing, decide};
-use tollgate_rewriter::{Registry, SessionFacts, VisibleTable, VisibleTables};
+use tollgate_rewriter::{Registry, SessionFacts, SqlDialect, VisibleTable, VisibleTables};
 use tollgate_warehouse::embedded::Embedded;
 
 /// `email` may only be shown, `phone` compared for equality too; `reader` sees both as they are.
@@ -93,6 +93,10 @@ impl VisibleTables for Visible<'_> {
 
 /// The road up to the secured plan, as text.
 pub(crate) fn plan(user: &str, sql: &str) -> Result<String, Error> {
+    plan_in(SqlDialect::PostgreSql, user, sql)
+}
+
+fn plan_in(dialect: SqlDialect, user: &str, sql: &str) -> Result<String, Error> {
     let world = world();
     let principal = &world.users[user];
     let now = Circumstances { now: 0, mfa: false, purpose: None };
@@ -105,7 +109,7 @@ pub(crate) fn plan(user: &str, sql: &str) -> Result<String, Error> {
         backend_pid: 1,
         settings: Arc::new(BTreeMap::new()),
     };
-    let parsed = tollgate_rewriter::parse(sql)?.pop().unwrap();
+    let parsed = tollgate_rewriter::parse_in(dialect, sql)?.pop().unwrap();
     let visible = Visible(world, principal, &standing);
     let resolved =
         tollgate_rewriter::resolve(&parsed, &world.registry, &facts, &visible, &SystemRelations)?;
@@ -116,10 +120,14 @@ pub(crate) fn plan(user: &str, sql: &str) -> Result<String, Error> {
 
 /// What `ana` is told; `ok` if nothing. `root`, whom no mask covers, may do all of it.
 fn answer(sql: &str) -> String {
-    if let Err(error) = plan("root", sql) {
+    answer_in(SqlDialect::PostgreSql, sql)
+}
+
+fn answer_in(dialect: SqlDialect, sql: &str) -> String {
+    if let Err(error) = plan_in(dialect, "root", sql) {
         panic!("{sql}: {error}");
     }
-    match plan("ana", sql) {
+    match plan_in(dialect, "ana", sql) {
         Ok(_) => "ok".to_owned(),
         Err(error) => format!("{} {}", error.kind().sqlstate(), error.message()),
     }
@@ -391,4 +399,84 @@ fn equality_allows_equality_of_the_column_itself() {
     );
     // The stricter of two that meet holds.
     check(&["SELECT 1 FROM people WHERE phone = email"], DENIED);
+}
+
+/// What Snowflake's constructs become is told the same as its twin: each of these tests a masked value.
+#[test]
+fn another_dialect_is_no_way_around() {
+    for (sql, twin) in [
+        (
+            "SELECT id FROM people QUALIFY row_number() OVER (ORDER BY email) = 1",
+            "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY email) r FROM people) t WHERE r = 1",
+        ),
+        (
+            "SELECT id FROM people QUALIFY max(email) OVER (PARTITION BY id) = 'x'",
+            "SELECT id FROM (SELECT id, max(email) OVER (PARTITION BY id) r FROM people) t WHERE r = 'x'",
+        ),
+        (
+            "SELECT email, count(*) FROM people GROUP BY ALL",
+            "SELECT email, count(*) FROM people GROUP BY email",
+        ),
+        (
+            "SELECT email AS e FROM people WHERE e = 'x'",
+            "SELECT email FROM people WHERE email = 'x'",
+        ),
+        (
+            "SELECT * FROM (SELECT id, email FROM people) PIVOT (max(id) FOR email IN ('x'))",
+            "SELECT max(CASE WHEN email = 'x' THEN id END) FROM people",
+        ),
+        (
+            "SELECT * FROM (SELECT id, email FROM people) PIVOT (max(id) FOR id IN (1))",
+            "SELECT email, max(CASE WHEN id = 1 THEN id END) FROM people GROUP BY email",
+        ),
+        (
+            "SELECT * FROM (SELECT id, email FROM people) UNPIVOT (v FOR k IN (email))",
+            "SELECT id, 'EMAIL', email FROM people WHERE email IS NOT NULL",
+        ),
+        (
+            "SELECT * FROM (SELECT id, phone FROM people) UNPIVOT INCLUDE NULLS (v FOR k IN (phone)) WHERE v > 'x'",
+            "SELECT id, 'PHONE', phone FROM people WHERE phone > 'x'",
+        ),
+        (
+            "SELECT listagg(name, ',') WITHIN GROUP (ORDER BY email) FROM people",
+            "SELECT string_agg(name, ',' ORDER BY email) FROM people",
+        ),
+        (
+            "SELECT id FROM people WHERE email LIKE ANY ('a%', 'b%')",
+            "SELECT id FROM people WHERE email LIKE 'a%' OR email LIKE 'b%'",
+        ),
+        (
+            "SELECT id FROM people WHERE try_cast(phone AS int) = 1",
+            "SELECT id FROM people WHERE CASE WHEN phone ~ '^[0-9]$' THEN phone::int END = 1",
+        ),
+        (
+            "SELECT id FROM people WHERE iff(email = 'x', TRUE, FALSE)",
+            "SELECT id FROM people WHERE email = 'x'",
+        ),
+        (
+            "SELECT * REPLACE (id AS name) FROM people ORDER BY email",
+            "SELECT id FROM people ORDER BY email",
+        ),
+        ("SELECT email FROM people MINUS SELECT 'x'", "SELECT email FROM people EXCEPT SELECT 'x'"),
+        (
+            "SELECT top 1 id FROM people ORDER BY income / 2",
+            "SELECT id FROM people ORDER BY income / 2 LIMIT 1",
+        ),
+        (
+            "SELECT id FROM people WHERE dateadd(day, income, '2024-01-01'::date) > '2024-01-02'",
+            "SELECT id FROM people WHERE income > 1",
+        ),
+        (
+            "SELECT id FROM people WHERE round(income, 2) > 1",
+            "SELECT id FROM people WHERE income > 1",
+        ),
+        (
+            "SELECT count_if(email > 'x') FROM people",
+            "SELECT count(*) FILTER (WHERE email > 'x') FROM people",
+        ),
+    ] {
+        let (got, want) = (answer_in(SqlDialect::Snowflake, sql), answer(twin));
+        assert_eq!(got, want, "{sql}");
+        assert!(want.starts_with("42501 "), "{twin}: {want}");
+    }
 }

@@ -50,7 +50,7 @@ async fn over(warehouse: Snowflake, scratch: &str, policies: &[&str]) -> Running
 }
 
 /// A gateway that forwards to the emulator.
-async fn forwarding() -> (&'static World, &'static Running) {
+pub(crate) async fn forwarding() -> (&'static World, &'static Running) {
     static GATEWAY: OnceCell<Running> = OnceCell::const_new();
     let (world, emulator) = emulator().await;
     let start = || async { over(emulator.warehouse(), "to snowflake", &POLICIES).await };

@@ -35,6 +35,17 @@ pub fn read(cases: &Path) -> Vec<String> {
     let barrier = read("attacks/barrier.sql");
     seeds.extend(barrier.lines().filter(|line| !line.starts_with("-- ")).map(renamed));
     seeds.extend(statements(&read("fuzz/secure.sql")));
+    // Statements in Snowflake's dialect.
+    for name in ["snowflake.txt", "barrier.txt", "hidden.sql", "attacks.sql", "unknown.sql"] {
+        let text = read(&format!("dialect/{name}"));
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let lines = lines.filter(|line| !line.starts_with("-- ") && !line.starts_with("# "));
+        let named = |line: &str| {
+            let line = line.replace("{column}", "income").replace("{table}", "hr.salaries");
+            line.replace("{COLUMN}", "INCOME").replace("{TABLE}", "HR.SALARIES")
+        };
+        seeds.extend(lines.map(|line| renamed(&named(line))));
+    }
     seeds
 }
 

@@ -18,8 +18,8 @@ use tollgate_identity::{Principal, UserStore, Verifier};
 use tollgate_policy::{Bundle, Circumstances, Denied, MaskSecret, SourceFile};
 use tollgate_rewriter::statement::Body;
 use tollgate_rewriter::{
-    Parsed, Registry, Secured, SecuredSource, SessionFacts, SystemSchemas, SystemSource, UdfSource,
-    VisibleTable, VisibleTables, WorkTableSource,
+    Parsed, Registry, Secured, SecuredSource, SessionFacts, SqlDialect, SystemSchemas,
+    SystemSource, UdfSource, VisibleTable, VisibleTables, WorkTableSource,
 };
 
 const POLICIES: &str = "
@@ -202,29 +202,34 @@ impl World {
         world
     }
 
-    /// Runs a text through, and panics if what must hold doesn't. Returns how many statements were
-    /// secured.
+    /// Runs a text through in every dialect, and panics if what must hold doesn't. Returns how many
+    /// statements were secured.
     pub fn check(&self, text: &str) -> usize {
-        let ends = self.ends(text);
+        let dialects = SqlDialect::NAMES.iter().filter_map(|name| SqlDialect::from_name(name));
+        dialects.map(|dialect| self.check_in(dialect, text)).sum()
+    }
+
+    fn check_in(&self, dialect: SqlDialect, text: &str) -> usize {
+        let ends = self.ends(dialect, text);
         for end in &ends {
             self.names_nothing_hidden(end, text);
         }
         if text.to_ascii_lowercase().contains("hidden")
             && !text.to_ascii_lowercase().contains("absent")
         {
-            let twins = self.ends(&absent(text));
+            let twins = self.ends(dialect, &absent(text));
             let ours = absent(&format!("{ends:#?}"));
             let theirs = format!("{twins:#?}");
             assert!(
                 ours == theirs,
-                "hidden and absent differ:\n{text}\n--- hidden\n{ours}\n--- absent\n{theirs}"
+                "hidden and absent differ in {dialect:?}:\n{text}\n--- hidden\n{ours}\n--- absent\n{theirs}"
             );
         }
         ends.iter().filter(|end| matches!(end, End::Secured { .. })).count()
     }
 
-    fn ends(&self, text: &str) -> Vec<End> {
-        match tollgate_rewriter::parse(text) {
+    fn ends(&self, dialect: SqlDialect, text: &str) -> Vec<End> {
+        match tollgate_rewriter::parse_in(dialect, text) {
             Err(error) => vec![refused(&error, text)],
             Ok(statements) => statements.iter().map(|parsed| self.end(parsed)).collect(),
         }

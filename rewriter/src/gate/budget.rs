@@ -9,6 +9,7 @@ use datafusion_sql::sqlparser::ast::BinaryOperator;
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::Gate;
+use crate::operands::Typed;
 
 /// The most that a statement may weigh. A literal or a column weighs 1, anything else [`NODE`].
 const MAX_SIZE: u64 = 250_000;
@@ -70,7 +71,7 @@ impl Gate<'_> {
                 | BinaryOperator::Multiply
                 | BinaryOperator::Divide
                 | BinaryOperator::Modulo
-        );
+        ) || Typed::of(op).is_some();
         if arithmetic {
             self.arithmetic += 1;
         }

@@ -25,6 +25,7 @@ impl Gate<'_> {
         let mut cursor = expr;
         loop {
             repair_distinct(cursor);
+            self.translate(cursor)?;
             match cursor {
                 Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } => {
                     let [base, exponent] =

@@ -22,7 +22,7 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn push(&mut self, expr: Expr, name: String, reach: u64) {
+    pub(super) fn push(&mut self, expr: Expr, name: String, reach: u64, exact: bool) {
         let mut real = name.clone();
         let mut number = 1;
         while !self.seen.insert(real.clone()) {
@@ -39,13 +39,13 @@ impl List {
         } else {
             SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', &real) }
         });
-        self.columns.push(Output { name, real, reach, computed: None, field: None });
+        self.columns.push(Output { name, real, reach, computed: None, field: None, exact });
     }
 
     pub(super) fn star(&mut self, columns: Vec<scope::Column>) -> Result<(), Error> {
         bound_list(self.items.len() + columns.len(), "a select list")?;
         for column in columns {
-            self.push(column.expr, column.name, column.reach);
+            self.push(column.expr, column.name, column.reach, column.exact);
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ fn refused() -> Error {
     Error::not_supported("a row value in this IN list")
 }
 
-fn nested(expr: Expr) -> Expr {
+pub(super) fn nested(expr: Expr) -> Expr {
     match expr {
         plain @ (Expr::Identifier(_)
         | Expr::CompoundIdentifier(_)

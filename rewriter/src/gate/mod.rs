@@ -22,6 +22,7 @@ mod query;
 mod row;
 mod scope;
 mod sets;
+mod snowflake;
 mod table;
 mod types;
 
@@ -33,6 +34,7 @@ use tollgate_catalog::{Error, ErrorKind, Table, TableName, id};
 
 use self::budget::Cost;
 use self::scope::{Output, Scope, Whole};
+use crate::dialect::SqlDialect;
 use crate::facts::Facts;
 use crate::functions::Registry;
 use crate::resolve::{VisibleTable, VisibleTables};
@@ -55,6 +57,8 @@ pub(crate) struct Found {
     pub(crate) system: BTreeMap<TableName, arrow::datatypes::SchemaRef>,
     /// A function over the catalogs, if one is called.
     pub(crate) system_function: Option<String>,
+    /// The names of the result's columns, if they aren't those of the plan.
+    pub(crate) shown: Option<Vec<String>>,
 }
 
 /// A common table expression in scope.
@@ -74,6 +78,8 @@ pub(crate) struct Gate<'a> {
     pub(crate) facts: Facts<'a>,
     pub(crate) visible: &'a dyn VisibleTables,
     pub(crate) system: &'a dyn SystemSchemas,
+    /// What the statement is written in.
+    dialect: SqlDialect,
     found: Found,
     /// Common table expressions in scope, innermost last.
     ctes: Vec<Cte>,
@@ -103,12 +109,14 @@ pub(crate) struct Gate<'a> {
 
 impl<'a> Gate<'a> {
     pub(crate) fn new(
+        dialect: SqlDialect,
         registry: &'a Registry,
         facts: Facts<'a>,
         visible: &'a dyn VisibleTables,
         system: &'a dyn SystemSchemas,
     ) -> Self {
         Self {
+            dialect,
             registry,
             facts,
             visible,
@@ -118,6 +126,7 @@ impl<'a> Gate<'a> {
                 written: BTreeMap::new(),
                 system: BTreeMap::new(),
                 system_function: None,
+                shown: None,
             },
             ctes: Vec::new(),
             made_up: 0,
@@ -137,9 +146,17 @@ impl<'a> Gate<'a> {
 
     /// Walks a whole query and gives what it names.
     pub(crate) fn walk(mut self, query: &mut Query) -> Result<Found, Error> {
-        self.catalog =
-            catalog::normalise(query, self.registry, self.system, self.facts.search_path());
-        self.query(query)?;
+        match self.dialect {
+            SqlDialect::PostgreSql => {
+                let path = self.facts.search_path();
+                self.catalog = catalog::normalise(query, self.registry, self.system, path);
+                self.query(query)?;
+            }
+            SqlDialect::Snowflake => {
+                let columns = self.query(query)?;
+                self.found.shown = Some(snowflake::shown(&columns));
+            }
+        }
         Ok(self.found)
     }
 
@@ -162,12 +179,20 @@ impl<'a> Gate<'a> {
 
     /// The column that an unqualified name means, innermost first; nothing if no relation has it.
     fn column(&mut self, name: &str) -> Result<Option<Expr>, Error> {
+        let mut innermost = true;
         for scope in self.scopes.iter().rev() {
             if let Some(column) = scope.column(name)? {
                 let (expr, size, reach) = (column.expr.clone(), column.size, column.reach);
                 self.reference(size, reach)?;
                 return Ok(Some(expr));
             }
+            if innermost && let Some(item) = scope.alias(name)? {
+                let (expr, reach) = (item.expr.clone(), item.reach);
+                self.beside_columns(name)?;
+                self.reference(reach, reach)?;
+                return Ok(Some(expr));
+            }
+            innermost = false;
         }
         match self.whole(name)? {
             Some(Whole::Value(column)) => {
@@ -309,6 +334,11 @@ fn fold(ident: &mut Ident) {
         ident.value = id::fold(&ident.value, false);
         ident.quote_style = Some('"');
     }
+}
+
+/// What an identifier says, folded.
+fn id_of(ident: &Ident) -> String {
+    id::fold(&ident.value, ident.quote_style.is_some())
 }
 
 /// The folded parts of a name.

@@ -4,10 +4,14 @@ use datafusion_sql::sqlparser::ast::BinaryOperator;
 use tollgate_catalog::Error;
 
 use super::Gate;
+use crate::operands::Typed;
 
 impl Gate<'_> {
     /// The operators that exist; `OPERATOR(pg_catalog.x)` is the plain `x`.
     pub(super) fn operator(&mut self, op: &mut BinaryOperator) -> Result<(), Error> {
+        if self.is_snowflake() && Typed::of(op).is_some() {
+            return Ok(());
+        }
         if let BinaryOperator::PGCustomBinaryOperator(path) = op {
             let symbol = match path.as_slice() {
                 [symbol] => symbol.as_str(),

@@ -8,11 +8,10 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::budget::{Cost, bound_list, bound_sets};
-use super::items::{List, no_relation, plain_wildcard};
+use super::items::{List, no_relation};
 use super::scope::{self, Output, Scope};
 use super::table::{alias_columns, complete_alias};
 use super::{Gate, fold, parts, refuse_if, writes};
-use crate::names::output_name;
 
 impl Gate<'_> {
     /// Walks a query and gives the columns that it yields.
@@ -31,6 +30,7 @@ impl Gate<'_> {
     }
 
     fn query_in_scope(&mut self, query: &mut Query) -> Result<Vec<Output>, Error> {
+        self.translate_query(query)?;
         let Query {
             with,
             body,
@@ -157,6 +157,7 @@ impl Gate<'_> {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Query(query) => Ok(Found { columns: self.query(query)?, scope: None }),
             SetExpr::SetOperation { op, set_quantifier, left, right } => {
+                self.translate_operation(op);
                 match set_quantifier {
                     SetQuantifier::Distinct | SetQuantifier::None => {}
                     SetQuantifier::All => {}
@@ -267,7 +268,7 @@ impl Gate<'_> {
         refuse_if(!cluster_by.is_empty(), "CLUSTER BY")?;
         refuse_if(!distribute_by.is_empty(), "DISTRIBUTE BY")?;
         refuse_if(!sort_by.is_empty(), "SORT BY")?;
-        refuse_if(qualify.is_some(), "QUALIFY")?;
+        refuse_if(qualify.is_some() && !self.is_snowflake(), "QUALIFY")?;
         refuse_if(value_table_mode.is_some(), "SELECT AS STRUCT or VALUE")?;
         match flavor {
             SelectFlavor::Standard => {}
@@ -305,10 +306,13 @@ impl Gate<'_> {
                         keys.iter_mut().try_for_each(|key| gate.group_key(key, &columns))
                     })?;
                 }
-                GroupByExpr::All(_) => return Err(Error::not_supported("GROUP BY ALL")),
+                GroupByExpr::All(_) => gate.group_all(group_by, projection, &columns)?,
             }
             if let Some(having) = having {
                 gate.condition(|gate| gate.expr(having))?;
+            }
+            if let Some(qualify) = qualify {
+                gate.qualify(qualify, projection)?;
             }
             for window in named_window {
                 fold(&mut window.0);
@@ -330,20 +334,21 @@ impl Gate<'_> {
         for item in std::mem::take(projection) {
             match item {
                 SelectItem::UnnamedExpr(mut expr) => {
-                    let name = output_name(&expr);
+                    let (name, exact) = self.item_name(&expr);
                     let ((), reach) = self.reach_of(|gate| gate.value(&mut expr))?;
-                    list.push(expr, name, reach);
+                    list.push(expr, name, reach, exact);
                 }
                 SelectItem::ExprWithAlias { mut expr, mut alias } => {
                     let ((), reach) = self.reach_of(|gate| gate.value(&mut expr))?;
+                    let exact = alias.quote_style.is_some();
                     fold(&mut alias);
-                    list.push(expr, alias.value, reach);
+                    self.note_alias(&alias.value, &expr, reach);
+                    list.push(expr, alias.value, reach, exact);
                 }
                 SelectItem::ExprWithAliases { .. } => {
                     return Err(Error::not_supported("a list of aliases"));
                 }
                 SelectItem::QualifiedWildcard(kind, options) => {
-                    plain_wildcard(&options)?;
                     let qualifier = match &kind {
                         SelectItemQualifiedWildcardKind::ObjectName(name) => parts(name)?,
                         SelectItemQualifiedWildcardKind::Expr(_) => {
@@ -352,10 +357,10 @@ impl Gate<'_> {
                     };
                     let mut scopes = self.scopes.iter().rev();
                     let columns = scopes.find_map(|scope| scope.columns_of(&qualifier));
-                    list.star(columns.ok_or_else(|| no_relation(&qualifier))?)?;
+                    let columns = columns.ok_or_else(|| no_relation(&qualifier))?;
+                    list.star(self.star_of(columns, options)?)?;
                 }
                 SelectItem::Wildcard(options) => {
-                    plain_wildcard(&options)?;
                     let columns = self.scopes.last().map_or(&[][..], Scope::columns);
                     if columns.is_empty() {
                         return Err(Error::new(
@@ -363,7 +368,7 @@ impl Gate<'_> {
                             "SELECT * with no tables specified is not valid",
                         ));
                     }
-                    list.star(columns.to_vec())?;
+                    list.star(self.star_of(columns.to_vec(), options)?)?;
                 }
             }
         }

@@ -45,9 +45,10 @@ fn takes(function: &str, place: usize, distinct: bool) -> Option<Takes> {
 }
 
 impl Gate<'_> {
-    /// What the name of a relation means as a value. The catalogs' relations mean none.
+    /// What the name of a relation means as a value. The catalogs' relations mean none, nor does any in
+    /// Snowflake's dialect.
     pub(super) fn whole(&self, name: &str) -> Result<Option<Whole>, Error> {
-        if !self.found.system.is_empty() {
+        if !self.found.system.is_empty() || self.is_snowflake() {
             return Ok(None);
         }
         let qualifier = [name.to_owned()];

@@ -26,13 +26,15 @@ pub(super) struct Output {
     pub(super) computed: Option<Box<Expr>>,
     /// Its name in a whole row, if that is another: an alias renames no column of a table's row.
     pub(super) field: Option<String>,
+    /// Whether its name was written so, letter by letter, in a dialect whose names have no small letters.
+    pub(super) exact: bool,
 }
 
 impl Output {
     /// A column whose name is its own.
     pub(super) fn plain(name: impl Into<String>) -> Self {
         let name = name.into();
-        Self { real: name.clone(), name, reach: 1, computed: None, field: None }
+        Self { real: name.clone(), name, reach: 1, computed: None, field: None, exact: false }
     }
 }
 
@@ -75,7 +77,7 @@ impl Named {
         let size = if column.computed.is_some() { column.reach } else { 1 };
         let name = column.name.clone();
         let field = column.field.clone().unwrap_or_else(|| name.clone());
-        Column { name, field, expr, size, reach: column.reach }
+        Column { name, field, expr, size, reach: column.reach, exact: column.exact }
     }
 }
 
@@ -91,6 +93,8 @@ pub(super) struct Column {
     pub(super) size: u64,
     /// What it weighs in terms of base tables' columns.
     pub(super) reach: u64,
+    /// As of an output.
+    pub(super) exact: bool,
 }
 
 /// The relations that stand side by side in one FROM, or in a part of it.
@@ -98,6 +102,8 @@ pub(super) struct Column {
 pub(super) struct Scope {
     relations: Vec<Named>,
     columns: Vec<Column>,
+    /// Items of the select list by their aliases, in a dialect in which they can be named beside it.
+    aliases: Vec<Column>,
 }
 
 /// Which rows a join adds that have no partner.
@@ -130,7 +136,7 @@ impl Column {
         if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut expr {
             list.args.splice(..0, arguments);
         }
-        Self { name: self.name, field: self.field, expr, size, reach }
+        Self { name: self.name, field: self.field, expr, size, reach, exact: self.exact }
     }
 }
 
@@ -140,7 +146,7 @@ fn qualified(qualifier: &[String], column: &str) -> Expr {
     Expr::CompoundIdentifier(parts.map(|part| Ident::with_quote('"', part)).collect())
 }
 
-fn ambiguous(name: &str) -> Error {
+pub(super) fn ambiguous(name: &str) -> Error {
     Error::new(ErrorKind::AmbiguousColumn, format!("column reference \"{name}\" is ambiguous"))
 }
 
@@ -149,7 +155,24 @@ impl Scope {
     pub(super) fn of(qualifier: Vec<String>, columns: Vec<Output>, key: Vec<String>) -> Self {
         let named = Named { qualifier, columns, key, kind: Kind::Rows, optional: false };
         let all = named.columns.iter().map(|column| named.column(column)).collect();
-        Self { relations: vec![named], columns: all }
+        Self { relations: vec![named], columns: all, aliases: Vec::new() }
+    }
+
+    /// Notes an item of the select list, which has passed the gate.
+    pub(super) fn add_alias(&mut self, item: Column) {
+        self.aliases.push(item);
+    }
+
+    /// The item of the select list with this alias, if there is one.
+    ///
+    /// # Errors
+    /// Several items have it.
+    pub(super) fn alias(&self, name: &str) -> Result<Option<&Column>, Error> {
+        let mut found = self.aliases.iter().filter(|item| item.name == name);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(ambiguous(name)),
+            (found, None) => Ok(found),
+        }
     }
 
     /// The same relations, whose names mean plain values.
@@ -301,7 +324,7 @@ impl Scope {
         merged.extend(others(right.columns));
         let mut relations = self.relations;
         relations.extend(right.relations);
-        Ok((Self { relations, columns: merged }, weight))
+        Ok((Self { relations, columns: merged, aliases: Vec::new() }, weight))
     }
 
     /// A column that a join merges.

@@ -108,7 +108,10 @@ impl Gate<'_> {
             JoinOperator::CrossApply | JoinOperator::OuterApply => {
                 return Err(Error::not_supported("APPLY").with_hint("use JOIN LATERAL"));
             }
-            JoinOperator::AsOf { .. } => return Err(Error::not_supported("ASOF JOIN")),
+            JoinOperator::AsOf { .. } => {
+                return Err(Error::not_supported("ASOF JOIN")
+                    .with_hint("join all rows that fit, and keep the nearest by row_number()"));
+            }
             JoinOperator::StraightJoin(_) => return Err(Error::not_supported("STRAIGHT_JOIN")),
             JoinOperator::ArrayJoin
             | JoinOperator::LeftArrayJoin
@@ -134,7 +137,7 @@ impl Gate<'_> {
         Ok(scope)
     }
 
-    fn table_factor(&mut self, factor: &mut TableFactor) -> Result<Scope, Error> {
+    pub(super) fn table_factor(&mut self, factor: &mut TableFactor) -> Result<Scope, Error> {
         self.count_relation()?;
         match factor {
             TableFactor::Table {
@@ -228,8 +231,7 @@ impl Gate<'_> {
             TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => {
                 Err(Error::not_supported("JSON_TABLE"))
             }
-            TableFactor::Pivot { .. } => Err(Error::not_supported("PIVOT")),
-            TableFactor::Unpivot { .. } => Err(Error::not_supported("UNPIVOT")),
+            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => self.pivoted(factor),
             TableFactor::MatchRecognize { .. } => Err(Error::not_supported("MATCH_RECOGNIZE")),
             TableFactor::XmlTable { .. } => Err(Error::not_supported("XMLTABLE")),
             TableFactor::SemanticView { .. } => Err(Error::not_supported("SEMANTIC_VIEW")),
@@ -281,7 +283,7 @@ impl Gate<'_> {
     }
 
     /// A relation under its alias, which it gets if it has none.
-    fn aliased(
+    pub(super) fn aliased(
         &mut self,
         alias: &mut Option<TableAlias>,
         columns: Vec<Output>,
@@ -307,6 +309,11 @@ impl Gate<'_> {
     ) -> Result<(TableFactor, Scope), Error> {
         let folded = parts(name)?;
         let function = match folded.as_slice() {
+            [function] if self.is_snowflake() => {
+                let name = function.to_ascii_uppercase();
+                return Err(Error::not_supported(&format!("the table function {name}"))
+                    .with_hint("semi-structured values are texts here"));
+            }
             [function] => function,
             [schema, function] if schema == "pg_catalog" => function,
             _ => return Err(super::function::undefined(&folded.join("."))),

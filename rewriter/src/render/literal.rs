@@ -21,6 +21,11 @@ pub(super) fn is_safe(text: &str) -> bool {
         })
 }
 
+/// Whether a word of ours may: some names of units have two parts.
+pub(super) fn is_word(text: &str) -> bool {
+    is_safe(&text.replace('_', ""))
+}
+
 impl Printer {
     /// A literal of our own making with its type.
     pub(super) fn written(&mut self, value: &str, data_type: &str) -> Result<String, Error> {
@@ -65,7 +70,7 @@ impl Printer {
 
     /// A word of ours between quotes, as the names of units.
     pub(super) fn quoted(&mut self, word: &str) -> Result<String, Error> {
-        if !is_safe(word) {
+        if !is_word(word) {
             return Err(Error::internal("a literal holds a character that it can't"));
         }
         self.printed.literals.insert(word.to_owned());

@@ -332,7 +332,7 @@ impl Visitor for Walk<'_> {
         match &value.value {
             Value::Null => ControlFlow::Continue(()),
             Value::SingleQuotedString(text)
-                if self.printed.literals.contains(text) && super::literal::is_safe(text) =>
+                if self.printed.literals.contains(text) && super::literal::is_word(text) =>
             {
                 ControlFlow::Continue(())
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion_common::Result as DataFusionResult;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Distinct, Expr, LogicalPlan};
-use tollgate_catalog::TableName;
+use tollgate_catalog::{Error, TableName};
 
 use super::OutputColumn;
 use crate::gate::DUPLICATE;
@@ -62,9 +62,14 @@ pub(super) fn describe_subqueries(
     Ok(())
 }
 
-/// The columns of the result: true names, and the table's column where the plan's top is one.
-pub(super) fn output(plan: &LogicalPlan) -> Arc<[OutputColumn]> {
-    plan.schema()
+/// The columns of the result: true names, and the table's column where the plan's top is one. `shown`
+/// are their names if they aren't those of the plan.
+pub(super) fn output(
+    plan: &LogicalPlan,
+    shown: Option<Vec<String>>,
+) -> Result<Arc<[OutputColumn]>, Error> {
+    let mut columns: Vec<OutputColumn> = plan
+        .schema()
         .iter()
         .enumerate()
         .map(|(index, (_, field))| {
@@ -79,7 +84,16 @@ pub(super) fn output(plan: &LogicalPlan) -> Arc<[OutputColumn]> {
                 table_column: origin(plan, index),
             }
         })
-        .collect()
+        .collect();
+    if let Some(names) = shown {
+        if names.len() != columns.len() {
+            return Err(Error::internal("a result has other columns than its statement"));
+        }
+        for (column, name) in columns.iter_mut().zip(names) {
+            column.name = name;
+        }
+    }
+    Ok(columns.into())
 }
 
 /// Follows an output column down to the scan that it comes from unchanged.

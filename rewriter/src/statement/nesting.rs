@@ -105,7 +105,8 @@ fn is(token: &Token, words: &[&str]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use crate::statement::parse;
+    use crate::dialect::SqlDialect;
+    use crate::statement::{parse, parse_in};
 
     /// Each would take hours or years if it were parsed.
     #[test]
@@ -143,6 +144,61 @@ mod tests {
         let nested = format!("{}1{}", "coalesce(".repeat(13), ")".repeat(13));
         let wide = format!("SELECT {nested}{}", format!(", {nested}").repeat(100));
         assert_eq!(parse(&wide).unwrap_err().kind().sqlstate(), "54000");
+    }
+
+    /// The other dialect's parser tries other things; whatever it says, it says soon.
+    #[test]
+    fn nothing_takes_long_in_snowflakes_dialect() {
+        let parse = |sql: &str| parse_in(SqlDialect::Snowflake, sql);
+        for (open, close) in [
+            ("coalesce(", ")"),
+            ("iff(1 = 1, ", ", 0)"),
+            ("(SELECT ", ")"),
+            ("EXISTS (SELECT ", ")"),
+            ("1 IN (SELECT ", ")"),
+            ("coalesce((SELECT ", "))"),
+            ("f(SELECT ", ")"),
+            ("CASE WHEN true THEN coalesce(", ") END"),
+            ("NOT (", ")"),
+            ("(", ")"),
+            ("((a), ", ")"),
+            ("a:b[", "]"),
+            ("a[", "]"),
+            ("[", "]"),
+            ("trim(", ")"),
+            ("try_cast(", " AS int)"),
+            ("extract(day FROM ", ")"),
+            ("1 LIKE ANY (", ")"),
+            ("sum(", ") OVER ()"),
+            ("listagg(", ") WITHIN GROUP (ORDER BY 1)"),
+            ("a AND (", ")"),
+            ("in (", ")"),
+            ("interval (", ")"),
+            ("PRIOR (", ")"),
+            ("CONNECT_BY_ROOT (", ")"),
+        ] {
+            for inside in ["1", "1 1"] {
+                let sql = format!("SELECT {}{inside}{}", open.repeat(30), close.repeat(30));
+                let _ = parse(&sql);
+            }
+        }
+        for (open, close) in [
+            ("(", ")"),
+            ("(SELECT 1 FROM ", ") t"),
+            ("(SELECT 1 FROM ", ")"),
+            ("((SELECT 1 FROM ", ") t)"),
+            ("(a JOIN ", ")"),
+            ("(a, ", ")"),
+            ("LATERAL (SELECT 1 FROM ", ")"),
+            ("TABLE(f(SELECT 1 FROM ", "))"),
+            ("(", ") PIVOT (sum(a) FOR b IN (1))"),
+            ("(", " UNPIVOT (a FOR b IN (c)))"),
+        ] {
+            for inside in ["t", "t t t"] {
+                let sql = format!("SELECT 1 FROM {}{inside}{}", open.repeat(30), close.repeat(30));
+                let _ = parse(&sql);
+            }
+        }
     }
 
     #[test]

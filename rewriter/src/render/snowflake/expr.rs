@@ -1,6 +1,6 @@
 //! Operators, patterns and constants.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion_common::ScalarValue;
 use datafusion_expr::Expr;
 use datafusion_expr::expr::{Cast, ScalarFunction};
@@ -56,6 +56,11 @@ impl Printer {
             && symbol == "+"
         {
             return self.shifted(right, interval, false, result, row);
+        }
+        if let Some((interval, count)) = times(right)
+            && matches!(symbol, "+" | "-")
+        {
+            return self.shifted_by(left, (interval, count), symbol == "-", result, row);
         }
         let (left_type, right_type) = (type_of(left, row)?, type_of(right, row)?);
         let kinds = (self.dialect.kind(&left_type)?, self.dialect.kind(&right_type)?);
@@ -120,8 +125,7 @@ impl Printer {
             let timestamp = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
             text = format!("CAST({text} AS {})", self.dialect.name(&timestamp, false)?);
         }
-        let parts = [("month", i64::from(by.months)), ("day", i64::from(by.days))];
-        for (unit, count) in parts.into_iter().chain([("microsecond", by.nanoseconds / 1_000)]) {
+        for (unit, count) in parts(by) {
             if count == 0 {
                 continue;
             }
@@ -132,6 +136,41 @@ impl Printer {
             let unit = self.quoted(unit)?;
             text = self.invoke("DATEADD", &format!("{unit}, {count}, {text}"));
         }
+        self.typed(text, result)
+    }
+
+    /// The same by as many times an interval of one unit as a whole number says.
+    fn shifted_by(
+        &mut self,
+        value: &Expr,
+        (interval, count): (IntervalMonthDayNano, &Expr),
+        back: bool,
+        result: &DataType,
+        row: Row<'_>,
+    ) -> Result<String, Error> {
+        let is = self.dialect.kind(&type_of(value, row)?)?;
+        let counts = self.dialect.kind(&type_of(count, row)?)?;
+        let mut units = parts(interval).into_iter().filter(|(_, each)| *each != 0);
+        let ((Some((unit, each)), None), true) = (
+            (units.next(), units.next()),
+            matches!(is, Kind::Date | Kind::Timestamp | Kind::Zoned)
+                && counts == Kind::Whole
+                && interval.nanoseconds % 1_000 == 0,
+        ) else {
+            return Err(self.dialect.unsupported("an interval"));
+        };
+        let Some(each) = (if back { each.checked_neg() } else { Some(each) }) else {
+            return Err(self.dialect.unsupported("an interval this long"));
+        };
+        let mut text = self.expr(value, row)?;
+        if is == Kind::Date {
+            let timestamp = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
+            text = format!("CAST({text} AS {})", self.dialect.name(&timestamp, false)?);
+        }
+        let each = self.written(&each.to_string(), "NUMBER(19,0)")?;
+        let count = self.expr(count, row)?;
+        let unit = self.quoted(unit)?;
+        text = self.invoke("DATEADD", &format!("{unit}, ({count} * {each}), {text}"));
         self.typed(text, result)
     }
 
@@ -198,6 +237,34 @@ impl Printer {
             )
             .with_cause(error)),
         }
+    }
+}
+
+/// An interval in Snowflake's units, times in the longest one of which they are a whole number.
+fn parts(by: IntervalMonthDayNano) -> [(&'static str, i64); 3] {
+    let micros = by.nanoseconds / 1_000;
+    let units = [("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_000_000)];
+    let unit = units.into_iter().find(|(_, length)| micros % length == 0);
+    let (unit, length) = unit.unwrap_or(("microsecond", 1));
+    [("month", i64::from(by.months)), ("day", i64::from(by.days)), (unit, micros / length)]
+}
+
+/// A constant interval and the number that it is multiplied with.
+fn times(expr: &Expr) -> Option<(IntervalMonthDayNano, &Expr)> {
+    let Expr::ScalarFunction(call) = expr else { return None };
+    match (call.name(), call.args.as_slice()) {
+        ("tg_interval_times", [interval, count]) => match constant(interval) {
+            Some(ScalarValue::IntervalMonthDayNano(Some(interval))) => {
+                // The function takes a float.
+                let count = match count {
+                    Expr::Cast(cast) if *cast.field.data_type() == DataType::Float64 => &cast.expr,
+                    other => other,
+                };
+                Some((interval, count))
+            }
+            Some(_) | None => None,
+        },
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@ mod expr;
 mod function;
 mod guard;
 
+use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::expr::Cast;
@@ -164,6 +165,19 @@ fn constant(expr: &Expr) -> Option<ScalarValue> {
         Expr::Alias(alias) => constant(&alias.expr),
         Expr::Cast(Cast { expr, field }) => constant(expr)?.cast_to(field.data_type()).ok(),
         Expr::Negative(inner) => constant(inner)?.arithmetic_negate().ok(),
+        // A cast of ours, of a number that fits.
+        Expr::ScalarFunction(call) => {
+            let to = match call.name() {
+                "tg_int2" => DataType::Int16,
+                "tg_int4" => DataType::Int32,
+                "tg_int8" => DataType::Int64,
+                _ => return None,
+            };
+            let [value] = call.args.as_slice() else { return None };
+            let value = constant(value)?;
+            whole(&value)?;
+            value.cast_to(&to).ok().filter(|value| !value.is_null())
+        }
         _ => None,
     }
 }

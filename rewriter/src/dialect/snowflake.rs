@@ -1,0 +1,148 @@
+//! Snowflake's tokens as the parser reads them.
+//!
+//! What the two dialects read differently is decided here, before anything is parsed: escapes in
+//! literals, `$$…$$`, comments, and which quoted identifiers are the ones without quotes. Where Snowflake
+//! leaves open what a text means, or the parser reads it in another way, it is refused.
+
+use datafusion_sql::sqlparser::keywords::Keyword;
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
+use tollgate_catalog::{Error, ErrorKind};
+
+/// Words that mean something without quotes where a column's name would stand, whatever token they are.
+const WORDS: &[&str] = &["current_user", "from"];
+
+/// The tokens of a statement with literals read and identifiers folded. `?` becomes `$1`, `$2` and so on.
+///
+/// # Errors
+/// 42601, 0A000: what could be read in two ways.
+pub(super) fn spelled(part: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Error> {
+    let mut parameters = Parameters::default();
+    part.iter()
+        .map(|token| {
+            let spelled = match &token.token {
+                Token::Word(word) => Token::Word(identifier(word)?),
+                Token::SingleQuotedString(raw) => Token::SingleQuotedString(text(raw)?),
+                Token::DollarQuotedString(quoted) => match &quoted.tag {
+                    None => Token::SingleQuotedString(quoted.value.clone()),
+                    Some(_) => return Err(refused("a tag between dollars")),
+                },
+                Token::Placeholder(name) => Token::Placeholder(parameters.name(name)?),
+                Token::Whitespace(space) => {
+                    comment(space)?;
+                    token.token.clone()
+                }
+                Token::Arrow | Token::LongArrow => {
+                    return Err(Error::not_supported("a lambda"));
+                }
+                Token::LBrace | Token::RBrace => {
+                    return Err(Error::not_supported("an object constant"));
+                }
+                // The parser, or the gate, knows them or refuses them.
+                other => other.clone(),
+            };
+            Ok(TokenWithSpan { token: spelled, span: token.span })
+        })
+        .collect()
+}
+
+fn refused(what: &str) -> Error {
+    Error::new(ErrorKind::Syntax, format!("{what} is not read in the Snowflake dialect"))
+}
+
+/// An identifier without quotes is the same as one in capitals with them, and is folded like it.
+fn identifier(word: &Word) -> Result<Word, Error> {
+    match word.quote_style {
+        None => return Ok(word.clone()),
+        Some('"') => {}
+        Some(_) => {
+            return Err(refused("this kind of quotes").with_hint("quote identifiers with \""));
+        }
+    }
+    let value = word.value.replace("\"\"", "\"");
+    if value.is_empty() {
+        return Err(Error::new(ErrorKind::Syntax, "zero-length delimited identifier"));
+    }
+    let capitals = value.chars().any(|c| c.is_ascii_uppercase())
+        && !value.chars().any(|c| c.is_lowercase() || (c.is_uppercase() && !c.is_ascii()));
+    if !capitals {
+        return Ok(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword });
+    }
+    let value = value.to_ascii_lowercase();
+    let quote_style = WORDS.contains(&value.as_str()).then_some('"');
+    Ok(Word { value, quote_style, keyword: Keyword::NoKeyword })
+}
+
+/// What a literal says. Escapes by numbers, and those that mean nothing, are refused.
+fn text(raw: &str) -> Result<String, Error> {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw.chars();
+    while let Some(character) = rest.next() {
+        out.push(match character {
+            // They stand in pairs.
+            '\'' => match rest.next() {
+                Some('\'') => '\'',
+                Some(_) | None => return Err(escape()),
+            },
+            '\\' => match rest.next() {
+                Some(same @ ('\\' | '\'' | '"')) => same,
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some('b') => '\u{8}',
+                Some('f') => '\u{c}',
+                Some(_) | None => return Err(escape()),
+            },
+            plain => plain,
+        });
+    }
+    Ok(out)
+}
+
+fn escape() -> Error {
+    refused("this escape in a text")
+        .with_hint("write the character itself, a backslash as two, or the text between $$ and $$")
+}
+
+/// Comments that others would end elsewhere.
+fn comment(space: &Whitespace) -> Result<(), Error> {
+    let open = match space {
+        Whitespace::Space | Whitespace::Newline | Whitespace::Tab => false,
+        Whitespace::SingleLineComment { comment, prefix: _ } => {
+            comment.trim_end_matches(['\r', '\n']).contains('\r')
+        }
+        Whitespace::MultiLineComment(comment) => comment.contains("/*"),
+    };
+    match open {
+        true => Err(refused("a comment that may end in two places")),
+        false => Ok(()),
+    }
+}
+
+/// The parameters of a statement, which are counted or have numbers.
+#[derive(Default)]
+struct Parameters {
+    counted: usize,
+    numbered: bool,
+}
+
+impl Parameters {
+    fn name(&mut self, name: &str) -> Result<String, Error> {
+        let number = name.strip_prefix('$').unwrap_or_default();
+        if name == "?" {
+            self.counted += 1;
+        } else if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.numbered = true;
+        } else {
+            return Err(Error::not_supported("a session variable")
+                .with_hint("use parameters, \"?\" or \"$1\""));
+        }
+        match (self.counted, self.numbered) {
+            (0, _) => Ok(name.to_owned()),
+            (counted, false) => Ok(format!("${counted}")),
+            (_, true) => Err(refused("\"?\" together with \"$1\"")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

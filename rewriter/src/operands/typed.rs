@@ -1,0 +1,298 @@
+//! Operations that mean what their operands' types say, as the gate writes them of Snowflake's: as
+//! operators that nobody can type. The planner asks for their expression where it knows the types.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
+use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion_expr::expr::ScalarFunction;
+use datafusion_expr::{BinaryExpr, Cast, Expr, ExprSchemable, Operator, ScalarUDF, lit};
+use datafusion_sql::sqlparser::ast::BinaryOperator;
+use tollgate_catalog::{Error, ErrorKind};
+
+/// Before the name of such an operator. No token of a text holds it and a letter.
+const MARK: &str = "\u{b7}";
+/// The most digits of a numeric.
+const DIGITS: u8 = 38;
+
+/// A unit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Millisecond,
+    Microsecond,
+}
+
+/// Every unit with PostgreSQL's name of it.
+const UNITS: &[(Unit, &str)] = &[
+    (Unit::Year, "year"),
+    (Unit::Quarter, "quarter"),
+    (Unit::Month, "month"),
+    (Unit::Week, "week"),
+    (Unit::Day, "day"),
+    (Unit::Hour, "hour"),
+    (Unit::Minute, "minute"),
+    (Unit::Second, "second"),
+    (Unit::Millisecond, "millisecond"),
+    (Unit::Microsecond, "microsecond"),
+];
+
+impl Unit {
+    /// PostgreSQL's name.
+    pub(crate) fn name(self) -> &'static str {
+        UNITS.iter().find(|(unit, _)| *unit == self).map_or("", |(_, name)| name)
+    }
+
+    /// So many months, days and microseconds.
+    fn parts(self) -> (i32, i32, i64) {
+        match self {
+            Unit::Year => (12, 0, 0),
+            Unit::Quarter => (3, 0, 0),
+            Unit::Month => (1, 0, 0),
+            Unit::Week => (0, 7, 0),
+            Unit::Day => (0, 1, 0),
+            Unit::Hour => (0, 0, 3_600_000_000),
+            Unit::Minute => (0, 0, 60_000_000),
+            Unit::Second => (0, 0, 1_000_000),
+            Unit::Millisecond => (0, 0, 1_000),
+            Unit::Microsecond => (0, 0, 1),
+        }
+    }
+
+    /// Whether a date can be moved by it and stay one.
+    fn is_of_dates(self) -> bool {
+        let (_, _, micros) = self.parts();
+        micros == 0
+    }
+
+    /// So many of it.
+    fn times(self, count: i64) -> Option<ScalarValue> {
+        let (months, days, micros) = self.parts();
+        let short = |unit: i32| i32::try_from(count.checked_mul(i64::from(unit))?).ok();
+        let (months, days) = (short(months)?, short(days)?);
+        let nanos = count.checked_mul(micros)?.checked_mul(1_000)?;
+        let interval = IntervalMonthDayNano::new(months, days, nanos);
+        Some(ScalarValue::IntervalMonthDayNano(Some(interval)))
+    }
+}
+
+/// Such an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// The quotient of two numbers, with six digits more than the dividend has.
+    Divide,
+    /// The left operand, a date or a time, moved by so many units as the right one says.
+    Add(Unit),
+    /// The left operand, a date or a time, cut to a unit. The right one says nothing.
+    Truncate(Unit),
+    /// The left operand, which is exact, rounded to so many digits as the right one says.
+    Round,
+}
+
+impl Typed {
+    /// The operator that stands for it.
+    pub(crate) fn operator(self) -> BinaryOperator {
+        let name = match self {
+            Self::Divide => "divide".to_owned(),
+            Self::Add(unit) => format!("add {}", unit.name()),
+            Self::Truncate(unit) => format!("truncate {}", unit.name()),
+            Self::Round => "round".to_owned(),
+        };
+        BinaryOperator::PGCustomBinaryOperator(vec![format!("{MARK}{name}")])
+    }
+
+    /// The operation that an operator stands for.
+    pub(crate) fn of(op: &BinaryOperator) -> Option<Self> {
+        let BinaryOperator::PGCustomBinaryOperator(path) = op else { return None };
+        let [name] = path.as_slice() else { return None };
+        let name = name.strip_prefix(MARK)?;
+        let unit = |name: &str| UNITS.iter().find(|(_, of)| *of == name).map(|(unit, _)| *unit);
+        match name.split_once(' ') {
+            None if name == "divide" => Some(Self::Divide),
+            None if name == "round" => Some(Self::Round),
+            Some(("add", of)) => unit(of).map(Self::Add),
+            Some(("truncate", of)) => unit(of).map(Self::Truncate),
+            _ => None,
+        }
+    }
+}
+
+/// The functions that they are made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) interval_times: Option<Arc<ScalarUDF>>,
+    pub(super) date_trunc: Option<Arc<ScalarUDF>>,
+    pub(super) round: Option<Arc<ScalarUDF>>,
+}
+
+const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+fn cast(expr: Expr, to: DataType) -> Expr {
+    Expr::Cast(Cast::new(Box::new(expr), to))
+}
+
+fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
+fn refused(what: &str, hint: &str) -> DataFusionError {
+    DataFusionError::External(Box::new(Error::not_supported(what).with_hint(hint)))
+}
+
+fn wrong(message: &str, hint: &str) -> DataFusionError {
+    let error = Error::new(ErrorKind::DatatypeMismatch, message).with_hint(hint);
+    DataFusionError::External(Box::new(error))
+}
+
+impl Parts {
+    /// The expression of an operation.
+    pub(super) fn plan(
+        &self,
+        typed: Typed,
+        left: Expr,
+        right: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        let left_type = left.get_type(schema)?;
+        match typed {
+            Typed::Divide => divide(left, &left_type, right, schema),
+            Typed::Add(unit) => self.add(unit, left, &left_type, right, schema),
+            Typed::Truncate(unit) => self.truncate(unit, left, &left_type),
+            Typed::Round => self.round(left, &left_type, right),
+        }
+    }
+
+    fn add(
+        &self,
+        unit: Unit,
+        moment: Expr,
+        of: &DataType,
+        count: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        let (moment, is_date) = moment_of(moment, of)?;
+        let start = if is_date { cast(moment, TIMESTAMP) } else { moment };
+        let interval = match constant(&count) {
+            Some(count) => {
+                let interval = unit.times(count);
+                lit(interval.ok_or_else(|| refused("a time this long", "move it by less"))?)
+            }
+            None => {
+                let Some(times) = &self.interval_times else {
+                    return Err(refused("a computed count of units", "write a number"));
+                };
+                // A fraction is rounded.
+                let count = match count.get_type(schema)? {
+                    DataType::Int16 | DataType::Int32 | DataType::Int64 => count,
+                    _ => cast(count, DataType::Int64),
+                };
+                let one = unit.times(1).map(lit);
+                let one = one.ok_or_else(|| refused("this unit", "use another"))?;
+                let call = ScalarFunction::new_udf(Arc::clone(times), vec![one, count]);
+                Expr::ScalarFunction(call)
+            }
+        };
+        let moved = binary(start, Operator::Plus, interval);
+        Ok(if is_date && unit.is_of_dates() { cast(moved, DataType::Date32) } else { moved })
+    }
+
+    fn truncate(&self, unit: Unit, moment: Expr, of: &DataType) -> Result<Expr> {
+        let (moment, is_date) = moment_of(moment, of)?;
+        if is_date && !unit.is_of_dates() {
+            // A date has no hours.
+            return Ok(moment);
+        }
+        let Some(date_trunc) = &self.date_trunc else {
+            return Err(refused("date_trunc", "use another function"));
+        };
+        let moment = if is_date { cast(moment, TIMESTAMP) } else { moment };
+        let call = ScalarFunction::new_udf(Arc::clone(date_trunc), vec![lit(unit.name()), moment]);
+        let cut = Expr::ScalarFunction(call);
+        Ok(if is_date { cast(cut, DataType::Date32) } else { cut })
+    }
+
+    fn round(&self, number: Expr, of: &DataType, digits: Expr) -> Result<Expr> {
+        if of.is_floating() {
+            let hint = "Snowflake rounds it in another way: cast it to NUMBER with enough digits";
+            return Err(refused("round of a float", hint));
+        }
+        let Some(round) = &self.round else { return Err(refused("round", "use trunc")) };
+        // Of the type that the function takes: its result's type is read off the literal.
+        let arguments = match constant(&digits).map(i32::try_from) {
+            Some(Ok(0)) => vec![number],
+            Some(Ok(digits)) => vec![number, lit(digits)],
+            Some(Err(_)) | None => vec![number, digits],
+        };
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(round), arguments)))
+    }
+}
+
+/// A date or a timestamp, and whether it is a date. A text is read as a timestamp.
+fn moment_of(moment: Expr, of: &DataType) -> Result<(Expr, bool)> {
+    match of {
+        DataType::Date32 => Ok((moment, true)),
+        DataType::Timestamp(..) => Ok((moment, false)),
+        DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            Ok((cast(moment, TIMESTAMP), false))
+        }
+        _ => Err(wrong("this function takes a date or a timestamp", "cast the argument to one")),
+    }
+}
+
+/// The digits of an exact number: before and after the point together, and after it.
+fn digits(of: &DataType) -> Option<(u8, i8)> {
+    Some(match of {
+        DataType::Int16 => (5, 0),
+        DataType::Int32 => (10, 0),
+        DataType::Int64 => (19, 0),
+        DataType::UInt64 => (20, 0),
+        DataType::Decimal128(precision, scale) => (*precision, *scale),
+        _ => return None,
+    })
+}
+
+/// A quotient of exact numbers has six digits after the point more than the dividend, but no more than
+/// twelve for their sake. All others are as anywhere.
+fn divide(left: Expr, of: &DataType, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    let by = right.get_type(schema)?;
+    let (Some((precision, scale)), Some(_)) = (digits(of), digits(&by)) else {
+        return Ok(binary(left, Operator::Divide, right));
+    };
+    let dividend = match of {
+        DataType::Decimal128(..) => left,
+        _ => cast(left, DataType::Decimal128(precision, scale)),
+    };
+    let quotient = binary(dividend, Operator::Divide, right);
+    let scale = scale.saturating_add(6).min(12).max(scale);
+    Ok(cast(quotient, DataType::Decimal128(DIGITS, scale)))
+}
+
+/// The whole number that an expression is, if it is a constant one.
+fn constant(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) => Some(*value),
+        Expr::Literal(ScalarValue::Int32(Some(value)), _) => Some(i64::from(*value)),
+        Expr::Negative(inner) => constant(inner)?.checked_neg(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Typed, UNITS};
+
+    #[test]
+    fn operators_stand_for_their_operations() {
+        let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
+        for typed in units.chain([Typed::Divide, Typed::Round]) {
+            assert_eq!(Typed::of(&typed.operator()), Some(typed));
+        }
+    }
+}

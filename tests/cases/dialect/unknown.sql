@@ -1,0 +1,79 @@
+-- What Snowflake has and its dialect here doesn't: each is refused by its name.
+SELECT * FROM crm.orders SAMPLE (10)
+SELECT * FROM crm.orders TABLESAMPLE BERNOULLI (10)
+SELECT * FROM crm.orders AT (OFFSET => -60)
+SELECT * FROM crm.orders BEFORE (STATEMENT => '8e5d0ca9-005e-44e6-b858-a8f5b37c5726')
+SELECT * FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.ordered_at >= c.created_at) ON o.customer_id = c.id
+SELECT * FROM crm.customers c, LATERAL FLATTEN(INPUT => c.city) f
+SELECT * FROM TABLE(FLATTEN(INPUT => 'x')) f
+SELECT * FROM TABLE(GENERATOR(ROWCOUNT => 10))
+SELECT * FROM crm.orders MATCH_RECOGNIZE (ORDER BY id MEASURES id AS x PATTERN (a) DEFINE a AS id > 1)
+SELECT city:a.b FROM crm.customers
+SELECT city[0] FROM crm.customers
+SELECT {'a': 1}
+SELECT [1, 2]
+SELECT FILTER(city, x -> x > 1) FROM crm.customers
+SELECT PARSE_JSON('{}')
+SELECT OBJECT_CONSTRUCT('a', 1)
+SELECT ARRAY_AGG(id) FROM crm.orders
+SELECT INITCAP(city) FROM crm.customers
+SELECT REGEXP_REPLACE(city, 'a', 'b') FROM crm.customers
+SELECT id FROM crm.customers WHERE city RLIKE 'B.*'
+SELECT RANDOM()
+SELECT SEQ4()
+SELECT ADD_MONTHS(birth_date, 1) FROM crm.customers
+SELECT DATEADD(nanosecond, 1, created_at) FROM crm.customers
+SELECT DATEADD(fortnight, 1, created_at) FROM crm.customers
+SELECT DATEADD(day, 1, id) FROM crm.customers
+SELECT TO_CHAR(amount, '999.00') FROM crm.orders
+SELECT TO_CHAR(ordered_at, 'YYYY "of" MM') FROM crm.orders
+SELECT TO_DATE('01.02.2024', 'DD.MM.YYYY')
+SELECT ROUND(1.5::FLOAT)
+SELECT 'abc'::VARCHAR(2)
+SELECT 'a'::VARIANT
+SELECT 'a'::BINARY
+SELECT '2024-01-01 00:00:00 +0100'::TIMESTAMP_TZ
+SELECT 1::REGCLASS
+SELECT TRY_CAST('10:00' AS TIME)
+SELECT INTERVAL '1 day'
+SELECT LISTAGG(city, country) FROM crm.customers
+SELECT LAST_VALUE(id) OVER w FROM crm.orders WINDOW w AS (ORDER BY id)
+SELECT id FROM crm.customers WHERE city NOT LIKE ANY ('a', 'b')
+SELECT id FROM crm.orders QUALIFY id > 1
+SELECT id, ROW_NUMBER() OVER (ORDER BY id) FROM crm.orders GROUP BY ALL
+SELECT * FROM crm.orders PIVOT (SUM(amount) FOR status IN (ANY))
+SELECT * FROM crm.orders PIVOT (SUM(amount) FOR status IN (SELECT status FROM crm.orders))
+SELECT * FROM crm.orders PIVOT (SUM(amount + 1) FOR status IN ('paid'))
+SELECT * FROM crm.orders PIVOT (MEDIAN(amount) FOR status IN ('paid'))
+SELECT * EXCLUDE (tenant_id, tenant_name, partner_id) FROM crm.tenants
+SELECT a.id FROM crm.orders a, crm.customers b WHERE a.customer_id = b.id (+)
+SELECT id FROM crm.orders START WITH id = 1 CONNECT BY PRIOR id = customer_id
+SELECT c FROM crm.customers c
+SELECT $x
+SELECT :x
+SELECT `id` FROM crm.orders
+SELECT "" FROM crm.orders
+SELECT 'a\x41'
+SELECT 'a\0b'
+SELECT 'a\qb'
+SELECT $tag$a$tag$
+SELECT 1 /* a /* b */ c */
+SELECT N'a'
+SELECT X'41'
+SELECT IDENTIFIER('id') FROM crm.orders
+SELECT (SELECT MAX(amount * 2) FROM crm.orders o WHERE o.id = twice) AS m, c.id AS twice FROM crm.customers c
+SELECT 1 AS a, 2 AS a, a + 1
+INSERT INTO crm.orders SELECT * FROM crm.orders
+CREATE TABLE t AS SELECT 1
+COPY INTO t FROM @stage
+USE SCHEMA crm
+ALTER SESSION SET TIMEZONE = 'UTC'
+SET x = 1
+SHOW TABLES
+CALL p()
+SELECT IFF(1 = 1, 2)
+SELECT NVL(1)
+SELECT DECODE(1, 2)
+SELECT pg_catalog.tg_divide(1, 2)
+SELECT 1 OPERATOR("·divide") 2
+SELECT pg_catalog.pg_sleep(1)
