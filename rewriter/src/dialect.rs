@@ -61,6 +61,18 @@ impl SqlDialect {
             .map_err(|error| error.to_string())
     }
 
+    /// Refuses a text that the parser, or what walks its tree, would need too much stack or memory for.
+    /// PostgreSQL's is bounded by what all dialects are.
+    ///
+    /// # Errors
+    /// 54000, and 0A000 for what isn't even parsed.
+    pub(crate) fn bounded(self, sql: &str, tokens: &[TokenWithSpan]) -> Result<(), Error> {
+        match self {
+            Self::PostgreSql => Ok(()),
+            Self::Snowflake => snowflake::bounded(sql, tokens),
+        }
+    }
+
     /// The words of one statement, without white space and comments, as session commands are read.
     ///
     /// # Errors

@@ -101,6 +101,7 @@ pub fn parse_in(dialect: SqlDialect, sql: &str) -> Result<Vec<Parsed>, Error> {
     let tokens = dialect.tokens(sql).map_err(|error| syntax_error(&error, sql))?;
     let operators = tokens::operators(&tokens)?;
     nesting::bounded(&tokens)?;
+    dialect.bounded(sql, &tokens)?;
     // The parser recurses; what its depth limit allows must fit, whatever thread this is.
     deep(operators, || split(dialect, sql, &tokens, operators))
 }

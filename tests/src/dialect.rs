@@ -422,3 +422,46 @@ fn the_dialect_is_a_session_option_over_flight() {
         assert_eq!(first(flight.statement("SELECT 7 / 2 FROM orders LIMIT 1").await.unwrap()), "3");
     });
 }
+
+/// A translation writes operands several times; what it would make of a text is bounded like all else.
+#[test]
+fn what_would_grow_is_refused() {
+    harness::run(async {
+        let world = harness::world().await;
+        let client = snowflake(&world.gateway, "ana").await;
+        let repeat = |text: &str, count: usize| vec![text; count].join(", ");
+        let aliases: String =
+            (1..40).map(|n| format!(", max(a{0} + a{0}) AS a{n}", n - 1)).collect();
+        let deep: String = (1..200).map(|n| format!(", ((((a{})))) AS a{n}", n - 1)).collect();
+        let text = "x".repeat(50_000);
+        let substr =
+            |depth: usize| format!("{}'{text}'{}", "SUBSTR(".repeat(depth), ", -id)".repeat(depth));
+        for sql in [
+            format!("SELECT GREATEST({})", repeat("1", 2_000)),
+            format!("SELECT CONCAT({})", repeat("'a'", 2_000)),
+            format!("SELECT 'a' LIKE ANY ({})", repeat("'a'", 2_000)),
+            format!("SELECT CURRENT_DATE + INTERVAL '{}'", repeat("1", 10_000)),
+            format!("SELECT max(1) AS a0{aliases} FROM crm.orders"),
+            format!("SELECT id AS a0{deep} FROM crm.orders"),
+            format!("SELECT DECODE('{text}', {}) FROM crm.orders", repeat("id, 1", 49)),
+            format!("SELECT '{text}' AS s, COALESCE({})", repeat("s", 90)),
+            format!("SELECT {} FROM crm.orders", substr(6)),
+            format!(
+                "SELECT * REPLACE (id IN ({}) AS id) FROM (SELECT {} FROM crm.orders)",
+                repeat("1", 3_000),
+                repeat("id", 1_000)
+            ),
+            format!("SELECT * ILIKE '{}' FROM crm.orders", "%".repeat(40_000)),
+        ] {
+            let start: String = sql.chars().take(70).collect();
+            let answer = client.simple(&sql).await;
+            let (code, message) = answer.error().unwrap_or_else(|| panic!("{start}"));
+            let codes = ["54000", "54001", "0A000", "42702", "42601"];
+            assert!(codes.contains(&code), "{start}: {code} {message}");
+        }
+        // An aggregate of what QUALIFY leaves is none of its own rows.
+        let exists = "SELECT EXISTS (SELECT id FROM crm.orders QUALIFY COUNT(*) OVER () > 1)";
+        assert_eq!(client.simple(exists).await.rows()[0][0].text(), "t");
+        assert!(world.gateway.connect("ana").await.simple("SELECT 1").await.error().is_none());
+    });
+}

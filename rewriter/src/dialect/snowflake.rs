@@ -11,6 +11,53 @@ use tollgate_catalog::{Error, ErrorKind};
 /// Words that mean something without quotes where a column's name would stand, whatever token they are.
 const WORDS: &[&str] = &["current_user", "from"];
 
+/// The longest text, in bytes and in tokens: translations write some of it several times.
+const MAX_BYTES: usize = 64 << 10;
+const MAX_TOKENS: usize = 16_384;
+/// The deepest parentheses, of whatever kind.
+const MAX_PARENTHESES: usize = 128;
+/// The most joins: the parser recurses at each.
+const MAX_JOINS: usize = 128;
+
+/// Refuses what the parser recurses over without a limit of its own.
+///
+/// # Errors
+/// 54000: it is too much. 0A000: `MATCH_RECOGNIZE`, whose patterns it reads without counting.
+pub(super) fn bounded(sql: &str, tokens: &[TokenWithSpan]) -> Result<(), Error> {
+    let limit = |what: &str, most: usize| {
+        Error::new(ErrorKind::ProgramLimit, format!("the statement has more than {most} {what}"))
+            .with_hint("split it, or use PostgreSQL's dialect")
+    };
+    if sql.len() > MAX_BYTES {
+        return Err(limit("bytes", MAX_BYTES));
+    }
+    let (mut count, mut depth, mut joins) = (0_usize, 0_usize, 0_usize);
+    for token in tokens {
+        match &token.token {
+            Token::Whitespace(_) => continue,
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+            Token::Word(word) if word.quote_style.is_none() => match word.keyword {
+                Keyword::MATCH_RECOGNIZE => return Err(Error::not_supported("MATCH_RECOGNIZE")),
+                Keyword::JOIN => joins += 1,
+                _ => {}
+            },
+            _ => {}
+        }
+        count += 1;
+        if count > MAX_TOKENS {
+            return Err(limit("words and signs", MAX_TOKENS));
+        }
+        if depth > MAX_PARENTHESES {
+            return Err(limit("parentheses in each other", MAX_PARENTHESES));
+        }
+        if joins > MAX_JOINS {
+            return Err(limit("joins", MAX_JOINS));
+        }
+    }
+    Ok(())
+}
+
 /// The tokens of a statement with literals read and identifiers folded. `?` becomes `$1`, `$2` and so on.
 ///
 /// # Errors

@@ -44,6 +44,7 @@ pub(super) fn query(query: &Query) -> Option<Expr> {
 fn item(select: &Select) -> Option<Expr> {
     let plain = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty())
         && select.distinct.is_none()
+        && select.qualify.is_none()
         && select.having.is_none();
     match (plain, select.projection.as_slice()) {
         (true, [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }]) => {

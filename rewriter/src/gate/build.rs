@@ -80,6 +80,7 @@ fn counts_its_rows(select: &Select) -> bool {
         matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
     ungrouped
         && select.having.is_none()
+        && select.qualify.is_none()
         && select.distinct.is_none()
         && select.projection.iter().all(|item| match item {
             SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {

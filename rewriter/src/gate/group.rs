@@ -27,6 +27,7 @@ pub(super) fn complete(select: &mut Select, order_by: Option<&OrderBy>, scope: &
     // Nothing breaks these walks off.
     let _ = visit_expressions(&select.projection, &mut note);
     let _ = visit_expressions(&select.having, &mut note);
+    let _ = visit_expressions(&select.qualify, &mut note);
     if let Some(order_by) = order_by {
         let _ = visit_expressions(order_by, &mut note);
     }

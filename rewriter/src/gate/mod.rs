@@ -187,10 +187,11 @@ impl<'a> Gate<'a> {
                 return Ok(Some(expr));
             }
             if innermost && let Some(item) = scope.alias(name)? {
-                let (expr, reach) = (item.expr.clone(), item.reach);
+                let (size, reach) = (item.size, item.reach);
                 self.beside_columns(name)?;
-                self.reference(reach, reach)?;
-                return Ok(Some(expr));
+                self.reference(size, reach)?;
+                let item = self.scopes.last().and_then(|scope| scope.alias(name).ok().flatten());
+                return Ok(item.map(|item| item.expr.clone()));
             }
             innermost = false;
         }

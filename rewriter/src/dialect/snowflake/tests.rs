@@ -92,3 +92,22 @@ fn texts_belong_to_a_dialect() {
     let both = SqlDialect::NAMES.iter().map(|name| SqlDialect::from_name(name).unwrap());
     assert_eq!(both.map(SqlDialect::name).collect::<Vec<_>>(), SqlDialect::NAMES);
 }
+
+/// What the parser would recurse over without a limit of its own.
+#[test]
+fn what_needs_too_much_stack_is_not_parsed() {
+    let long = 100_000;
+    for (sql, code) in [
+        (format!("SELECT 1 FROM t MATCH_RECOGNIZE(PATTERN({}", "(".repeat(20_000)), "0A000"),
+        ("SELECT 1 FROM t MATCH_RECOGNIZE(PATTERN(a))".to_owned(), "0A000"),
+        (format!("SELECT 1 FROM t {}", "JOIN t ".repeat(8_000)), "54000"),
+        (format!("SELECT {}", "(".repeat(20_000)), "54000"),
+        (format!("SELECT {}", "[".repeat(20_000)), "54000"),
+        (format!("SELECT a{}", ", a".repeat(20_000)), "54000"),
+        (format!("SELECT '{}'", "a".repeat(long)), "54000"),
+    ] {
+        let said = read(&sql);
+        let start: String = sql.chars().take(60).collect();
+        assert!(said.starts_with(code), "{start}: {said}");
+    }
+}

@@ -30,6 +30,7 @@ fn plain(query: &mut Query) -> Option<&mut Select> {
     let plain = !grouped
         && select.distinct.is_none()
         && select.having.is_none()
+        && select.qualify.is_none()
         && select.projection.len() == 1;
     plain.then_some(select)
 }

@@ -9,6 +9,9 @@ use super::make::{
 use crate::gate::expr::string;
 use crate::operands::{Typed, Unit};
 
+/// The most parts of an interval: there are eight units.
+const MAX_PARTS: usize = 16;
+
 /// Snowflake's words for units.
 const UNITS: &[(Unit, &[&str])] = &[
     (Unit::Year, &["year", "y", "yy", "yyy", "yyyy", "yr", "years", "yrs"]),
@@ -202,7 +205,12 @@ pub(super) fn moved(moment: Expr, interval: &Interval, back: bool) -> Option<Exp
             let of = string(&field.to_string());
             vec![(count.or_else(|| whole(value))?, unit(&of)?)]
         }
-        None => literal(value)?.split(',').map(counted).collect::<Option<Vec<_>>>()?,
+        // Each is an operator around the others.
+        None => literal(value)?
+            .splitn(MAX_PARTS + 1, ',')
+            .map(counted)
+            .collect::<Option<Vec<_>>>()
+            .filter(|parts| parts.len() <= MAX_PARTS)?,
     };
     parts.into_iter().try_fold(moment, |moment, (count, unit)| {
         let count = integer(count);

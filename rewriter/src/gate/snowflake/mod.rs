@@ -11,6 +11,7 @@ mod make;
 mod pivot;
 mod star;
 mod strings;
+mod weight;
 
 use std::ops::ControlFlow;
 
@@ -20,6 +21,7 @@ use datafusion_sql::sqlparser::ast::{
 };
 use tollgate_catalog::{Error, ErrorKind, id};
 
+use self::weight::{Weight, bound_copies};
 use super::budget::bound_list;
 use super::expr::{null, number};
 use super::scope::{Column, Output, Scope, ambiguous};
@@ -94,10 +96,14 @@ impl Gate<'_> {
             return;
         }
         if let Some(scope) = self.scopes.last_mut() {
+            // It is copied to where it is named: what it weighs is what is written there, whatever an
+            // aggregate means for the engine. What is too deep can't be named.
+            let weight = Weight::of(expr);
+            let size = if weight.is_deep() { u64::MAX } else { weight.size().max(reach) };
             let expr = super::list::nested(expr.clone());
             let name = name.to_owned();
             let field = name.clone();
-            scope.add_alias(Column { name, field, expr, size: reach, reach, exact: false });
+            scope.add_alias(Column { name, field, expr, size, reach, exact: false });
         }
     }
 
@@ -179,10 +185,13 @@ impl Gate<'_> {
     }
 
     /// Translates a node, not what is in it.
-    pub(super) fn translate(&self, expr: &mut Expr) -> Result<(), Error> {
+    pub(super) fn translate(&mut self, expr: &mut Expr) -> Result<(), Error> {
         if !self.is_snowflake() {
             return Ok(());
         }
+        // Translations write operands several times, and lists as chains.
+        let copies = bound_copies(expr)?;
+        self.node(copies)?;
         let made = match expr {
             Expr::Identifier(ident) => {
                 if ident.quote_style.is_none()

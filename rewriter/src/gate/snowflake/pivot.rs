@@ -99,9 +99,11 @@ impl Gate<'_> {
         }
         bound_list(keys.len() + values.len(), "a select list")?;
         for ExprWithAlias { expr: value, alias } in values {
+            // A literal, whatever it is called: anything else would mean the query around.
+            let says = value_name(value)?;
             let (name_of_value, exact) = match alias {
                 Some(alias) => (id_of(alias), alias.quote_style.is_some()),
-                None => (value_name(value)?, true),
+                None => (says, true),
             };
             self.expr(value)?;
             let call = self.opaque(|gate| {

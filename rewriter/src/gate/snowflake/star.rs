@@ -6,8 +6,12 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use crate::gate::items::plain_wildcard;
-use crate::gate::scope::Column;
+use crate::gate::scope::{Column, ambiguous};
 use crate::gate::{Gate, fold, parts, refuse_if};
+
+/// The longest pattern of `* ILIKE`, in bytes, and the longest name that it can fit.
+const MAX_PATTERN: usize = 255;
+const MAX_NAME: usize = 1_000;
 
 impl Gate<'_> {
     /// The columns of a star, as its options say.
@@ -34,10 +38,12 @@ impl Gate<'_> {
         let mut columns = columns;
         if let Some(ilike) = opt_ilike {
             refuse_if(ilike.pattern.contains('\\'), "an escape in * ILIKE")?;
+            refuse_if(ilike.pattern.len() > MAX_PATTERN, "a long pattern in * ILIKE")?;
             let pattern: Vec<char> = ilike.pattern.to_lowercase().chars().collect();
             columns.retain(|column| {
                 let name: Vec<char> = column.name.to_lowercase().chars().collect();
-                is_like(&name, &pattern)
+                // No name of a table is as long.
+                name.len() <= MAX_NAME && is_like(&name, &pattern)
             });
         }
         for name in excluded(opt_exclude)? {
@@ -50,8 +56,13 @@ impl Gate<'_> {
             known(&columns, &name.value)?;
             let mut expr = element.expr;
             let ((), reach) = self.reach_of(|gate| gate.value(&mut expr))?;
-            for column in columns.iter_mut().filter(|column| column.name == name.value) {
-                column.expr = expr.clone();
+            let mut replaced = columns.iter_mut().filter(|column| column.name == name.value);
+            let (first, second) = (replaced.next(), replaced.next());
+            if second.is_some() {
+                return Err(ambiguous(&name.value));
+            }
+            if let Some(column) = first {
+                column.expr = expr;
                 (column.size, column.reach) = (reach, reach);
             }
         }
