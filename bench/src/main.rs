@@ -33,10 +33,6 @@ mod tpc;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The gateway's, so that the engine is compared with itself.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What every part of a benchmark returns: failures end the run with their text.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

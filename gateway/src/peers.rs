@@ -90,4 +90,10 @@ impl Peers {
         let Some(bus) = &self.bus else { return false };
         serde_json::to_string(cancel).is_ok_and(|text| bus.call(text))
     }
+
+    /// The same for somebody who hasn't authenticated: what others ask goes first.
+    pub fn pass_on_for_stranger(&self, cancel: &Cancel) -> bool {
+        let Some(bus) = &self.bus else { return false };
+        serde_json::to_string(cancel).is_ok_and(|text| bus.call_for_stranger(text))
+    }
 }

@@ -143,6 +143,9 @@ impl Open {
     }
 }
 
+/// No id of a statement has more bytes.
+const LONGEST_ID: usize = 64;
+
 /// What one statement may stop: the other statements of its own principal, and nothing else.
 #[derive(Debug)]
 pub(crate) struct Stops {
@@ -156,6 +159,12 @@ impl Stops {
     /// Stops the statement that records call `id`, and says whether there is one to stop; nothing if
     /// other gateways were asked to. One of somebody else is told from none by nothing.
     pub(crate) fn stop(&self, id: &str) -> Option<bool> {
+        // What can't be an id isn't worth a call.
+        if id.len() > LONGEST_ID
+            || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            return Some(false);
+        }
         let caller = self
             .open
             .inner

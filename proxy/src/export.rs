@@ -191,12 +191,10 @@ impl Export {
         };
         self.counts.behind(parcel.behind, parcel.oldest);
         // One statement that a receiver chokes on must not keep the others back.
+        let mut without_statement = 0_usize;
         for event in parcel.events.iter_mut().filter(|_| shortened) {
             if let Some(without) = event.without_texts() {
-                tracing::warn!(
-                    export = self.settings.name,
-                    "an event is sent without its statement"
-                );
+                without_statement += 1;
                 *event = without;
             }
         }
@@ -208,6 +206,9 @@ impl Export {
                     http::post(&self.peer, &self.settings, token, &parcel.events).await?;
                 }
             }
+        }
+        for _ in 0..without_statement {
+            tracing::warn!(export = self.settings.name, "an event is sent without its statement");
         }
         let (events, missing) = (parcel.events.len(), parcel.missing);
         outbox.delivered(parcel).await.map_err(said)?;

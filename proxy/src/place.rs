@@ -86,7 +86,7 @@ pub(crate) fn fingerprint(warehouse: &Warehouse) -> Vec<u8> {
 pub(crate) struct NotFound {
     /// Every error.
     pub(crate) errors: Vec<String>,
-    /// Whether it may pass by itself: the warehouse couldn't be asked.
+    /// Whether it may pass by itself: the warehouse couldn't be asked, or was too busy to answer.
     pub(crate) passing: bool,
 }
 
@@ -184,7 +184,13 @@ fn told(
     });
     let (tables, left_out) = found.map_err(|error| {
         let hint = error.hint().unwrap_or("correct what is said about this warehouse");
-        let passing = error.kind() == ErrorKind::WarehouseFailed;
+        let passing = matches!(
+            error.kind(),
+            ErrorKind::WarehouseFailed
+                | ErrorKind::TooManyConnections
+                | ErrorKind::QueryCanceled
+                | ErrorKind::OutOfMemory
+        );
         NotFound { errors: vec![refused(key, said(&error), hint)], passing }
     })?;
     for reason in &left_out {

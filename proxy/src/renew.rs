@@ -104,6 +104,7 @@ impl Renewal {
         let gateway = &self.shared.gateway;
         let state = gateway.state();
         let version = state.snapshot.version() + 1;
+        let failed = Mutex::new(BTreeMap::new());
         let known = |config: &Config, warehouse: &Warehouse, why: &NotFound| {
             let opened = [(warehouse.name.clone(), place::fingerprint(warehouse))].into();
             let same = why.passing && live.has(config, warehouse, &opened);
@@ -113,9 +114,7 @@ impl Renewal {
                 "the tables of before stay, the warehouse can't be asked for others\n{}",
                 why.errors.join("\n")
             );
-            if let Some(open) = state.warehouses.get(&warehouse.name) {
-                open.refreshes().failed(why.errors.join("\n"));
-            }
+            failed.lock().insert(warehouse.name.clone(), why.errors.join("\n"));
             Some(tables)
         };
         let thinking = (&*self.registry, &*self.secret);
@@ -157,7 +156,17 @@ impl Renewal {
         if let Some(tls) = &self.shared.tls {
             tls.clients.replace(reloaded.authority);
         }
-        let queries = gateway.replace(State { snapshot, bundle, warehouses });
+        let queries =
+            gateway.replace(State { snapshot, bundle, warehouses: Arc::clone(&warehouses) });
+        let mut failed = failed.into_inner();
+        for warehouse in warehouses.iter() {
+            match failed.remove(warehouse.name()) {
+                Some(why) => {
+                    warehouse.refreshes().failed(why);
+                }
+                None => warehouse.refreshes().asked(),
+            }
+        }
         let sessions = gateway.end_sessions(|principal| users.is_current(principal));
         *live = Live { config: Arc::new(config), found, sources, opened };
         self.reloads.send_modify(|reloads| *reloads += 1);
@@ -206,7 +215,7 @@ impl Renewal {
             Ok(tables) => tables,
             Err(why) => return stays(why.errors.join("\n")),
         };
-        if live.found.get(name) == Some(&tables) {
+        if live.found.get(name).is_some_and(|before| !differ(before, &tables)) {
             warehouse.refreshes().same();
             return;
         }
@@ -244,6 +253,21 @@ impl Renewal {
         let keys = fetching(&self.shared, Arc::clone(&issuer), source)?;
         Ok((Some(issuer), Fetched::Other(Some(keys))))
     }
+}
+
+/// Whether a warehouse has other tables than before. One that only grows isn't another each time: its
+/// numbers of rows and bytes count once one of them has changed by a factor of two.
+fn differ(old: &[Table], new: &[Table]) -> bool {
+    let rest = |table: &Table| Table { row_count: None, bytes: None, ..table.clone() };
+    let far = |old: Option<u64>, new: Option<u64>| match (old, new) {
+        (Some(old), Some(new)) => old != new && old.min(new).saturating_mul(2) <= old.max(new),
+        (None, None) => false,
+        (Some(_), None) | (None, Some(_)) => true,
+    };
+    old.len() != new.len()
+        || old.iter().zip(new).any(|(old, new)| {
+            far(old.row_count, new.row_count) || far(old.bytes, new.bytes) || rest(old) != rest(new)
+        })
 }
 
 /// The warehouses of a configuration; those that are open and haven't changed stay as they are, with their

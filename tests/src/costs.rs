@@ -581,7 +581,13 @@ fn what_another_replica_runs_is_cancelled_by_every_road() {
             running.wait(b'D').await;
             assert_eq!(client.simple(&cancel).await.rows()[0][0].text(), "t", "{user}");
         }
-        canceled(&mut running).await;
+        let ask = async {
+            loop {
+                ana.simple(&cancel).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::select! { () = canceled(&mut running) => {}, () = ask => {} }
 
         // The ticket of a flight.
         let mut first = flight(&one, "ana").await;
@@ -592,16 +598,25 @@ fn what_another_replica_runs_is_cancelled_by_every_road() {
         let mut stream = first.inner.do_get(request).await.unwrap().into_inner();
         stream.message().await.unwrap().unwrap();
         let cancel = CancelFlightInfoRequest { info: Some(info) }.encode_to_vec();
-        let answer = second.action("CancelFlightInfo", cancel.into()).await.unwrap();
+        let answer = second.action("CancelFlightInfo", cancel.clone().into()).await.unwrap();
         let answer = CancelFlightInfoResult::decode(answer[0].as_ref()).unwrap();
         assert_eq!(answer.status(), CancelStatus::Cancelling);
-        let ended = loop {
-            match stream.message().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("the stream came to its end"),
-                Err(status) => break status,
+        let ended = async {
+            loop {
+                match stream.message().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("the stream came to its end"),
+                    Err(status) => break status,
+                }
             }
         };
+        let ask = async {
+            loop {
+                let _ = second.action("CancelFlightInfo", cancel.clone().into()).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        let ended = tokio::select! { ended = ended => ended, () = ask => unreachable!() };
         assert_eq!(ended.code(), Code::Cancelled, "{ended}");
         drop((ana, root, first, second, running));
         one.stop().await;

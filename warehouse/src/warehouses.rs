@@ -37,6 +37,7 @@ use std::task::{Context, Poll};
 
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
+use tokio::sync::Semaphore;
 use tollgate_catalog::{Error, WarehouseName};
 use tollgate_rewriter::Secured;
 
@@ -51,16 +52,19 @@ pub struct NamedWarehouse {
     name: WarehouseName,
     engine: Arc<dyn Warehouse>,
     max_concurrent: usize,
+    /// Places of estimates that ask the engine: they come before admission.
+    estimates: Semaphore,
     queries: Queries,
     health: Health,
     refreshes: Refreshes,
 }
 
 impl NamedWarehouse {
-    /// An engine that runs at most `max_concurrent` queries at once.
+    /// An engine that runs at most `max_concurrent` queries at once, and estimates as many.
     pub fn new(name: WarehouseName, engine: Arc<dyn Warehouse>, max_concurrent: usize) -> Self {
         let (queries, health, refreshes) = Default::default();
-        Self { name, engine, max_concurrent, queries, health, refreshes }
+        let estimates = Semaphore::new(max_concurrent.clamp(1, Semaphore::MAX_PERMITS));
+        Self { name, engine, max_concurrent, estimates, queries, health, refreshes }
     }
 
     /// Its name.
@@ -78,9 +82,9 @@ impl NamedWarehouse {
         &self.refreshes
     }
 
-    /// Whether it answers, as of a moment ago: the public text if it doesn't.
+    /// Whether it answers, as of a moment ago, or as far as is known: the public text if it doesn't.
     pub async fn health(&self) -> Result<(), String> {
-        self.health.ask(&self.name, self.engine.as_ref()).await
+        self.health.ask(&self.name, &self.engine).await
     }
 
     /// Whether it always tells what a query has scanned.
@@ -94,6 +98,7 @@ impl NamedWarehouse {
     /// Those of the engine, and that the query is another warehouse's.
     pub async fn estimate(&self, query: &Secured) -> Result<Estimate, Error> {
         self.owns(query)?;
+        let _place = self.estimates.acquire().await.map_err(Error::internal)?;
         self.engine.estimate(query).await
     }
 

@@ -44,7 +44,7 @@ pub(crate) async fn start(
         Opening::Cancel { pid, secret } => {
             // Behind a load balancer it may be a session of another gateway.
             if !shared.cancels.cancel(pid, &secret) {
-                shared.gateway.peers().pass_on(&Cancel::session(pid, &secret));
+                shared.gateway.peers().pass_on_for_stranger(&Cancel::session(pid, &secret));
             }
             None
         }

@@ -1,9 +1,12 @@
 //! The raw tables: files as table providers, one for each table of a snapshot.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use arrow::csv::reader::Format;
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::datasource::TableProvider;
 use datafusion::datasource::file_format::FileFormat;
@@ -22,6 +25,8 @@ use crate::error::data_file;
 
 /// Providers kept at most; beyond that the cache starts anew.
 const CAPACITY: usize = 4096;
+/// So much is read of a file, and of names twice as much as they have bytes, to find its header line.
+const HEADER: usize = 64 * 1024;
 
 /// Which files make up a table: how a scan in a physical plan is recognised.
 #[derive(Debug)]
@@ -87,7 +92,8 @@ impl RawTables {
     /// The provider of `table`'s raw rows.
     ///
     /// # Errors
-    /// A file of the table has gone or is empty: to the engine it would be a file without rows.
+    /// A file of the table has gone or is empty: to the engine it would be a file without rows. Or its
+    /// header line names other columns: values would stand under another's name.
     pub(crate) fn get(&self, state: &SessionState, table: &Arc<Table>) -> Result<RawTable> {
         if table.is_record() {
             let provider = self.records.get(&table.name).map(Arc::clone);
@@ -149,15 +155,43 @@ fn present(table: &Table) -> Result<()> {
         Storage::Parquet(files) | Storage::Csv(files) => files.as_slice(),
         Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) | Storage::Ledger => &[],
     };
-    let damaged = files.iter().find_map(|file| match std::fs::metadata(file) {
-        Ok(found) if found.len() > 0 => None,
-        Ok(_) => Some(std::io::ErrorKind::UnexpectedEof.into()),
-        Err(error) => Some(error),
-    });
+    let damaged = files.iter().find_map(|file| intact(table, file).err());
     match damaged {
         None => Ok(()),
         Some(error) => Err(DataFusionError::External(Box::new(data_file(error)))),
     }
+}
+
+fn intact(table: &Table, file: &FilePath) -> Result<(), IoError> {
+    if std::fs::metadata(file)?.len() == 0 {
+        return Err(IoErrorKind::UnexpectedEof.into());
+    }
+    match &table.storage {
+        Storage::Csv(_) => headed(table, file),
+        Storage::Parquet(_)
+        | Storage::Postgres
+        | Storage::Snowflake(_)
+        | Storage::View(_)
+        | Storage::Ledger => Ok(()),
+    }
+}
+
+/// The engine takes a CSV file's values by position; the names are read as discovery reads them.
+fn headed(table: &Table, file: &FilePath) -> Result<(), IoError> {
+    let wrong = |what: &'static str| IoError::new(IoErrorKind::InvalidData, what);
+    // Each byte may be a quote, which is doubled; then there are quotes around it, and a comma.
+    let names: usize = table.columns.iter().map(|column| 2 * column.name.len() + 3).sum();
+    let most = u64::try_from(HEADER.max(names)).map_err(IoError::other)?;
+    // The reader's own error stays out: it may quote values.
+    let (found, _) = Format::default()
+        .with_header(true)
+        .infer_schema(File::open(file)?.take(most), Some(0))
+        .map_err(|_| wrong("the file has no header line any more"))?;
+    let found = found.fields().iter().map(|field| field.name());
+    if found.eq(table.columns.iter().map(|column| &column.name)) {
+        return Ok(());
+    }
+    Err(wrong("the header line names other columns than the catalog"))
 }
 
 fn urls(table: &Table) -> Result<Vec<ListingTableUrl>> {

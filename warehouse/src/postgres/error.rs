@@ -23,6 +23,13 @@ pub(super) fn refused(cause: tokio_postgres::Error) -> Error {
         .with_cause(cause)
 }
 
+/// Whether the server lets nobody in under this name, with this secret or from here.
+pub(crate) fn refuses_login(error: &Error) -> bool {
+    let cause = error.cause().and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>());
+    let code = cause.and_then(tokio_postgres::Error::code);
+    code.is_some_and(|code| code.code().starts_with("28"))
+}
+
 /// Whether the server has ended the connection.
 pub(super) fn lost(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("57P"))

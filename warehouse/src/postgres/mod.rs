@@ -41,6 +41,7 @@ pub use tls::trusting;
 
 use decode::Rows;
 use error::public;
+pub(crate) use error::refuses_login;
 use pool::{Lease, Pool};
 
 /// How to reach a server.

@@ -21,6 +21,12 @@ pub(super) fn unreachable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> 
         .with_cause(cause)
 }
 
+/// Whether the service answered, and lets nobody in: of a session, it says nothing else.
+pub(crate) fn refuses_login(error: &Error) -> bool {
+    error.kind() == ErrorKind::WarehouseFailed
+        && error.cause().is_some_and(|cause| cause.is::<Said>())
+}
+
 /// A connection that broke in the midst of something.
 pub(super) fn lost(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::new(ErrorKind::WarehouseFailed, "the connection to the warehouse was lost")

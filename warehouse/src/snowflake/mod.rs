@@ -49,6 +49,7 @@ pub use discover::{Discovery, discover};
 pub use login::{Credential, CredentialKind};
 
 use decode::Columns;
+pub(crate) use error::refuses_login;
 use service::Service;
 use session::{Counter, Pool, Statement};
 

@@ -1,18 +1,25 @@
 //! How a warehouse does: what it runs, whether it answers, and how old the list of its tables is.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tollgate_catalog::WarehouseName;
+use tollgate_catalog::{Error, WarehouseName};
 
-use crate::Warehouse;
+use crate::{Warehouse, postgres, snowflake};
 
 /// How long a warehouse may take to say that it is there.
 const ANSWER: Duration = Duration::from_secs(3);
 /// For how long its answer counts.
 const FRESH: Duration = Duration::from_secs(5);
+/// The same if it refused the login: accounts are locked of which many fail.
+const REFUSED: Duration = Duration::from_secs(30);
+/// How long whoever wants to know waits for it: a probe has little time.
+const WAIT: Duration = Duration::from_millis(500);
 
 /// Queries by how they ended.
 #[derive(Debug, Default)]
@@ -61,53 +68,98 @@ impl Queries {
     }
 }
 
-/// When a warehouse was asked, and what it said.
-type Answer = (Instant, Result<(), String>);
+/// What a warehouse said, and until when that counts.
+#[derive(Debug)]
+struct Answer {
+    until: Instant,
+    said: Result<(), String>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    last: Option<Answer>,
+    /// Closed once the question that was asked last has its answer.
+    asked: Option<watch::Receiver<()>>,
+}
 
 /// Whether a warehouse answers.
 #[derive(Debug, Default)]
 pub struct Health {
-    /// Held while it is asked, so that it is asked once for all who want to know.
-    last: tokio::sync::Mutex<Option<Answer>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Health {
+    /// It is asked once for all who want to know, and its answer is kept though nobody may wait for it
+    /// any more.
     pub(super) async fn ask(
         &self,
         name: &WarehouseName,
-        engine: &dyn Warehouse,
+        engine: &Arc<dyn Warehouse>,
     ) -> Result<(), String> {
-        let mut last = self.last.lock().await;
-        if let Some((when, answer)) = last.as_ref()
-            && when.elapsed() < FRESH
-        {
-            return answer.clone();
+        let mut asked = {
+            let mut known = self.known.lock();
+            if let Some(last) = known.last.as_ref().filter(|last| Instant::now() < last.until) {
+                return last.said.clone();
+            }
+            // Nothing is ever sent: it is open as long as somebody asks.
+            let under_way = known.asked.clone().filter(|asked| asked.has_changed().is_ok());
+            under_way.unwrap_or_else(|| {
+                let asked = self.begin(name.clone(), Arc::clone(engine));
+                known.asked = Some(asked.clone());
+                asked
+            })
+        };
+        let _ = timeout(WAIT, asked.changed()).await;
+        match &self.known.lock().last {
+            Some(last) => last.said.clone(),
+            None => Err("the warehouse hasn't answered yet".to_owned()),
         }
-        let answer = match timeout(ANSWER, engine.reach()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err((error.message().to_owned(), Some(error))),
-            Err(_) => Err(("the warehouse doesn't answer".to_owned(), None)),
-        };
-        let was_up = last.as_ref().is_none_or(|(_, answer)| answer.is_ok());
-        let answer = match answer {
-            Ok(()) => {
-                if !was_up {
-                    tracing::info!(warehouse = %name, "the warehouse answers again");
-                }
-                Ok(())
-            }
-            Err((message, error)) => {
-                if was_up {
-                    let cause = error.as_ref().and_then(|error| error.cause());
-                    let cause = cause.map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(warehouse = %name, cause, "{message}");
-                }
-                Err(message)
-            }
-        };
-        *last = Some((Instant::now(), answer.clone()));
-        answer
     }
+
+    /// Asks in a task of its own; what it gives is closed once the answer is known.
+    fn begin(&self, name: WarehouseName, engine: Arc<dyn Warehouse>) -> watch::Receiver<()> {
+        let (asking, asked) = watch::channel(());
+        let all = Arc::clone(&self.known);
+        tokio::spawn(async move {
+            let answer = timeout(ANSWER, engine.reach()).await;
+            let mut known = all.lock();
+            let was_up = known.last.as_ref().is_none_or(|last| last.said.is_ok());
+            let (counts, said) = told(&name, was_up, answer);
+            known.last = Some(Answer { until: Instant::now() + counts, said });
+            drop(known);
+            drop(asking);
+        });
+        asked
+    }
+}
+
+/// What an answer says, and for how long; the log is told of changes.
+fn told(
+    name: &WarehouseName,
+    was_up: bool,
+    answer: Result<Result<(), Error>, Elapsed>,
+) -> (Duration, Result<(), String>) {
+    let (error, message) = match answer {
+        Ok(Ok(())) => {
+            if !was_up {
+                tracing::info!(warehouse = %name, "the warehouse answers again");
+            }
+            return (FRESH, Ok(()));
+        }
+        Ok(Err(error)) => {
+            let message = error.message().to_owned();
+            (Some(error), message)
+        }
+        Err(_) => (None, "the warehouse doesn't answer".to_owned()),
+    };
+    if was_up {
+        let cause = error.as_ref().and_then(|error| error.cause());
+        let cause = cause.map(ToString::to_string).unwrap_or_default();
+        tracing::error!(warehouse = %name, cause, "{message}");
+    }
+    let refuses = |error: &Error| postgres::refuses_login(error) || snowflake::refuses_login(error);
+    let counts = if error.as_ref().is_some_and(refuses) { REFUSED } else { FRESH };
+    (counts, Err(message))
 }
 
 /// How often a warehouse was asked again which tables it has, and what came of it.
@@ -140,6 +192,11 @@ impl Refreshes {
     /// There are the same tables.
     pub fn same(&self) {
         self.same.fetch_add(1, Ordering::Relaxed);
+        *self.failing.lock() = None;
+    }
+
+    /// It was asked by a reload, and its tables are in force.
+    pub fn asked(&self) {
         *self.failing.lock() = None;
     }
 
