@@ -315,9 +315,14 @@ impl RowStream {
 
 impl Drop for RowStream {
     fn drop(&mut self) {
-        if !self.done {
-            self.end(Ending::Abandoned);
+        if self.done {
+            return;
         }
+        // Whoever cancels while rows wait for the socket is told so before the stream hears of it.
+        self.end(match self.cancel.is_cancelled() {
+            true => Ending::Failed(ErrorKind::QueryCanceled),
+            false => Ending::Abandoned,
+        });
     }
 }
 
