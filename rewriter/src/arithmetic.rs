@@ -13,11 +13,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::expr_rewriter::NamePreserver;
-use datafusion_expr::logical_plan::{Join, Subquery, Union};
+use datafusion_expr::logical_plan::{Subquery, Union};
 use datafusion_expr::type_coercion::other::get_coerce_type_for_case_expression;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{
@@ -72,55 +72,34 @@ impl Arithmetic {
 
     fn level(&self, plan: LogicalPlan, outer: &[DFSchemaRef], fixed: bool) -> Result<LogicalPlan> {
         let fixed = fixed || matches!(plan, LogicalPlan::RecursiveQuery(_));
+        // Whether columns of an input have other types now.
+        let mut changed = false;
+        let mut input = |child: LogicalPlan, outer: &[DFSchemaRef]| {
+            let before = Arc::clone(child.schema());
+            let child = self.plan(child, outer, fixed)?;
+            changed |= !Arc::ptr_eq(&before, child.schema()) && before != *child.schema();
+            Ok(child)
+        };
         let plan = match plan {
-            LogicalPlan::TableScan(_)
-            | LogicalPlan::EmptyRelation(_)
-            | LogicalPlan::Limit(_)
-            | LogicalPlan::Values(_) => plan,
+            LogicalPlan::TableScan(_) | LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
+                plan
+            }
             // LATERAL: the right side names columns of the left.
-            LogicalPlan::Join(Join {
-                left,
-                right,
-                on,
-                filter,
-                join_type,
-                join_constraint,
-                schema,
-                null_equality,
-                null_aware,
-            }) => {
-                let left = Arc::new(self.plan(Arc::unwrap_or_clone(left), outer, fixed)?);
+            LogicalPlan::Join(mut join) => {
+                join.left = Arc::new(input(Arc::unwrap_or_clone(join.left), outer)?);
                 let mut around = outer.to_vec();
-                around.push(Arc::clone(left.schema()));
-                let right = Arc::new(self.plan(Arc::unwrap_or_clone(right), &around, fixed)?);
-                LogicalPlan::Join(Join {
-                    left,
-                    right,
-                    on,
-                    filter,
-                    join_type,
-                    join_constraint,
-                    schema,
-                    null_equality,
-                    null_aware,
-                })
-                .recompute_schema()?
+                around.push(Arc::clone(join.left.schema()));
+                join.right = Arc::new(input(Arc::unwrap_or_clone(join.right), &around)?);
+                let join = LogicalPlan::Join(join);
+                if changed { join.recompute_schema()? } else { join }
             }
             LogicalPlan::Subquery(subquery) => {
                 return self.subquery(subquery, outer, fixed).map(LogicalPlan::Subquery);
             }
-            other => {
-                other
-                    .map_children(|child| self.plan(child, outer, fixed).map(Transformed::yes))?
-                    .data
-            }
+            other => other.map_children(|child| input(child, outer).map(Transformed::yes))?.data,
         };
         let plan = match plan {
-            LogicalPlan::Limit(limit) => {
-                return LogicalPlan::Limit(limit)
-                    .map_children(|child| self.plan(child, outer, fixed).map(Transformed::yes))
-                    .map(|done| done.data);
-            }
+            LogicalPlan::Limit(_) => return Ok(plan),
             LogicalPlan::Union(union) if !fixed => {
                 return Union::try_new_with_loose_types(union.inputs).map(LogicalPlan::Union);
             }
@@ -135,6 +114,10 @@ impl Arithmetic {
             }
             other => other,
         };
+        // Most nodes hold columns and comparisons only, and schemas and names cost more than the pass.
+        if !concerned(&plan)? {
+            return if changed { plan.recompute_schema() } else { Ok(plan) };
+        }
         let schema = merge_schema(&plan.inputs());
         let place = Place { schema: &schema, outer, fixed };
         let items = matches!(plan, LogicalPlan::Projection(_));
@@ -274,6 +257,45 @@ impl Arithmetic {
             }
             Some(_) | None => Ok(Expr::BinaryExpr(binary)),
         }
+    }
+}
+
+/// Whether the pass may change anything in the node's own expressions.
+fn concerned(node: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    node.apply_expressions(|expr| {
+        found = expr.exists(|expr| Ok(!untouched(expr)))?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
+/// Whether an expression stays as it is if its parts do. What isn't named is looked at.
+fn untouched(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryExpr(binary) => !matches!(
+            binary.op,
+            Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide
+        ),
+        // It may be narrowed.
+        Expr::Literal(value, _) => !matches!(value, ScalarValue::Int64(Some(_))),
+        Expr::AggregateFunction(call) => !sums(call.func.name()),
+        Expr::ScalarFunction(call) => call.func.name() != "date_trunc",
+        Expr::Alias(_)
+        | Expr::Column(_)
+        | Expr::Like(_)
+        | Expr::Not(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNotFalse(_)
+        | Expr::Between(_)
+        | Expr::Cast(_)
+        | Expr::InList(_)
+        | Expr::Placeholder(_) => true,
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! They never reach a planner. What isn't understood here is refused.
 
-use datafusion_sql::sqlparser::tokenizer::Token;
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use tollgate_catalog::{Error, ErrorKind};
 
 /// A session command.
@@ -68,20 +68,24 @@ pub enum Discard {
     Temp,
 }
 
-/// The words of a command, read one by one.
+/// The words of a command, read one by one, without what stands between them.
 struct Words<'a> {
-    tokens: &'a [Token],
+    tokens: &'a [TokenWithSpan],
 }
 
 impl<'a> Words<'a> {
     fn peek(&self) -> Option<&'a Token> {
-        self.tokens.first()
+        Words { tokens: self.tokens }.next()
     }
 
     fn next(&mut self) -> Option<&'a Token> {
-        let (first, rest) = self.tokens.split_first()?;
-        self.tokens = rest;
-        Some(first)
+        while let Some((first, rest)) = self.tokens.split_first() {
+            self.tokens = rest;
+            if !matches!(first.token, Token::Whitespace(_) | Token::EOF) {
+                return Some(&first.token);
+            }
+        }
+        None
     }
 
     /// Takes the keyword if it is next.
@@ -171,11 +175,11 @@ fn end_of_input() -> Error {
 
 /// Reads a session command, or gives `None` if the statement isn't one.
 ///
-/// `tokens` holds one statement without white space, comments and its semicolon.
+/// `tokens` holds one statement without its semicolon.
 ///
 /// # Errors
 /// A command that is malformed, or known and refused.
-pub fn read(tokens: &[Token]) -> Result<Option<Command>, Error> {
+pub(crate) fn read(tokens: &[TokenWithSpan]) -> Result<Option<Command>, Error> {
     let mut words = Words { tokens };
     let command = if words.eat("set") {
         set(&mut words)?

@@ -7,7 +7,7 @@
 pub(crate) mod snowflake;
 
 use datafusion_sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, SnowflakeDialect};
-use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use datafusion_sql::sqlparser::tokenizer::{TokenWithSpan, Tokenizer};
 use tollgate_catalog::Error;
 
 use crate::tokens;
@@ -73,27 +73,11 @@ impl SqlDialect {
         }
     }
 
-    /// The words of one statement, without white space and comments, as session commands are read.
-    ///
-    /// # Errors
-    /// 42601, 0A000: what doesn't read in one way only.
-    pub(crate) fn words(self, part: &[TokenWithSpan]) -> Result<Vec<Token>, Error> {
-        let solid =
-            |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
-        let words = |tokens: &[TokenWithSpan]| {
-            tokens.iter().filter(|token| solid(token)).map(|token| token.token.clone()).collect()
-        };
-        match self {
-            Self::PostgreSql => Ok(words(part)),
-            Self::Snowflake => snowflake::spelled(part).map(|spelled| words(&spelled)),
-        }
-    }
-
     /// The tokens of one statement as the parser reads them.
     ///
     /// # Errors
     /// 42601, 0A000: what doesn't read in one way only.
-    pub(crate) fn spelled(self, part: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Error> {
+    pub(crate) fn spelled(self, part: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
         match self {
             Self::PostgreSql => tokens::spelled(part),
             Self::Snowflake => snowflake::spelled(part),

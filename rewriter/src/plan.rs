@@ -126,15 +126,18 @@ pub(crate) struct Planned {
 }
 
 /// Plans `query`; parameters take the types in `hints` where given, else those that the plan asks
-/// for, else text.
+/// for, else text. `parametric` says whether there may be any.
 pub(crate) fn plan(
     query: Query,
+    parametric: bool,
     sources: &Sources,
     registry: &Registry,
     hints: &[Option<DataType>],
 ) -> Result<Planned, Error> {
     let names = Names { sources, registry };
-    let first = plan_once(query.clone(), &names, hints)?;
+    // For the second time, which only a statement with parameters needs.
+    let again = parametric.then(|| query.clone());
+    let first = plan_once(query, &names, hints)?;
     let parameters = parameters(&first, hints)?;
     let complete = hints.len() == parameters.len() && hints.iter().all(Option::is_some);
     // Planned again with every type known, so that literals and results have theirs.
@@ -142,6 +145,7 @@ pub(crate) fn plan(
         first
     } else {
         let typed: Vec<_> = parameters.iter().cloned().map(Some).collect();
+        let query = again.ok_or_else(|| Error::internal("a parameter where there is none"))?;
         plan_once(query, &names, &typed)?
     };
     lineage::check(&plan)?;

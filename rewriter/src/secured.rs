@@ -200,7 +200,8 @@ fn plan_permitted(
         let source: Arc<dyn TableSource> = Arc::new(SystemSource::new(name.clone(), schema));
         sources.insert(name, source);
     }
-    let planned = plan::plan(query, &sources, registry, hints)?;
+    let parametric = normalised.contains('$') || !hints.is_empty();
+    let planned = plan::plan(query, parametric, &sources, registry, hints)?;
     let meaning = Arc::new(Meaning {
         sql,
         operators,
@@ -345,8 +346,8 @@ fn source(
                 let read: Arc<dyn TableSource> = Arc::new(read);
                 sources.insert(name, read);
             }
-            let planned =
-                plan::plan(query.clone(), &sources, place.registry, &[]).map_err(|error| {
+            let planned = plan::plan(query.clone(), true, &sources, place.registry, &[]).map_err(
+                |error| {
                     if error.kind() == ErrorKind::InsufficientPrivilege {
                         return Error::new(
                             ErrorKind::InsufficientPrivilege,
@@ -358,7 +359,8 @@ fn source(
                         .with_hint("ask the operator for a view that only shows them");
                     }
                     Error::internal(format!("{}: {error}", table.name))
-                })?;
+                },
+            )?;
             let marks = lineage::marks_of(&planned.plan)?;
             SecuredSource::view(secured, planned.plan, marks).map_err(Error::internal)?
         }

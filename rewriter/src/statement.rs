@@ -103,7 +103,7 @@ pub fn parse_in(dialect: SqlDialect, sql: &str) -> Result<Vec<Parsed>, Error> {
     nesting::bounded(&tokens)?;
     dialect.bounded(sql, &tokens)?;
     // The parser recurses; what its depth limit allows must fit, whatever thread this is.
-    deep(operators, || split(dialect, sql, &tokens, operators))
+    deep(operators, || split(dialect, sql, tokens, operators))
 }
 
 /// The stack that the deepest nesting needs, in bytes, with room to spare in a debug build.
@@ -120,12 +120,18 @@ pub(crate) fn deep<T>(operators: usize, f: impl FnOnce() -> T) -> T {
 fn split(
     dialect: SqlDialect,
     sql: &str,
-    tokens: &[TokenWithSpan],
+    tokens: Vec<TokenWithSpan>,
     operators: usize,
 ) -> Result<Vec<Parsed>, Error> {
     let mut cursor = Cursor::new(sql);
     let mut statements = Vec::new();
-    for part in tokens.split(|token| token.token == Token::SemiColon) {
+    let mut tokens = tokens.into_iter();
+    while tokens.len() > 0 {
+        let end = tokens.as_slice().iter().position(|token| token.token == Token::SemiColon);
+        let length = end.unwrap_or(tokens.len());
+        let part: Vec<_> = tokens.by_ref().take(length).collect();
+        // The semicolon.
+        tokens.next();
         let solid =
             |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
         if !part.iter().any(solid) {
@@ -138,7 +144,7 @@ fn split(
             )
             .with_hint("send them one by one"));
         }
-        let text: Arc<str> = cursor.text(part).into();
+        let text: Arc<str> = cursor.text(&part).into();
         let body = body(dialect, part, &text, operators)?;
         statements.push(Parsed { sql: text, dialect, body, operators, as_written: true });
     }
@@ -147,18 +153,21 @@ fn split(
 
 fn body(
     dialect: SqlDialect,
-    part: &[TokenWithSpan],
+    mut part: Vec<TokenWithSpan>,
     text: &str,
     operators: usize,
 ) -> Result<Body, Error> {
-    let words = dialect.words(part)?;
-    if let Some(command) = command::read(&words)? {
+    let access = explained_access(&part);
+    part.drain(..access.unwrap_or(0));
+    let part = dialect.spelled(part)?;
+    if access.is_none()
+        && let Some(command) = command::read(&part)?
+    {
         return Ok(Body::Command(command));
     }
-    let access = explained_access(part);
     let mut parser = Parser::new(dialect.parser())
         .with_recursion_limit(MAX_DEPTH)
-        .with_tokens_with_locations(dialect.spelled(access.unwrap_or(part))?);
+        .with_tokens_with_locations(part);
     let statement = parser.parse_statement().map_err(|error| parser_error(&error, text))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
@@ -175,22 +184,22 @@ fn body(
     }
 }
 
-/// What stands behind `EXPLAIN ACCESS`, which the parser doesn't know.
-fn explained_access(part: &[TokenWithSpan]) -> Option<&[TokenWithSpan]> {
-    let mut rest = part;
+/// How many tokens `EXPLAIN ACCESS` takes, which the parser doesn't know, if a statement begins so.
+fn explained_access(part: &[TokenWithSpan]) -> Option<usize> {
+    let mut taken = 0;
     for keyword in ["EXPLAIN", "ACCESS"] {
+        let rest = part.get(taken..)?;
         let at = rest.iter().position(|token| !matches!(token.token, Token::Whitespace(_)))?;
-        let (first, behind) = rest.get(at..)?.split_first()?;
-        match &first.token {
+        match &rest.get(at)?.token {
             Token::Word(word)
                 if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword) =>
             {
-                rest = behind;
+                taken += at + 1;
             }
             _ => return None,
         }
     }
-    Some(rest)
+    Some(taken)
 }
 
 fn parser_error(error: &ParserError, sql: &str) -> Error {

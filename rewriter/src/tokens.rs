@@ -138,10 +138,14 @@ fn is_operator(token: &Token) -> bool {
 ///
 /// # Errors
 /// 42601: a Unicode escape that isn't one.
-pub(crate) fn spelled(part: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Error> {
+pub(crate) fn spelled(part: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
+    // Whatever is spelled otherwise has one of these words.
+    if !part.iter().any(|token| is_word(&token.token, &["only", "table", "u"])) {
+        return Ok(part);
+    }
     let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(part.len());
     let mut before: Option<&Token> = None;
-    let mut rest = part;
+    let mut rest = part.as_slice();
     while let Some((token, after)) = rest.split_first() {
         if let Some((identifier, taken)) = unicode::identifier(rest)? {
             kept.push(identifier);

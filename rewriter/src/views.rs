@@ -119,7 +119,7 @@ pub(crate) fn declare(
         let shape: Arc<dyn TableSource> = Arc::new(shape);
         sources.insert(table.name.clone(), shape);
     }
-    let planned = plan::plan(query, &sources, registry, &[])?;
+    let planned = plan::plan(query, true, &sources, registry, &[])?;
     if !planned.parameters.is_empty() {
         return Err(Error::not_supported("a parameter in a view"));
     }

@@ -62,21 +62,21 @@ pub(super) fn bounded(sql: &str, tokens: &[TokenWithSpan]) -> Result<(), Error> 
 ///
 /// # Errors
 /// 42601, 0A000: what could be read in two ways.
-pub(super) fn spelled(part: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Error> {
+pub(super) fn spelled(part: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
     let mut parameters = Parameters::default();
-    part.iter()
+    part.into_iter()
         .map(|token| {
-            let spelled = match &token.token {
+            let spelled = match token.token {
                 Token::Word(word) => Token::Word(identifier(word)?),
-                Token::SingleQuotedString(raw) => Token::SingleQuotedString(text(raw)?),
-                Token::DollarQuotedString(quoted) => match &quoted.tag {
-                    None => Token::SingleQuotedString(quoted.value.clone()),
+                Token::SingleQuotedString(raw) => Token::SingleQuotedString(text(&raw)?),
+                Token::DollarQuotedString(quoted) => match quoted.tag {
+                    None => Token::SingleQuotedString(quoted.value),
                     Some(_) => return Err(refused("a tag between dollars")),
                 },
-                Token::Placeholder(name) => Token::Placeholder(parameters.name(name)?),
+                Token::Placeholder(name) => Token::Placeholder(parameters.name(&name)?),
                 Token::Whitespace(space) => {
-                    comment(space)?;
-                    token.token.clone()
+                    comment(&space)?;
+                    Token::Whitespace(space)
                 }
                 Token::Arrow | Token::LongArrow => {
                     return Err(Error::not_supported("a lambda"));
@@ -85,7 +85,7 @@ pub(super) fn spelled(part: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, Erro
                     return Err(Error::not_supported("an object constant"));
                 }
                 // The parser, or the gate, knows them or refuses them.
-                other => other.clone(),
+                other => other,
             };
             Ok(TokenWithSpan { token: spelled, span: token.span })
         })
@@ -97,9 +97,9 @@ fn refused(what: &str) -> Error {
 }
 
 /// An identifier without quotes is the same as one in capitals with them, and is folded like it.
-fn identifier(word: &Word) -> Result<Word, Error> {
+fn identifier(word: Word) -> Result<Word, Error> {
     match word.quote_style {
-        None => return Ok(word.clone()),
+        None => return Ok(word),
         Some('"') => {}
         Some(_) => {
             return Err(refused("this kind of quotes").with_hint("quote identifiers with \""));
