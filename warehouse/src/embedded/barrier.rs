@@ -37,18 +37,25 @@ pub(crate) struct BarrierExec {
     files: Arc<Files>,
     filtered: bool,
     view: bool,
+    /// Whether a condition of the user's, proven safe, is among those below.
+    narrowed: bool,
 }
 
 impl BarrierExec {
     /// A barrier over `input`, the secured rows of the table in `files`. With `filtered`, a row predicate must
     /// stand between the barrier and every scan of that table.
     pub(crate) fn new(input: Arc<dyn ExecutionPlan>, files: Arc<Files>, filtered: bool) -> Self {
-        Self { input, files, filtered, view: false }
+        Self { input, files, filtered, view: false, narrowed: false }
     }
 
     /// A barrier over `input`, the rows of a view: what the view reads has barriers of its own.
     pub(crate) fn of_view(input: Arc<dyn ExecutionPlan>, files: Arc<Files>) -> Self {
-        Self { input, files, filtered: false, view: true }
+        Self { input, files, filtered: false, view: true, narrowed: false }
+    }
+
+    /// The same over rows that meet a condition of the user's.
+    pub(crate) fn narrowed(self, narrowed: bool) -> Self {
+        Self { narrowed, ..self }
     }
 
     /// Whether it stands over a view.
@@ -78,6 +85,17 @@ impl DisplayAs for BarrierExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BarrierExec: {}, filtered={}", self.files.table(), self.filtered)
     }
+}
+
+/// Of how many rows one meets a condition, where nothing is known: the engine's own guess.
+const NARROWED: usize = 5;
+
+/// How many values a column of so many rows has, where nothing may be known: fewer than rows, as in what
+/// refers to other tables, and many, as in what others refer to; the rows to the power of 7/8. With one
+/// value a row, joins looked small that are not, and were kept in memory.
+fn values(rows: usize) -> usize {
+    let eighth = rows.isqrt().isqrt().isqrt().max(1);
+    rows / eighth
 }
 
 /// Nothing below is the user's, and policies can't fail: what does is the files' doing.
@@ -163,7 +181,11 @@ impl ExecutionPlan for BarrierExec {
     ) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
         if let Some(rows) = self.files.magnitude() {
+            let rows = if self.narrowed { rows.div_ceil(NARROWED) } else { rows };
             statistics.num_rows = Precision::Inexact(rows);
+            for column in &mut statistics.column_statistics {
+                column.distinct_count = Precision::Inexact(values(rows));
+            }
         }
         Ok(Arc::new(statistics))
     }
@@ -187,6 +209,8 @@ impl ExecutionPlan for BarrierExec {
         Ok(None)
     }
 
+    /// Not even the bounds that a running join finds for the scans below: row groups that they rule out
+    /// have hidden rows, and batches, a `LIMIT` and errors above would tell of them.
     fn gather_filters_for_pushdown(
         &self,
         _: FilterPushdownPhase,

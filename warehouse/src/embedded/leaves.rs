@@ -386,8 +386,10 @@ impl SecuredProvider {
         let physical = inner.create_physical_plan(&plan).await?;
         let files = Arc::clone(&self.files);
         Ok(Arc::new(match self.kind {
-            Kind::Table { filtered } => BarrierExec::new(physical, files, filtered),
-            Kind::View => BarrierExec::of_view(physical, files),
+            Kind::Table { filtered } => {
+                BarrierExec::new(physical, files, filtered).narrowed(!filters.is_empty())
+            }
+            Kind::View => BarrierExec::of_view(physical, files).narrowed(!filters.is_empty()),
         }))
     }
 }

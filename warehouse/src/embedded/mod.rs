@@ -8,6 +8,7 @@
 //! | `records` | the gateway's own records as a warehouse |
 //! | `barrier` | the node that no user expression passes |
 //! | `check` | the proof on the final plan |
+//! | `guard` | seals for conditions that go down a plan |
 //! | `estimate` | how much a query would scan, and how much it does |
 //! | `functions` | the functions that the engine has to offer |
 //! | `interrupt` | how a running plan is stopped |
@@ -19,6 +20,7 @@ mod discover;
 mod estimate;
 mod files;
 mod functions;
+mod guard;
 mod interrupt;
 mod leaves;
 mod records;
@@ -110,6 +112,7 @@ impl Context {
             .with_config(config(options))
             .with_runtime_env(runtime)
             .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_physical_optimizer_rules(guard::rules())
             .build();
         let inner = SessionStateBuilder::new_from_existing(outer.clone())
             .with_physical_optimizer_rules(Vec::new())
