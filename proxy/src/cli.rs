@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tollgate_gateway::config;
@@ -152,6 +153,9 @@ fn serve_loaded(loaded: load::Loaded) -> Result<(), String> {
     })
 }
 
+/// How long threads may take to end once all is drained.
+const GRACE: Duration = Duration::from_secs(5);
+
 fn run_server(loaded: load::Loaded, started: impl FnOnce(&serve::Server)) -> Result<(), String> {
     let runtime = runtime()?;
     let sending = {
@@ -164,6 +168,8 @@ fn run_server(loaded: load::Loaded, started: impl FnOnce(&serve::Server)) -> Res
         server.until_signal().await
     });
     drop(sending);
+    // All is drained; a reload that waits for a warehouse is not waited for.
+    runtime.shutdown_timeout(GRACE);
     served
 }
 

@@ -96,17 +96,22 @@ impl From<String> for NotFound {
     }
 }
 
-/// The tables in a warehouse, or every error in finding them, on a thread of its own: whoever loads may
-/// stand in a runtime already.
-pub(crate) fn tables(config: &Config, warehouse: &Warehouse) -> Result<Vec<Table>, NotFound> {
+/// The tables in each of these warehouses, or every error in finding them. They are asked at the same time, each
+/// on a thread of its own: whoever loads may stand in a runtime already.
+pub(crate) fn tables<'a>(
+    config: &Config,
+    warehouses: impl IntoIterator<Item = &'a Warehouse>,
+) -> Vec<Result<Vec<Table>, NotFound>> {
+    let ask = |warehouse: &Warehouse| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("error: no runtime: {error}"))?;
+        runtime.block_on(find(config, warehouse))
+    };
+    let failed = || Err("error: looking for tables failed".to_owned().into());
     std::thread::scope(|scope| {
-        let ask = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| format!("error: no runtime: {error}"))?;
-            runtime.block_on(find(config, warehouse))
-        };
-        let asked = scope.spawn(ask).join();
-        asked.unwrap_or_else(|_| Err("error: looking for tables failed".to_owned().into()))
+        let spawn = |warehouse| scope.spawn(move || ask(warehouse));
+        let asked: Vec<_> = warehouses.into_iter().map(spawn).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap_or_else(|_| failed())).collect()
     })
 }
 

@@ -189,9 +189,12 @@ impl Renewal {
         let named = config.warehouses.iter().find(|warehouse| warehouse.name == *name);
         let Some(warehouse) = named else { return };
         let found = match &warehouse.place {
-            Place::Folder(_) => tokio::task::block_in_place(|| place::tables(&config, warehouse)),
-            Place::Postgres(_) | Place::Snowflake(_) => place::find(&config, warehouse).await,
+            Place::Folder(_) => {
+                tokio::task::block_in_place(|| place::tables(&config, [warehouse])).pop()
+            }
+            Place::Postgres(_) | Place::Snowflake(_) => Some(place::find(&config, warehouse).await),
         };
+        let Some(found) = found else { return };
         tokio::task::block_in_place(|| self.put(name, reloads, found));
     }
 

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tollgate_flight::Flight;
 use tollgate_gateway::config::{self, Config};
 use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings};
@@ -154,12 +155,29 @@ impl Server {
         let on = |kind| signal(kind).map_err(|error| format!("error: no signals: {error}"));
         let (mut interrupt, mut terminate, mut hangup) =
             (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+        // A warehouse may take long to say what it has: a reload is a task of its own, one at a time.
+        let (mut wanted, mut reloading) = (false, None::<JoinHandle<Option<Watch>>>);
         loop {
+            if wanted && reloading.is_none() {
+                wanted = false;
+                let renewal = Arc::clone(&self.renewal);
+                reloading = Some(tokio::task::spawn_blocking(move || renewal.reload()));
+            }
+            let reloaded = OptionFuture::from(reloading.as_mut());
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
-                _ = hangup.recv() => self.reload_and_watch(),
-                () = self.watch.changed() => self.reload_and_watch(),
+                _ = hangup.recv() => wanted = true,
+                () = self.watch.changed() => wanted = true,
+                Some(reloaded) = reloaded => {
+                    reloading = None;
+                    match reloaded {
+                        // The configuration may name other files than before.
+                        Ok(Some(watch)) => self.watch = watch,
+                        Ok(None) => {}
+                        Err(error) => tracing::error!(%error, "a reload failed, the old state stays in force"),
+                    }
+                }
                 _ = self.tasks.join_next() => return Err("error: a listener ended".to_owned()),
             }
         }
@@ -178,13 +196,6 @@ impl Server {
     /// cut; others finish where they are, and the next statement is decided anew.
     pub fn reload(&self) {
         tokio::task::block_in_place(|| self.renewal.reload());
-    }
-
-    /// The configuration may name other files than before.
-    fn reload_and_watch(&mut self) {
-        if let Some(watch) = tokio::task::block_in_place(|| self.renewal.reload()) {
-            self.watch = watch;
-        }
     }
 
     /// Drains and ends the server.

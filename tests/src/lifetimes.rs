@@ -62,7 +62,11 @@ impl Process {
     }
 
     fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
@@ -168,6 +172,38 @@ fn what_outlasts_the_drain_is_cut_with_a_receipt() {
             let cut = outcomes == &["canceled"] || outcomes == &["abandoned"];
             assert!(cut, "{sql}: {outcomes:?}");
         }
+    });
+}
+
+/// A reload asks all warehouses at once, and whether they answer or not, signals and clients go on.
+#[test]
+fn a_reload_that_waits_for_warehouses_holds_nothing_up() {
+    harness::run(async {
+        let site = site("slow_reload", &["drain = \"1s\""]).await;
+        let process = Process::start(&site).await;
+        // Takes connections and says nothing.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let config = std::fs::read_to_string(site.config()).unwrap();
+        let mut config =
+            config.replace("warehouse.kind = \"embedded\"\nwarehouse.data = \"data\"\n", "");
+        config += "[[warehouses]]\nname = \"files\"\ndata = \"data\"\nschemas = [\"shop\"]\n";
+        for name in ["one", "two"] {
+            config += &format!(
+                "[[warehouses]]\nname = \"{name}\"\nkind = \"postgres\"\nhost = \"127.0.0.1\"\n\
+                 port = {port}\ndatabase = \"d\"\nuser = \"u\"\nschemas = [\"{name}\"]\n"
+            );
+        }
+        std::fs::write(site.config(), config).unwrap();
+        process.signal("-HUP");
+        let mut asked = Vec::new();
+        for _ in ["one", "two"] {
+            let connection = tokio::time::timeout(PATIENCE, silent.accept()).await;
+            asked.push(connection.expect("both are asked at once").unwrap());
+        }
+        site.raw("ana").await.works().await;
+        process.terminate();
+        process.end().await;
     });
 }
 

@@ -21,8 +21,9 @@ pub(super) fn find<'a>(
 ) -> Option<Found> {
     let mut found = Found::new();
     let mut all = true;
-    for warehouse in &config.warehouses {
-        let tables = place::tables(config, warehouse).or_else(|error| {
+    let asked = place::tables(config, &config.warehouses);
+    for (warehouse, tables) in config.warehouses.iter().zip(asked) {
+        let tables = tables.or_else(|error| {
             let known = known(warehouse, &error).cloned();
             known.ok_or(error)
         });
