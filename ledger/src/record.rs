@@ -1,5 +1,6 @@
 //! The records: what is known when a query is decided, and what when it has ended.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::billing::Price;
@@ -107,6 +108,9 @@ pub struct Receipt<'a> {
     /// Bytes that the warehouse read for it, if it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scanned: Option<u64>,
+    /// Credits of the warehouse that it is charged, where it charges any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<Decimal>,
     /// A limit ended the rows before the result did.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -189,6 +193,8 @@ pub struct Body {
     pub estimated: Option<u64>,
     /// Bytes that the warehouse read for it.
     pub scanned: Option<u64>,
+    /// Credits of the warehouse.
+    pub credits: Option<Decimal>,
     /// A limit ended the rows.
     pub truncated: bool,
     /// What it is billed by.

@@ -12,7 +12,7 @@ use tollgate_identity::Principal;
 use crate::cases::PolicyTest;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::explain::RuleExplanation;
-use crate::limits::Limits;
+use crate::limits::{Limits, Price};
 use crate::mask::MaskSecret;
 use crate::model::{Located, PolicyRef, TableRules};
 use crate::standing::{Caller, Circumstances, NoActiveRole, Standing, names, standing};
@@ -160,6 +160,11 @@ impl Bundle {
         circumstances: &Circumstances,
     ) -> Result<Standing, NoActiveRole> {
         standing(&self.rules.members, &self.rules.access_rules, principal, circumstances)
+    }
+
+    /// All prices, for whomever, in the order in which they were read.
+    pub fn prices(&self) -> impl Iterator<Item = &Price> {
+        self.rules.prices.iter().map(AsRef::as_ref)
     }
 
     /// What a caller's statements may cost.

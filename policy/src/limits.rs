@@ -356,6 +356,11 @@ impl Limits {
         self.prices.iter().any(|(_, price)| !price.gigabyte.is_zero())
     }
 
+    /// Whether any price is for credits.
+    pub fn prices_credits(&self) -> bool {
+        self.prices.iter().any(|(_, price)| !price.credit.is_zero())
+    }
+
     /// The price that counts for what was used, at a moment in microseconds since 1970. Of the prices in
     /// force that for the user, or those for roles, or those for everyone; of several the dearest.
     /// Nothing if none is in force.

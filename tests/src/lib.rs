@@ -37,6 +37,8 @@ mod clients;
 #[cfg(test)]
 mod costs;
 #[cfg(test)]
+mod credits;
+#[cfg(test)]
 mod dialect;
 #[cfg(test)]
 mod differential;

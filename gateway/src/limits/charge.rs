@@ -17,8 +17,9 @@ pub(crate) struct Charge {
     limits: Limits,
     now: i64,
     estimate: Estimate,
-    /// Nothing until it runs.
+    /// Nothing until it is given to a warehouse.
     usage: Option<Arc<Usage>>,
+    ran: bool,
     rows: u64,
     cached: bool,
 }
@@ -39,10 +40,12 @@ impl Charge {
             now,
             estimate: *estimate,
             usage: None,
+            ran: false,
             rows: 0,
             cached: false,
         };
-        if estimate.bytes.is_none() && limits.counts_bytes() {
+        let no_bytes = estimate.bytes.is_none() && limits.counts_bytes();
+        if no_bytes || (estimate.credits.is_none() && limits.prices_credits()) {
             return Err(unknown());
         }
         for bound in limits.bound() {
@@ -57,10 +60,15 @@ impl Charge {
         Ok(charge)
     }
 
-    /// From now on it costs what it uses.
-    pub(crate) fn runs(&mut self, usage: &Arc<Usage>, cached: bool) {
+    /// A warehouse is given the statement: from now on it costs the time there, where that is charged.
+    pub(crate) fn begins(&mut self, usage: &Arc<Usage>, cached: bool) {
         self.usage = Some(Arc::clone(usage));
         self.cached = cached;
+    }
+
+    /// It has begun: from now on it costs what it uses.
+    pub(crate) fn runs(&mut self) {
+        self.ran = true;
     }
 
     /// Adds rows that went to the client.
@@ -69,16 +77,19 @@ impl Charge {
     }
 
     /// What it cost. Where rows are hidden from the caller, what was scanned counts as it was estimated:
-    /// what is left of a budget must not tell about them.
+    /// what is left of a budget must not tell about them. (How long it took, the caller knows.)
     fn cost(&self) -> Decimal {
-        let Some(usage) = &self.usage else { return Decimal::ZERO };
+        let Some(usage) = self.usage.as_ref().filter(|usage| self.ran || usage.has_begun()) else {
+            return Decimal::ZERO;
+        };
         let estimated = self.estimate.bytes.unwrap_or(0);
         let bytes = match usage.scanned() {
             _ if self.cached => 0,
             _ if self.estimate.restricted => estimated,
             scanned => scanned.unwrap_or(estimated),
         };
-        let used = Used { bytes, rows: self.rows, ..Used::default() };
+        let credits = usage.credits().unwrap_or_default();
+        let used = Used { bytes, rows: self.rows, credits };
         self.limits.cost(self.now, &used).unwrap_or_default()
     }
 }

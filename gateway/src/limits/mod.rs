@@ -108,7 +108,8 @@ impl Costs {
             (None, Some(limit)) => limit.most.0,
             (None, None) => 0,
         };
-        let used = Used { bytes: estimate.bytes.unwrap_or(0), rows, ..Used::default() };
+        let credits = estimate.credits.unwrap_or_default();
+        let used = Used { bytes: estimate.bytes.unwrap_or(0), rows, credits };
         Charge::hold(&self.purse, of, &used, estimate, now).await.map(Some)
     }
 }
