@@ -45,6 +45,7 @@ pub(super) fn bundle(
 ) -> Option<Arc<Bundle>> {
     match Bundle::load(sources, snapshot, registry, secret) {
         Ok(bundle) => {
+            let bundle = bundle.paid_by(&config.ledger.tenant);
             for role in config.policy_readers.iter().filter(|role| !bundle.has_role(role)) {
                 errors.add(config.error(
                     "policies.readers",
