@@ -322,6 +322,7 @@ pub struct Meter {
     cached: bool,
     estimated: Option<u64>,
     scanned: Option<u64>,
+    filtered: Option<bool>,
     truncated: bool,
     /// What it is billed by; nothing until a warehouse is given it.
     begun: Option<Begun>,
@@ -356,6 +357,7 @@ impl Meter {
             cached: false,
             estimated: None,
             scanned: None,
+            filtered: None,
             truncated: false,
             begun: None,
             ran: false,
@@ -379,6 +381,11 @@ impl Meter {
     /// Notes how many bytes the warehouse read for it.
     pub fn scanned(&mut self, bytes: Option<u64>) {
         self.scanned = bytes;
+    }
+
+    /// Notes whether rows are hidden from the caller.
+    pub(crate) fn filtered(&mut self, filtered: bool) {
+        self.filtered = Some(filtered);
     }
 
     /// Notes that a limit ended the rows.
@@ -473,6 +480,7 @@ impl Meter {
             estimated: self.estimated,
             scanned: self.scanned,
             credits,
+            filtered: self.filtered,
             truncated: self.truncated,
             price: self.price(credits),
         };

@@ -7,7 +7,7 @@ use tollgate_catalog::Error;
 use tollgate_rewriter::{Engine, Secured};
 use tollgate_warehouse::admission::Admitted;
 use tollgate_warehouse::embedded::Records;
-use tollgate_warehouse::estimate::Estimate;
+use tollgate_warehouse::estimate::{Estimate, is_restricted};
 use tollgate_warehouse::warehouses::NamedWarehouse;
 use tollgate_warehouse::{BatchStream, Warehouse};
 
@@ -134,6 +134,9 @@ impl Gateway {
             }
             None => Estimate::default(),
         };
+        if limits.prices_bytes() {
+            meter.filtered(is_restricted(&secured)?);
+        }
         let now = circumstances(caller.principal)?.now;
         let mut charge = self.costs.hold(&secured, &estimate, now).await?;
         let admitted = self.admit(secured).await?;

@@ -25,6 +25,8 @@ mod audit;
 #[cfg(test)]
 mod bi;
 #[cfg(test)]
+mod bills;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod caches;

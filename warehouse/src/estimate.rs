@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rust_decimal::Decimal;
 use tollgate_catalog::{Error, RawSource, Table};
 use tollgate_policy::SecuredTable;
-use tollgate_rewriter::SecuredSource;
+use tollgate_rewriter::{Secured, SecuredSource};
 
 use crate::credits::Timed;
 
@@ -133,6 +133,14 @@ impl Read {
             *most = bytes.max(*most);
         }
     }
+}
+
+/// Whether rows of a table that a query reads are hidden from the caller.
+///
+/// # Errors
+/// The plan can't be walked.
+pub fn is_restricted(query: &Secured) -> Result<bool, Error> {
+    Ok(Read::of(query.plan())?.whole.restricted)
 }
 
 /// Whether a row policy may leave rows out, of a table or of what a view reads.

@@ -9,11 +9,15 @@ use tollgate_policy::Limits;
 use tollgate_policy::limits::{Limit, Used};
 use tollgate_warehouse::estimate::{Estimate, Usage};
 
+use super::Counts;
 use super::budget::{Holding, NotHeld, Purse, Span};
 
 /// The money that is held for a statement. Dropping it settles.
 pub(crate) struct Charge {
     holdings: Vec<Holding>,
+    /// What is held of each.
+    amount: Decimal,
+    counts: Arc<Counts>,
     limits: Limits,
     now: i64,
     estimate: Estimate,
@@ -27,7 +31,7 @@ pub(crate) struct Charge {
 impl Charge {
     /// Holds what a statement would cost of each budget, or of none.
     pub(super) async fn hold(
-        purse: &Arc<dyn Purse>,
+        (purse, counts): (&Arc<dyn Purse>, &Arc<Counts>),
         limits: &Limits,
         used: &Used,
         estimate: &Estimate,
@@ -36,6 +40,8 @@ impl Charge {
         let amount = limits.cost(now, used).ok_or_else(no_price)?;
         let mut charge = Self {
             holdings: Vec::new(),
+            amount,
+            counts: Arc::clone(counts),
             limits: limits.clone(),
             now,
             estimate: *estimate,
@@ -78,10 +84,9 @@ impl Charge {
 
     /// What it cost. Where rows are hidden from the caller, what was scanned counts as it was estimated:
     /// what is left of a budget must not tell about them. (How long it took, the caller knows.)
-    fn cost(&self) -> Decimal {
-        let Some(usage) = self.usage.as_ref().filter(|usage| self.ran || usage.has_begun()) else {
-            return Decimal::ZERO;
-        };
+    /// Nothing of one that never ran.
+    fn cost(&self) -> Option<Decimal> {
+        let usage = self.usage.as_ref().filter(|usage| self.ran || usage.has_begun())?;
         let estimated = self.estimate.bytes.unwrap_or(0);
         let bytes = match usage.scanned() {
             _ if self.cached => 0,
@@ -90,15 +95,19 @@ impl Charge {
         };
         let credits = usage.credits().unwrap_or_default();
         let used = Used { bytes, rows: self.rows, credits };
-        self.limits.cost(self.now, &used).unwrap_or_default()
+        Some(self.limits.cost(self.now, &used).unwrap_or_default())
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
         let cost = self.cost();
+        if let Some(cost) = cost.filter(|_| !self.cached) {
+            self.counts.charged(self.limits.currency(), self.amount, cost);
+        }
         // Each is settled when it is dropped.
-        self.holdings.iter_mut().for_each(|holding| holding.used = cost);
+        let used = cost.unwrap_or_default();
+        self.holdings.iter_mut().for_each(|holding| holding.used = used);
     }
 }
 
