@@ -15,6 +15,8 @@
 //! `flight`: how fast a real client reads over Flight SQL, against `pyarrow.flight` and RoAPI.
 //!
 //! `ledger`: how fast decisions and receipts become durable, and how much room they take.
+//!
+//! `metering`: what the ledger, limits, a price and a budget add to a point query.
 
 mod barrier;
 mod client;
@@ -22,6 +24,7 @@ mod data;
 mod flight;
 mod latency;
 mod ledger;
+mod metering;
 mod postgres;
 mod rewriting;
 mod rules;
@@ -49,9 +52,10 @@ fn main() -> ExitCode {
         ["tpc"] => in_folder(tpc::run),
         ["ledger"] => in_folder(ledger::run),
         ["flight"] => in_folder(flight::run),
+        ["metering"] => in_folder(|folder| metering::run(folder, rows())),
         _ => Err(
             "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | \
-             tpc | ledger | flight"
+             tpc | ledger | flight | metering"
                 .into(),
         ),
     };

@@ -27,6 +27,7 @@ pub(crate) fn access_columns() -> Arc<[OutputColumn]> {
         data_type: DataType::Utf8,
         nullable,
         table_column: None,
+        own: false,
     });
     Arc::from(columns)
 }

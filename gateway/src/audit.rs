@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use ring::digest;
+use rust_decimal::Decimal;
 use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind, WarehouseName};
 use tollgate_identity::Principal;
@@ -27,6 +28,7 @@ use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
 use tollgate_policy::Limits;
 use tollgate_policy::limits::Used;
 use tollgate_rewriter::Secured;
+use tollgate_warehouse::estimate::Usage;
 use tracing::Span;
 
 pub use self::lines::AuditTarget;
@@ -274,6 +276,15 @@ fn refused(refusal: Refusal) -> Error {
         .with_hint("it gave no rows, try again later; the operator finds the cause in the log")
 }
 
+/// By what a statement is billed.
+struct Begun {
+    /// The limits with the prices.
+    limits: Limits,
+    /// When it started, in microseconds since 1970.
+    at: i64,
+    usage: Arc<Usage>,
+}
+
 /// Writes exactly one receipt: at [`Meter::end`], or when it is dropped before.
 ///
 /// A receipt can't be written in another way, and a meter can't be had twice:
@@ -311,10 +322,11 @@ pub struct Meter {
     cached: bool,
     estimated: Option<u64>,
     scanned: Option<u64>,
+    filtered: Option<bool>,
     truncated: bool,
-    /// The limits with the prices, and when it started, in microseconds since 1970; nothing until it
-    /// runs.
-    prices: Option<(Limits, i64)>,
+    /// What it is billed by; nothing until a warehouse is given it.
+    begun: Option<Begun>,
+    ran: bool,
     stages: Arc<Stages>,
     span: Span,
     ended: bool,
@@ -345,8 +357,10 @@ impl Meter {
             cached: false,
             estimated: None,
             scanned: None,
+            filtered: None,
             truncated: false,
-            prices: None,
+            begun: None,
+            ran: false,
             stages,
             ended: false,
         }
@@ -369,6 +383,11 @@ impl Meter {
         self.scanned = bytes;
     }
 
+    /// Notes whether rows are hidden from the caller.
+    pub(crate) fn filtered(&mut self, filtered: bool) {
+        self.filtered = Some(filtered);
+    }
+
     /// Notes that a limit ended the rows.
     pub fn truncated(&mut self) {
         self.truncated = true;
@@ -379,23 +398,31 @@ impl Meter {
         self.cached = true;
     }
 
-    /// Notes that it runs, and by which prices it is billed: those of the moment when it started.
-    pub(crate) fn runs(&mut self, limits: &Limits, now: i64) {
-        self.prices = Some((limits.clone(), now));
+    /// Notes that a warehouse is given it, and by which prices it is billed: those of the moment when it
+    /// started.
+    pub(crate) fn begins(&mut self, limits: &Limits, now: i64, usage: &Arc<Usage>) {
+        self.begun = Some(Begun { limits: limits.clone(), at: now, usage: Arc::clone(usage) });
+    }
+
+    /// Notes that it runs. Where time is charged, it does from the moment when the warehouse began.
+    pub(crate) fn runs(&mut self) {
+        self.ran = true;
     }
 
     /// The price that counts for what was used, as the receipt says it.
-    fn price(&self) -> Option<Price> {
-        let (limits, now) = self.prices.as_ref()?;
+    fn price(&self, credits: Option<Decimal>) -> Option<Price> {
+        let Begun { limits, at, .. } =
+            self.begun.as_ref().filter(|begun| self.ran || begun.usage.has_begun())?;
         let bytes = billed_bytes(self.cached, self.scanned, self.estimated);
-        let used = Used { bytes, rows: self.rows, ..Used::default() };
-        let price = limits.price(*now, &used)?;
+        let used = Used { bytes, rows: self.rows, credits: credits.unwrap_or_default() };
+        let price = limits.price(*at, &used)?;
         Some(Price {
             name: price.name().to_owned(),
             currency: price.currency.clone(),
             per_query: price.query,
             per_gb_scanned: price.gigabyte,
             per_million_rows: price.million_rows,
+            per_credit: price.credit,
         })
     }
 
@@ -436,6 +463,7 @@ impl Meter {
             Ending::Abandoned => ("abandoned", None),
         };
         self.span.record("outcome", outcome);
+        let credits = self.begun.as_ref().and_then(|begun| begun.usage.credits());
         let receipt = Receipt {
             id: &self.id,
             principal: &self.principal,
@@ -451,8 +479,10 @@ impl Meter {
             cached: self.cached,
             estimated: self.estimated,
             scanned: self.scanned,
+            credits,
+            filtered: self.filtered,
             truncated: self.truncated,
-            price: self.price(),
+            price: self.price(credits),
         };
         self.audit.note(Entry::receipt(&receipt, self.audit.rehearsal));
     }

@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rust_decimal::Decimal;
 use tollgate_catalog::{TableName, WarehouseName};
 
 pub use self::clients::ClientCertificates;
@@ -232,6 +233,17 @@ pub struct Account {
     pub schemas: Vec<String>,
     /// The certificates to trust; none: those of the system.
     pub tls_ca: Option<PathBuf>,
+    /// What the virtual warehouse costs; none: nothing is charged for its time.
+    pub credits: Option<Credits>,
+}
+
+/// What a virtual warehouse costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credits {
+    /// Credits for an hour.
+    pub per_hour: Decimal,
+    /// After how long without statements it suspends itself.
+    pub suspend: Duration,
 }
 
 /// What a secret proves.

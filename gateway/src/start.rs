@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
 use tollgate_catalog::Error;
 use tollgate_rewriter::{Engine, Secured};
 use tollgate_warehouse::admission::Admitted;
 use tollgate_warehouse::embedded::Records;
-use tollgate_warehouse::estimate::Estimate;
+use tollgate_warehouse::estimate::{Estimate, is_restricted};
 use tollgate_warehouse::warehouses::NamedWarehouse;
 use tollgate_warehouse::{BatchStream, Warehouse};
 
@@ -123,7 +124,9 @@ impl Gateway {
             || (limits.prices_bytes() && !warehouse.tells_scanned());
         let estimate = match &kept {
             // Nothing is scanned, and how many rows there are is known only when they have gone.
-            Some(_) => Estimate { bytes: Some(0), ..Estimate::default() },
+            Some(_) => {
+                Estimate { bytes: Some(0), credits: Some(Decimal::ZERO), ..Estimate::default() }
+            }
             None if counts => {
                 let estimate = warehouse.estimate(&secured).await?;
                 meter.estimated(estimate.bytes);
@@ -131,10 +134,17 @@ impl Gateway {
             }
             None => Estimate::default(),
         };
+        if limits.prices_bytes() {
+            meter.filtered(is_restricted(&secured)?);
+        }
         let now = circumstances(caller.principal)?.now;
         let mut charge = self.costs.hold(&secured, &estimate, now).await?;
         let admitted = self.admit(secured).await?;
         let cached = kept.is_some();
+        meter.begins(admitted.secured().limits(), now, admitted.usage());
+        if let Some(charge) = &mut charge {
+            charge.begins(admitted.usage(), cached);
+        }
         let batches = match (kept, place) {
             (Some(kept), _) => {
                 meter.cached();
@@ -148,9 +158,9 @@ impl Gateway {
             }
         };
         // What fails before it has begun costs nothing.
-        meter.runs(admitted.secured().limits(), now);
+        meter.runs();
         if let Some(charge) = &mut charge {
-            charge.runs(admitted.usage(), cached);
+            charge.runs();
         }
         let estimated = estimate.bytes.filter(|_| !cached);
         Ok(Started { batches, admitted, charge, estimated })

@@ -27,6 +27,7 @@ pub(crate) fn event(ledger: &str, rated: &Rated) -> Value {
             "rows": rated.rows,
             "bytes": rated.bytes,
             "scanned": rated.scanned,
+            "credits": rated.credits,
             "price": rated.terms,
             "currency": rated.currency,
             "amount": rated.amount,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use rust_decimal::Decimal;
 use sqlx::Row;
 
 use crate::error::LedgerError;
@@ -44,7 +45,8 @@ pub struct Query {
     pub receipt: Option<Body>,
 }
 
-/// What was used on one day, by one principal for one tenant, over one set of tables.
+/// What was used on one day, by one principal for one tenant, over one set of tables; where prices were in
+/// several currencies, in each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sum {
     /// The day in UTC, in days since 1970.
@@ -67,6 +69,40 @@ pub struct Sum {
     pub scanned: u64,
     /// From arrival to end, together, in microseconds.
     pub elapsed_us: u64,
+    /// Credits of warehouses.
+    pub credits: Decimal,
+    /// The money in which queries have a price; empty if none has.
+    pub currency: String,
+    /// What they cost, exactly.
+    pub cost: Decimal,
+    /// Whether the user may know that.
+    pub tells_cost: bool,
+}
+
+impl Sum {
+    /// Adds a query that has ended.
+    fn add(&mut self, receipt: &Body) {
+        self.queries += 1;
+        self.refused += u64::from(receipt.outcome == "denied");
+        self.rows = self.rows.saturating_add(receipt.rows);
+        self.bytes = self.bytes.saturating_add(receipt.bytes);
+        self.scanned = self.scanned.saturating_add(receipt.scanned.unwrap_or_default());
+        self.elapsed_us = self.elapsed_us.saturating_add(receipt.elapsed_us);
+        self.credits = self.credits.saturating_add(receipt.credits.unwrap_or_default());
+        self.cost = self.cost.saturating_add(receipt.cost().unwrap_or_default());
+        self.tells_cost &= receipt.tells_cost();
+    }
+
+    /// Adds queries that have no price.
+    fn add_free(&mut self, free: &Self) {
+        self.queries += free.queries;
+        self.refused += free.refused;
+        self.rows = self.rows.saturating_add(free.rows);
+        self.bytes = self.bytes.saturating_add(free.bytes);
+        self.scanned = self.scanned.saturating_add(free.scanned);
+        self.elapsed_us = self.elapsed_us.saturating_add(free.elapsed_us);
+        self.credits = self.credits.saturating_add(free.credits);
+    }
 }
 
 /// One record, as far as it matters here.
@@ -300,37 +336,47 @@ impl Days {
     /// The store can't be read, a record isn't one, or a day has more than 65536 sums.
     pub async fn next(&mut self) -> Result<Option<Vec<Sum>>, LedgerError> {
         let mut day = None;
-        let mut sums: BTreeMap<(String, Option<String>, Vec<String>), Sum> = BTreeMap::new();
+        let mut sums: BTreeMap<(String, Option<String>, Vec<String>, String), Sum> =
+            BTreeMap::new();
         while let Some(found) = self.receipt().await? {
             let on = found.at.div_euclid(DAY);
             if *day.get_or_insert(on) != on {
                 self.next = Some(found);
                 break;
             }
-            let Body {
-                principal, tenant, tables, outcome, rows, bytes, scanned, elapsed_us, ..
-            } = found.read()?;
+            let receipt = found.read()?;
             if sums.len() >= SUMS {
                 return Err(too_many("sums on one day"));
             }
-            let key = (principal, tenant, tables);
-            let sum = sums.entry(key).or_default();
-            sum.queries += 1;
-            sum.refused += u64::from(outcome == "denied");
-            sum.rows = sum.rows.saturating_add(rows);
-            sum.bytes = sum.bytes.saturating_add(bytes);
-            sum.scanned = sum.scanned.saturating_add(scanned.unwrap_or_default());
-            sum.elapsed_us = sum.elapsed_us.saturating_add(elapsed_us);
+            let Body { principal, tenant, tables, price, .. } = receipt.clone();
+            let currency = price.map(|price| price.currency).unwrap_or_default();
+            let key = (principal, tenant, tables, currency);
+            let sum = sums.entry(key).or_insert_with(|| Sum { tells_cost: true, ..Sum::default() });
+            sum.add(&receipt);
         }
         let Some(day) = day else { return Ok(None) };
-        let sums = sums.into_iter().map(|((principal, tenant, tables), sum)| Sum {
+        let sums = sums.into_iter().map(|((principal, tenant, tables, currency), sum)| Sum {
             day,
             principal,
             tenant,
             tables,
+            currency,
             ..sum
         });
-        Ok(Some(sums.collect()))
+        let mut all: Vec<Sum> = Vec::new();
+        for mut sum in sums {
+            // What has no price comes before what has one, and is on its line.
+            let same = |free: &mut Sum| {
+                free.currency.is_empty()
+                    && (&free.principal, &free.tenant, &free.tables)
+                        == (&sum.principal, &sum.tenant, &sum.tables)
+            };
+            if let Some(free) = all.pop_if(same) {
+                sum.add_free(&free);
+            }
+            all.push(sum);
+        }
+        Ok(Some(all))
     }
 }
 

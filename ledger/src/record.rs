@@ -1,8 +1,9 @@
 //! The records: what is known when a query is decided, and what when it has ended.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::billing::Price;
+use crate::billing::{Price, billed_bytes};
 
 /// The kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,13 @@ pub struct Receipt<'a> {
     /// Bytes that the warehouse read for it, if it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scanned: Option<u64>,
+    /// Credits of the warehouse that it is charged, where it charges any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credits: Option<Decimal>,
+    /// Rows of its tables were hidden from the user, so that what it scanned may tell about them; known
+    /// where a price is for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<bool>,
     /// A limit ended the rows before the result did.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -189,6 +197,10 @@ pub struct Body {
     pub estimated: Option<u64>,
     /// Bytes that the warehouse read for it.
     pub scanned: Option<u64>,
+    /// Credits of the warehouse.
+    pub credits: Option<Decimal>,
+    /// Rows of its tables were hidden from the user.
+    pub filtered: Option<bool>,
     /// A limit ended the rows.
     pub truncated: bool,
     /// What it is billed by.
@@ -200,6 +212,22 @@ impl Body {
     pub fn at(&self) -> Option<i64> {
         let time = chrono::DateTime::parse_from_rfc3339(&self.time).ok()?;
         Some(time.timestamp_micros())
+    }
+
+    /// What a query is billed, as its receipt says; nothing if it has no price.
+    pub fn cost(&self) -> Option<Decimal> {
+        let scanned = billed_bytes(self.cached, self.scanned, self.estimated);
+        self.price.as_ref()?.of(scanned, self.rows, self.credits.unwrap_or_default())
+    }
+
+    /// Whether the user may know what it is billed: it must not tell how much of what is hidden was
+    /// scanned.
+    pub fn tells_cost(&self) -> bool {
+        match (self.filtered, &self.price) {
+            (Some(filtered), _) => !filtered,
+            (None, Some(price)) => price.per_gb_scanned.is_zero(),
+            (None, None) => true,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tollgate_identity::Principal;
 use crate::cases::PolicyTest;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::explain::RuleExplanation;
-use crate::limits::Limits;
+use crate::limits::{Limits, Price};
 use crate::mask::MaskSecret;
 use crate::model::{Located, PolicyRef, TableRules};
 use crate::standing::{Caller, Circumstances, NoActiveRole, Standing, names, standing};
@@ -84,7 +84,12 @@ pub struct Bundle {
     /// As written, to be bound again to a newer catalog.
     statements: Arc<[Located]>,
     rules: Rules,
+    /// The attribute of users that names who pays.
+    payer: String,
 }
+
+/// The attribute of users that names who pays, unless something else is said.
+const PAYER: &str = "tenant_id";
 
 impl Bundle {
     /// Parses and validates `files` against `snapshot`.
@@ -116,7 +121,9 @@ impl Bundle {
         secret: &MaskSecret,
     ) -> Result<Self, Diagnostics> {
         let statements = Arc::clone(&self.statements);
-        Self::bind(self.hash.clone(), statements, snapshot, functions, secret, Vec::new())
+        let hash = self.hash.clone();
+        let bound = Self::bind(hash, statements, snapshot, functions, secret, Vec::new())?;
+        Ok(bound.paid_by(&self.payer))
     }
 
     fn bind(
@@ -129,10 +136,17 @@ impl Bundle {
     ) -> Result<Self, Diagnostics> {
         let rules = validate::validate(&statements, snapshot, functions, secret, &mut diagnostics);
         if diagnostics.is_empty() {
-            Ok(Self { hash, statements, rules })
+            Ok(Self { hash, statements, rules, payer: PAYER.to_owned() })
         } else {
             Err(Diagnostics::new(diagnostics))
         }
+    }
+
+    /// With the attribute of users that names who pays: prices for tenants are for its value, of a user
+    /// who has one.
+    #[must_use]
+    pub fn paid_by(self, attribute: &str) -> Self {
+        Self { payer: attribute.to_owned(), ..self }
     }
 
     /// Whether there is a role of that name.
@@ -162,14 +176,24 @@ impl Bundle {
         standing(&self.rules.members, &self.rules.access_rules, principal, circumstances)
     }
 
+    /// All prices, for whomever, in the order in which they were read.
+    pub fn prices(&self) -> impl Iterator<Item = &Price> {
+        self.rules.prices.iter().map(AsRef::as_ref)
+    }
+
     /// What a caller's statements may cost.
-    pub(crate) fn limits(&self, caller: Caller<'_>) -> Limits {
-        Limits::of(&self.rules.limits, &self.rules.prices, caller)
+    pub(crate) fn limits(&self, principal: &Principal, standing: &Standing) -> Limits {
+        let tenant = match principal.attributes().get(&self.payer).map(Vec::as_slice) {
+            Some([tenant]) => Some(tenant.as_str()),
+            Some([] | [_, _, ..]) | None => None,
+        };
+        let caller = Caller { user: principal.name(), standing };
+        Limits::of(&self.rules.limits, &self.rules.prices, caller, tenant)
     }
 
     /// What a principal's statements may cost, and what they cost.
     pub fn limits_of(&self, principal: &Principal, standing: &Standing) -> Limits {
-        self.limits(Caller { user: principal.name(), standing })
+        self.limits(principal, standing)
     }
 
     /// The access rules that are for a principal with these roles, and whether they are met.

@@ -226,7 +226,11 @@ pub fn decide<S: NamesTables>(
         })
         .collect::<Result<Vec<_>, _>>()?;
     // A rehearsal shows what would be seen, and is nobody's to pay for.
-    let limits = if principal.is_rehearsed() { Limits::default() } else { bundle.limits(caller) };
+    let limits = if principal.is_rehearsed() {
+        Limits::default()
+    } else {
+        bundle.limits(principal, &standing)
+    };
     let bundle_hash = bundle.hash().to_owned();
     let principal = Arc::clone(principal);
     let parts =

@@ -193,6 +193,8 @@ pub struct Used {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
     pub(crate) to: Arc<[Subject]>,
+    /// The tenants that it is for besides.
+    pub(crate) tenants: BTreeSet<String>,
     /// The statement that says so; its name is the price's.
     pub policy: PolicyRef,
     /// For each query.
@@ -259,7 +261,7 @@ pub struct Bound {
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
     bound: Vec<Bound>,
-    /// With how closely each is for the caller: the user, a role, everyone.
+    /// With how closely each is for the caller: the user, the tenant, a role, everyone.
     prices: Vec<(u8, Arc<Price>)>,
 }
 
@@ -274,7 +276,12 @@ pub struct Tightest<T> {
 
 impl Limits {
     /// The limits and prices that are for a caller.
-    pub(crate) fn of(limits: &[Arc<Limit>], prices: &[Arc<Price>], caller: Caller<'_>) -> Self {
+    pub(crate) fn of(
+        limits: &[Arc<Limit>],
+        prices: &[Arc<Price>],
+        caller: Caller<'_>,
+        tenant: Option<&str>,
+    ) -> Self {
         let bound = limits.iter().filter(|limit| caller.is_bound_by(&limit.to)).map(|limit| {
             let roles: BTreeSet<&String> = limit
                 .to
@@ -290,10 +297,11 @@ impl Limits {
         let closeness = |price: &Price| {
             let of = price.to.iter().filter_map(|subject| match subject {
                 Subject::User(user) => (caller.user == user).then_some(0),
-                Subject::Role(role) => caller.standing.active.contains(role).then_some(1),
-                Subject::Public => Some(2),
+                Subject::Role(role) => caller.standing.active.contains(role).then_some(2),
+                Subject::Public => Some(3),
             });
-            of.min()
+            let paid = tenant.is_some_and(|tenant| price.tenants.contains(tenant)).then_some(1);
+            of.chain(paid).min()
         };
         let prices = prices.iter();
         let prices = prices.filter_map(|price| Some((closeness(price)?, Arc::clone(price))));
@@ -356,8 +364,14 @@ impl Limits {
         self.prices.iter().any(|(_, price)| !price.gigabyte.is_zero())
     }
 
+    /// Whether any price is for credits.
+    pub fn prices_credits(&self) -> bool {
+        self.prices.iter().any(|(_, price)| !price.credit.is_zero())
+    }
+
     /// The price that counts for what was used, at a moment in microseconds since 1970. Of the prices in
-    /// force that for the user, or those for roles, or those for everyone; of several the dearest.
+    /// force those for the user, or those for the tenant, or those for roles, or those for everyone; of
+    /// several the dearest.
     /// Nothing if none is in force.
     pub fn price(&self, now: i64, used: &Used) -> Option<&Price> {
         let in_force = || self.prices.iter().filter(|(_, price)| price.is_in_force(now));

@@ -239,6 +239,7 @@ pub(crate) enum Statement {
     Price {
         name: Name,
         to: Vec<Grantee>,
+        tenants: Vec<Name>,
         tariff: Tariff,
     },
     Test(Case),

@@ -281,6 +281,37 @@ impl Reader<'_> {
         }
     }
 
+    /// Who pays: as [`Self::grantees`], and `TENANT 'a', 'b'`.
+    fn payers(&mut self) -> Parsed<(Vec<Grantee>, Vec<Name>)> {
+        let whom = "TO ROLE role, TO USER 'name', TO TENANT 'name' or TO PUBLIC";
+        self.expect(&["TO"], &format!("say for whom: {whom}"))?;
+        let (mut grantees, mut tenants) = (Vec::new(), Vec::new());
+        let mut kind = None;
+        loop {
+            if self.take(&["PUBLIC"]) {
+                grantees.push(Grantee::Public);
+            } else {
+                let named = ["ROLE", "USER", "TENANT"].into_iter().find(|word| self.take(&[word]));
+                kind = named.or(kind);
+                match kind {
+                    Some("ROLE") => grantees.push(Grantee::Role(self.name("a role")?)),
+                    Some("USER") => grantees.push(Grantee::User(self.user()?)),
+                    Some("TENANT") => {
+                        let at = self.here();
+                        let hint = "write a tenant's name as text: TENANT 'acme'";
+                        tenants.push(Name { text: self.literal("a tenant", hint)?, at });
+                    }
+                    Some(_) | None => {
+                        return self.unexpected("ROLE, USER, TENANT or PUBLIC", whom);
+                    }
+                }
+            }
+            if !self.parser.consume_token(&Token::Comma) {
+                return Ok((grantees, tenants));
+            }
+        }
+    }
+
     fn user(&mut self) -> Parsed<String> {
         self.literal("a user", "write a user's name as text: USER 'ana'")
     }

@@ -133,9 +133,9 @@ impl<'a> Validator<'a> {
                 self.unique(name);
                 self.limit(&located.at, name, to, bounds);
             }
-            Statement::Price { name, to, tariff } => {
+            Statement::Price { name, to, tenants, tariff } => {
                 self.unique(name);
-                self.price(&located.at, name, to, tariff);
+                self.price(&located.at, name, (to, tenants), tariff);
             }
             Statement::Test(case) => self.test(&located.at, case),
         }

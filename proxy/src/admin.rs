@@ -9,10 +9,12 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use rust_decimal::Decimal;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tollgate_gateway::Latency;
+use tollgate_gateway::limits::OffCounts;
 use tollgate_warehouse::warehouses::NamedWarehouse;
 
 use crate::export::Counts;
@@ -130,23 +132,42 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         estimates.estimated,
     );
     counter("tollgate_estimated_scanned_bytes_total", "Bytes that they scanned", estimates.scanned);
-    let _ = writeln!(
-        text,
-        "# HELP tollgate_estimates_total Statements by how much they scanned of what was estimated\n\
-         # TYPE tollgate_estimates_total counter"
-    );
-    for (scanned, value) in [
-        ("more", estimates.over),
-        ("half", estimates.close),
-        ("tenth", estimates.loose),
-        ("less", estimates.far),
-    ] {
-        let _ = writeln!(text, "tollgate_estimates_total{{scanned=\"{scanned}\"}} {value}");
+    let what = "Statements by how much they scanned of what was estimated";
+    off(("tollgate_estimates_total", "scanned", what), &estimates.bytes, &mut text);
+    let what = "Statements by how much they were charged of what a budget held";
+    off(("tollgate_charges_total", "charged", what), &estimates.charges, &mut text);
+    for (name, help, of) in MONEY {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+        for money in &estimates.money {
+            let _ = writeln!(text, "{name}{{currency=\"{}\"}} {}", money.0, of(money));
+        }
     }
     stages(&admin.shared.gateway.latencies(), &mut text);
     warehouses(&health(&admin.shared).await, &mut text);
     Counts::write(&admin.exports, &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+/// A currency, what budgets held in it, and what the same statements were charged.
+type Money = (String, Decimal, Decimal);
+
+/// One of the amounts.
+type Amount = fn(&Money) -> Decimal;
+
+/// The metrics of money: name, what it is, and its value.
+const MONEY: [(&str, &str, Amount); 2] = [
+    ("tollgate_held_money_total", "Money that budgets held for statements", |(_, held, _)| *held),
+    ("tollgate_charged_money_total", "Money that they were charged", |(_, _, charged)| *charged),
+];
+
+/// Statements by how far their estimates were off: the metric's name, its label, and what it is.
+fn off((name, label, help): (&str, &str, &str), counts: &OffCounts, text: &mut String) {
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+    let OffCounts { over, close, loose, far } = counts;
+    for (used, value) in [("more", over), ("half", close), ("tenth", loose), ("less", far)] {
+        let _ = writeln!(text, "{name}{{{label}=\"{used}\"}} {value}");
+    }
 }
 
 /// What is told of a warehouse, given whether it answers: each outcome, if it is by outcome, and a number.

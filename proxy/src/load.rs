@@ -282,7 +282,7 @@ impl Loaded {
             ));
         }
         Bundle::load(&files, &self.snapshot, self.registry.as_ref(), &self.secret)
-            .map(Arc::new)
+            .map(|bundle| Arc::new(bundle.paid_by(&self.config.ledger.tenant)))
             .map_err(|diagnostics| diagnostics.to_string())
     }
 }

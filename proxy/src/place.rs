@@ -11,8 +11,11 @@ use rustls::ClientConfig;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tollgate_catalog::{Error, ErrorKind, Table};
-use tollgate_gateway::config::{Account, Authenticator, Config, Place, Secret, Server, Warehouse};
+use tollgate_gateway::config::{
+    Account, Authenticator, Config, Credits, Place, Secret, Server, Warehouse,
+};
 use tollgate_warehouse::Warehouse as Engine;
+use tollgate_warehouse::credits::Terms;
 use tollgate_warehouse::embedded::{self, Embedded};
 use tollgate_warehouse::postgres::{self, Postgres};
 use tollgate_warehouse::snowflake::{self, Credential, CredentialKind, Snowflake};
@@ -273,6 +276,10 @@ fn log_in(config: &Config, warehouse: &Warehouse, account: &Account) -> Result<S
         role: account.role.clone(),
         tls,
         statement_timeout: config.pg.statement_timeout,
+        credits: account
+            .credits
+            .clone()
+            .map(|Credits { per_hour, suspend }| Terms { per_hour, suspend }),
         pause: PAUSE,
     };
     Snowflake::new(options).map_err(|error| {

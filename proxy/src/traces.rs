@@ -4,12 +4,14 @@
 //! statement waits. The log and the traces don't mix: spans have a target of their own.
 
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter as Export};
 use tollgate_gateway::TRACES;
 use tollgate_gateway::config::{Config, Traces};
 use tonic::transport::{Certificate, ClientTlsConfig};
@@ -33,6 +35,39 @@ impl Drop for Sending {
         {
             tracing::warn!(%error, "the last traces could not be sent");
         }
+    }
+}
+
+/// Sends spans, and tells the log when that begins to fail and when it works again.
+#[derive(Debug)]
+struct Telling {
+    exporter: SpanExporter,
+    failing: AtomicBool,
+}
+
+impl Export for Telling {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let sent = self.exporter.export(batch).await;
+        match (&sent, self.failing.swap(sent.is_err(), Ordering::Relaxed)) {
+            (Err(error), false) => {
+                tracing::error!(%error, "traces could not be sent, and are left out");
+            }
+            (Ok(()), true) => tracing::info!("traces are sent again"),
+            (Err(_), true) | (Ok(()), false) => {}
+        }
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
     }
 }
 
@@ -77,8 +112,9 @@ fn provider(config: &Config, traces: &Traces) -> Result<SdkTracerProvider, Strin
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
         exporter = exporter.with_tls_config(tls.domain_name(&to.host));
     }
+    let exporter = exporter.build().map_err(wrong)?;
     let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter.build().map_err(wrong)?)
+        .with_batch_exporter(Telling { exporter, failing: AtomicBool::new(false) })
         .with_sampler(Sampler::TraceIdRatioBased(traces.ratio))
         .with_resource(Resource::builder().with_service_name("tollgate").build());
     Ok(provider.build())

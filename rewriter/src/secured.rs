@@ -115,6 +115,9 @@ pub struct OutputColumn {
     /// The table's column that it is, unchanged but for its mask: the table and the position, from
     /// 0, among the columns that the principal sees.
     pub table_column: Option<(TableName, usize)>,
+    /// Whether it is a column of the gateway's own records, whose decimals have as many digits as
+    /// they need.
+    pub own: bool,
 }
 
 /// What a statement means whoever asks, shared by the plans that were made of it.

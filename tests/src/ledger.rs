@@ -30,7 +30,7 @@ async fn of(site: &Site, words: &[&str]) -> (ExitCode, String) {
 }
 
 /// What a command prints that must work.
-async fn works(site: &Site, words: &[&str]) -> String {
+pub(crate) async fn works(site: &Site, words: &[&str]) -> String {
     let (code, text) = of(site, words).await;
     assert_eq!(code, ExitCode::SUCCESS, "{words:?}: {text}");
     text
@@ -44,7 +44,7 @@ async fn site(name: &str, keys: &[&str]) -> Site {
 }
 
 /// Waits until so many queries have ended in the ledger.
-async fn ended(site: &Site, count: usize) -> Vec<Value> {
+pub(crate) async fn ended(site: &Site, count: usize) -> Vec<Value> {
     loop {
         let text = works(site, &["audit", "export", "--format", "records"]).await;
         let records: Vec<Value> =

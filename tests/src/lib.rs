@@ -25,6 +25,8 @@ mod audit;
 #[cfg(test)]
 mod bi;
 #[cfg(test)]
+mod bills;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod caches;
@@ -36,6 +38,8 @@ mod certificates;
 mod clients;
 #[cfg(test)]
 mod costs;
+#[cfg(test)]
+mod credits;
 #[cfg(test)]
 mod dialect;
 #[cfg(test)]

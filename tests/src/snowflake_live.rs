@@ -51,6 +51,7 @@ fn account() -> Options {
         role: variable("ROLE"),
         tls: Some(trusting(&pem).unwrap()),
         statement_timeout: Some(Duration::from_secs(120)),
+        credits: None,
         pause: Duration::from_secs(1),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tonic::codegen::Service;
 
 use crate::harness::postgres::Postgres;
@@ -45,18 +47,84 @@ impl Receiver {
         scopes.flat_map(|scope| scope.spans.clone()).collect()
     }
 
-    async fn serve(&self, listener: TcpListener) {
-        let service = TraceServiceServer::new(self.clone());
+    async fn serve(&self, listener: TcpListener, tls: Option<TlsAcceptor>) {
         while let Ok((socket, _)) = listener.accept().await {
-            let service = service.clone();
+            let (receiver, tls) = (self.clone(), tls.clone());
             tokio::spawn(async move {
-                let answer = service_fn(move |request| service.clone().call(request));
-                let connection = http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(socket), answer);
-                let _ = connection.await;
+                match tls {
+                    None => receiver.answer(socket).await,
+                    Some(tls) => {
+                        if let Ok(socket) = tls.accept(socket).await {
+                            assert_eq!(socket.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+                            receiver.answer(socket).await;
+                        }
+                    }
+                }
             });
         }
     }
+
+    async fn answer(self, socket: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = TraceServiceServer::new(self);
+        let answer = service_fn(move |request| service.clone().call(request));
+        let connection = http2::Builder::new(TokioExecutor::new());
+        let _ = connection.serve_connection(TokioIo::new(socket), answer).await;
+    }
+}
+
+/// A certificate for "localhost", and whoever shows it.
+fn certified() -> (String, TlsAcceptor) {
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = signed.signing_key.serialize_der();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![signed.cert.der().clone()],
+            rustls_pki_types::PrivateKeyDer::try_from(key).unwrap(),
+        )
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    (signed.cert.pem(), TlsAcceptor::from(Arc::new(config)))
+}
+
+/// A gateway in a process of its own, which ends with this.
+struct Process(Child);
+
+impl Process {
+    async fn start(site: &Site) -> Self {
+        let log = std::fs::File::create(site.folder.join("log")).unwrap();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "traces::serves_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(CONFIG, site.config())
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        let mut process = Self(child.unwrap());
+        while TcpStream::connect(site.address).await.is_err() {
+            process.wait_a_bit().await;
+        }
+        process
+    }
+
+    async fn wait_a_bit(&mut self) {
+        assert!(self.0.try_wait().unwrap().is_none(), "it has ended");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn statements(spans: &[Span]) -> Vec<Span> {
+    spans.iter().filter(|span| span.name == "statement").cloned().collect()
 }
 
 const CONFIG: &str = "TOLLGATE_TRACES_CONFIG";
@@ -77,36 +145,19 @@ fn a_statement_is_traced_stage_by_stage_without_its_text() {
         let to = listener.local_addr().unwrap();
         let receiver = Receiver::default();
         let serving = receiver.clone();
-        let serving = tokio::spawn(async move { serving.serve(listener).await });
+        let serving = tokio::spawn(async move { serving.serve(listener, None).await });
         let folder = Postgres::shared().await.scratch("traces");
         let site = Site::new(folder, &[&format!("traces.to = \"http://{to}\"")]);
         write(&site.data().join("items.parquet"), &rows(0..9), 9);
-        let log = std::fs::File::create(site.folder.join("log")).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "traces::serves_until_it_is_killed", "--ignored", "--nocapture"])
-            .env(CONFIG, site.config())
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        while TcpStream::connect(site.address).await.is_err() {
-            assert!(child.try_wait().unwrap().is_none(), "it has ended");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let mut process = Process::start(&site).await;
         let ana = site.connect("ana").await;
         let query = "SELECT id FROM shop.items WHERE name <> 'a literal'";
         assert_eq!(ana.simple(query).await.rows().len(), 6);
         assert!(ana.simple("SELECT * FROM shop.secret").await.error().is_some());
-        let statements = |spans: &[Span]| {
-            spans.iter().filter(|span| span.name == "statement").cloned().collect::<Vec<_>>()
-        };
         while statements(&receiver.spans()).len() < 2 {
-            assert!(child.try_wait().unwrap().is_none(), "it has ended");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            process.wait_a_bit().await;
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(process);
         serving.abort();
 
         let spans = receiver.spans();
@@ -128,5 +179,44 @@ fn a_statement_is_traced_stage_by_stage_without_its_text() {
         let log = std::fs::read_to_string(site.folder.join("log")).unwrap();
         assert!(log.contains("serving PostgreSQL clients"), "{log}");
         assert!(!log.contains("statement"), "spans are not for the log: {log}");
+    });
+}
+
+/// Over TLS spans go to a receiver whose certificate is trusted, and to no other; who isn't is told in
+/// the log, and statements run all the same.
+#[test]
+fn a_receiver_elsewhere_is_reached_with_tls() {
+    run(async {
+        let (pem, acceptor) = certified();
+        let (other, _) = certified();
+        for (name, trusted, arrives) in [("trusted", &pem, true), ("strange", &other, false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+            let receiver = Receiver::default();
+            let (serving, acceptor) = (receiver.clone(), acceptor.clone());
+            let serving =
+                tokio::spawn(async move { serving.serve(listener, Some(acceptor)).await });
+            let folder = Postgres::shared().await.scratch(&format!("traces {name}"));
+            let keys = [format!("traces.to = \"{to}\""), "traces.tls_ca = \"ca.pem\"".to_owned()];
+            let site = Site::new(folder, &keys.each_ref().map(String::as_str));
+            std::fs::write(site.folder.join("ca.pem"), trusted).unwrap();
+            write(&site.data().join("items.parquet"), &rows(0..9), 9);
+            let mut process = Process::start(&site).await;
+            let ana = site.connect("ana").await;
+            assert_eq!(ana.simple("SELECT id FROM shop.items").await.rows().len(), 6);
+            let log = || std::fs::read_to_string(site.folder.join("log")).unwrap();
+            if arrives {
+                while statements(&receiver.spans()).is_empty() {
+                    process.wait_a_bit().await;
+                }
+            } else {
+                while !log().contains("traces could not be sent") {
+                    process.wait_a_bit().await;
+                }
+                assert_eq!(receiver.spans().len(), 0);
+            }
+            assert_eq!(ana.simple("SELECT id FROM shop.items").await.rows().len(), 6);
+            serving.abort();
+        }
     });
 }

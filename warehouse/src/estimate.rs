@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::scalar::ScalarValue;
+use parking_lot::Mutex;
+use rust_decimal::Decimal;
 use tollgate_catalog::{Error, RawSource, Table};
 use tollgate_policy::SecuredTable;
-use tollgate_rewriter::SecuredSource;
+use tollgate_rewriter::{Secured, SecuredSource};
+
+use crate::credits::Timed;
 
 /// Stands for a number that isn't known.
 const UNKNOWN: u64 = u64::MAX;
@@ -20,6 +24,8 @@ pub struct Estimate {
     pub bytes: Option<u64>,
     /// Rows that it would return.
     pub rows: Option<u64>,
+    /// Credits that it would be charged; `None` if it can't be told.
+    pub credits: Option<Decimal>,
     /// Whether rows of a table that it reads are hidden from the caller. Then what it really scans
     /// may tell about them: refusals and charges must rest on the estimate.
     pub restricted: bool,
@@ -29,11 +35,13 @@ pub struct Estimate {
 #[derive(Debug)]
 pub struct Usage {
     scanned: AtomicU64,
+    /// Since when it runs where time is charged in credits.
+    timed: Mutex<Option<Timed>>,
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { scanned: AtomicU64::new(UNKNOWN) }
+        Self { scanned: AtomicU64::new(UNKNOWN), timed: Mutex::default() }
     }
 }
 
@@ -46,6 +54,31 @@ impl Usage {
     /// Notes how many bytes it has scanned until now.
     pub fn has_scanned(&self, bytes: u64) {
         self.scanned.store(bytes.min(UNKNOWN - 1), Ordering::Relaxed);
+    }
+
+    /// Whether it has begun to run where time is charged in credits.
+    pub fn has_begun(&self) -> bool {
+        self.timed.lock().is_some()
+    }
+
+    /// Credits that it is charged; `None` if it never ran where there are any. Whoever asks first ends
+    /// the time of one that still runs.
+    pub fn credits(&self) -> Option<Decimal> {
+        self.timed.lock().as_mut().map(Timed::credits)
+    }
+
+    pub(crate) fn begins(&self, timed: Timed) {
+        *self.timed.lock() = Some(timed);
+    }
+
+    pub(crate) fn never_began(&self) {
+        *self.timed.lock() = None;
+    }
+
+    pub(crate) fn ends(&self) {
+        if let Some(timed) = self.timed.lock().as_mut() {
+            timed.end();
+        }
     }
 }
 
@@ -60,7 +93,7 @@ pub(crate) struct Read {
 impl Read {
     /// What a plan reads, also below its secured relations.
     pub(crate) fn of(plan: &LogicalPlan) -> Result<Self, Error> {
-        let whole = Estimate { bytes: Some(0), rows: Some(0), restricted: false };
+        let whole = Estimate { bytes: Some(0), rows: Some(0), credits: None, restricted: false };
         let mut read = Self { whole, tables: BTreeMap::new() };
         read.plan(plan).map_err(Error::internal)?;
         Ok(read)
@@ -92,7 +125,7 @@ impl Read {
     }
 
     fn table(&mut self, table: &Table) {
-        let Estimate { bytes, rows, restricted: _ } = &mut self.whole;
+        let Estimate { bytes, rows, credits: _, restricted: _ } = &mut self.whole;
         *bytes = bytes.zip(table.bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
         *rows = rows.zip(table.row_count).map(|(most, rows)| most.max(rows));
         if let Some(bytes) = table.bytes {
@@ -100,6 +133,14 @@ impl Read {
             *most = bytes.max(*most);
         }
     }
+}
+
+/// Whether rows of a table that a query reads are hidden from the caller.
+///
+/// # Errors
+/// The plan can't be walked.
+pub fn is_restricted(query: &Secured) -> Result<bool, Error> {
+    Ok(Read::of(query.plan())?.whole.restricted)
 }
 
 /// Whether a row policy may leave rows out, of a table or of what a view reads.

@@ -87,6 +87,7 @@
 //! ```
 
 pub mod admission;
+pub mod credits;
 pub mod embedded;
 pub mod error;
 pub mod estimate;
@@ -121,6 +122,11 @@ pub trait Warehouse: Send + Sync {
 
     /// Whether it always tells what a query has scanned, so that nobody needs an estimate to be billed.
     fn tells_scanned(&self) -> bool {
+        false
+    }
+
+    /// Whether it charges queries in credits.
+    fn charges_credits(&self) -> bool {
         false
     }
 

@@ -37,6 +37,7 @@ use std::task::{Context, Poll};
 
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
+use rust_decimal::Decimal;
 use tokio::sync::Semaphore;
 use tollgate_catalog::{Error, WarehouseName};
 use tollgate_rewriter::Secured;
@@ -99,7 +100,11 @@ impl NamedWarehouse {
     pub async fn estimate(&self, query: &Secured) -> Result<Estimate, Error> {
         self.owns(query)?;
         let _place = self.estimates.acquire().await.map_err(Error::internal)?;
-        self.engine.estimate(query).await
+        let estimate = self.engine.estimate(query).await?;
+        if self.engine.charges_credits() {
+            return Ok(estimate);
+        }
+        Ok(Estimate { credits: Some(Decimal::ZERO), ..estimate })
     }
 
     /// Starts a query of its own.

@@ -220,6 +220,13 @@ pub(super) struct Warehouse {
     pub(super) virtual_warehouse: Option<String>,
     /// Snowflake: the role that the gateway takes on (default: the user's own).
     pub(super) role: Option<String>,
+    /// Snowflake: the size of the virtual warehouse, which says what an hour of it costs in credits.
+    pub(super) size: Option<Size>,
+    /// Snowflake: credits for an hour of the virtual warehouse, as "1.35" (default: by its size).
+    pub(super) credits_per_hour: Option<String>,
+    /// Snowflake: after how long without statements the virtual warehouse suspends itself: whoever starts
+    /// it again is charged a minute at least (default "60s").
+    pub(super) auto_suspend: Option<String>,
     /// Snowflake: what the secret is (default "password").
     pub(super) authenticator: Option<Authenticator>,
     /// Snowflake: a file that holds the secret; read again at each login.
@@ -276,6 +283,59 @@ pub(super) enum Authenticator {
     Oauth,
     /// A programmatic access token.
     AccessToken,
+}
+
+/// The sizes of virtual warehouses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub(super) enum Size {
+    /// 1 credit an hour.
+    #[serde(rename = "XS")]
+    XSmall,
+    /// 2 credits an hour.
+    #[serde(rename = "S")]
+    Small,
+    /// 4 credits an hour.
+    #[serde(rename = "M")]
+    Medium,
+    /// 8 credits an hour.
+    #[serde(rename = "L")]
+    Large,
+    /// 16 credits an hour.
+    #[serde(rename = "XL")]
+    XLarge,
+    /// 32 credits an hour.
+    #[serde(rename = "2XL")]
+    Large2,
+    /// 64 credits an hour.
+    #[serde(rename = "3XL")]
+    Large3,
+    /// 128 credits an hour.
+    #[serde(rename = "4XL")]
+    Large4,
+    /// 256 credits an hour.
+    #[serde(rename = "5XL")]
+    Large5,
+    /// 512 credits an hour.
+    #[serde(rename = "6XL")]
+    Large6,
+}
+
+impl Size {
+    /// Credits for an hour, of the first generation of warehouses.
+    pub(super) fn credits_per_hour(self) -> u32 {
+        match self {
+            Size::XSmall => 1,
+            Size::Small => 2,
+            Size::Medium => 4,
+            Size::Large => 8,
+            Size::XLarge => 16,
+            Size::Large2 => 32,
+            Size::Large3 => 64,
+            Size::Large4 => 128,
+            Size::Large5 => 256,
+            Size::Large6 => 512,
+        }
+    }
 }
 
 /// Keys and comments of one table.

@@ -1,14 +1,19 @@
 //! Where the tables are: the warehouses, and which keys belong to which kind of warehouse.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use rust_decimal::Decimal;
 use tollgate_catalog::WarehouseName;
 
 use super::validate::Checker;
-use super::{Account, Authenticator, Place, Secret, Server, Warehouse, file, values};
+use super::{Account, Authenticator, Credits, Place, Secret, Server, Warehouse, file, values};
 
 /// The longest name of a warehouse.
 const LONGEST: usize = 63;
+
+/// How long a virtual warehouse stays awake that says nothing of it: the least that its service charges.
+const SUSPEND: Duration = Duration::from_secs(60);
 
 impl Checker<'_> {
     /// `[warehouse]` and the `[[warehouses]]` beside it; without either, what the first one lacks is said.
@@ -192,6 +197,7 @@ impl Checker<'_> {
                 "set one of \"secret_file\", \"secret_env\" and \"secret_command\"",
             );
         }
+        let credits = self.credits(at, raw);
         let name = name?;
         let address =
             raw.address.clone().unwrap_or_else(|| format!("https://{name}.snowflakecomputing.com"));
@@ -211,7 +217,44 @@ impl Checker<'_> {
             secret: secret?,
             schemas: raw.schemas.clone(),
             tls_ca: raw.tls_ca.as_ref().map(|file| self.base.join(file)),
+            credits: credits?,
         })
+    }
+
+    /// What the virtual warehouse costs, if that is said.
+    fn credits(&mut self, at: &str, raw: &file::Warehouse) -> Option<Option<Credits>> {
+        let key = |key: &str| format!("{at}.{key}");
+        let suspend = raw.auto_suspend.clone();
+        let said = suspend.is_some();
+        let suspend = self.duration(&key("auto_suspend"), suspend, Some(SUSPEND))?;
+        let per_hour = match (&raw.credits_per_hour, raw.size) {
+            (Some(text), _) => {
+                let most = Decimal::from(1_000_000);
+                let credits = Decimal::from_str_exact(text).ok();
+                let credits = credits.filter(|credits| *credits > Decimal::ZERO);
+                let credits = credits.filter(|credits| *credits <= most && credits.scale() <= 9);
+                if credits.is_none() {
+                    self.note(
+                        &key("credits_per_hour"),
+                        format!("\"{text}\" is not a number of credits"),
+                        "write a number above 0 with at most 9 digits behind the point: \"1.35\"",
+                    );
+                }
+                credits?
+            }
+            (None, Some(size)) => Decimal::from(size.credits_per_hour()),
+            (None, None) => {
+                if said {
+                    self.note(
+                        &key("auto_suspend"),
+                        "what the virtual warehouse costs is missing",
+                        "say its size: size = \"XS\"; or leave \"auto_suspend\" out",
+                    );
+                }
+                return Some(None);
+            }
+        };
+        Some(Some(Credits { per_hour, suspend }))
     }
 
     fn server(&mut self, at: &str, raw: &file::Warehouse) -> Option<Server> {
@@ -262,7 +305,7 @@ fn of_embedded(raw: &file::Warehouse) -> [(&'static str, bool); 4] {
 }
 
 /// The keys of Snowflake alone, and whether they are set.
-fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 8] {
+fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 11] {
     [
         ("account", raw.account.is_some()),
         ("address", raw.address.is_some()),
@@ -272,5 +315,8 @@ fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 8] {
         ("secret_file", raw.secret_file.is_some()),
         ("secret_env", raw.secret_env.is_some()),
         ("secret_command", raw.secret_command.is_some()),
+        ("size", raw.size.is_some()),
+        ("credits_per_hour", raw.credits_per_hour.is_some()),
+        ("auto_suspend", raw.auto_suspend.is_some()),
     ]
 }

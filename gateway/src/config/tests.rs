@@ -142,6 +142,40 @@ fn an_account_has_one_secret() {
 }
 
 #[test]
+fn a_virtual_warehouse_costs_by_its_size() {
+    let account = |keys: &str| {
+        let keys = format!(
+            "kind = \"snowflake\"\naccount = \"xy\"\ndatabase = \"D\"\nuser = \"U\"\n\
+             schemas = [\"s\"]\nsecret_env = \"S\"\n{keys}\n"
+        );
+        parse(&SMALL.replace("data = \"/srv/data\"\n", &keys))
+    };
+    let credits = |keys: &str| {
+        let config = account(keys).unwrap();
+        let super::Place::Snowflake(found) = &config.warehouses[0].place else {
+            panic!("an account")
+        };
+        found.credits.clone().map(|c| (c.per_hour.to_string(), c.suspend.as_secs()))
+    };
+    assert_eq!(credits(""), None);
+    for (size, per_hour) in [("XS", "1"), ("M", "4"), ("2XL", "32"), ("6XL", "512")] {
+        assert_eq!(credits(&format!("size = \"{size}\"")), Some((per_hour.to_owned(), 60)));
+    }
+    let keys = "size = \"L\"\ncredits_per_hour = \"1.35\"\nauto_suspend = \"10min\"";
+    assert_eq!(credits(keys), Some(("1.35".to_owned(), 600)));
+    for wrong in ["0", "-1", "1e3", "many", "1000001", "0.0000000001"] {
+        let errors = account(&format!("credits_per_hour = \"{wrong}\"")).unwrap_err();
+        let wanted = format!("\"{wrong}\" is not a number of credits");
+        assert!(errors.len() == 1 && errors[0].ends_with(&wanted), "{errors:?}");
+    }
+    let errors = account("auto_suspend = \"5min\"").unwrap_err();
+    assert!(errors[0].ends_with("what the virtual warehouse costs is missing"), "{errors:?}");
+    assert_eq!(account("size = \"huge\"").unwrap_err().len(), 1);
+    let foreign = parse(&SMALL.replace("data = ", "size = \"XS\"\ndata = ")).unwrap_err();
+    assert_eq!(foreign, ["9: \"warehouse.size\" is nothing to a warehouse of kind \"embedded\""]);
+}
+
+#[test]
 fn all_errors_come_at_once_with_their_lines() {
     let errors = parse(
         "drain = \"soon\"\n[pg]\nlisten = \"here\"\nlisen = 1\ntls = \"maybe\"\ncert = \"c.pem\"\n\

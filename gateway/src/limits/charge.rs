@@ -9,16 +9,21 @@ use tollgate_policy::Limits;
 use tollgate_policy::limits::{Limit, Used};
 use tollgate_warehouse::estimate::{Estimate, Usage};
 
+use super::Counts;
 use super::budget::{Holding, NotHeld, Purse, Span};
 
 /// The money that is held for a statement. Dropping it settles.
 pub(crate) struct Charge {
     holdings: Vec<Holding>,
+    /// What is held of each.
+    amount: Decimal,
+    counts: Arc<Counts>,
     limits: Limits,
     now: i64,
     estimate: Estimate,
-    /// Nothing until it runs.
+    /// Nothing until it is given to a warehouse.
     usage: Option<Arc<Usage>>,
+    ran: bool,
     rows: u64,
     cached: bool,
 }
@@ -26,7 +31,7 @@ pub(crate) struct Charge {
 impl Charge {
     /// Holds what a statement would cost of each budget, or of none.
     pub(super) async fn hold(
-        purse: &Arc<dyn Purse>,
+        (purse, counts): (&Arc<dyn Purse>, &Arc<Counts>),
         limits: &Limits,
         used: &Used,
         estimate: &Estimate,
@@ -35,14 +40,18 @@ impl Charge {
         let amount = limits.cost(now, used).ok_or_else(no_price)?;
         let mut charge = Self {
             holdings: Vec::new(),
+            amount,
+            counts: Arc::clone(counts),
             limits: limits.clone(),
             now,
             estimate: *estimate,
             usage: None,
+            ran: false,
             rows: 0,
             cached: false,
         };
-        if estimate.bytes.is_none() && limits.counts_bytes() {
+        let no_bytes = estimate.bytes.is_none() && limits.counts_bytes();
+        if no_bytes || (estimate.credits.is_none() && limits.prices_credits()) {
             return Err(unknown());
         }
         for bound in limits.bound() {
@@ -57,10 +66,15 @@ impl Charge {
         Ok(charge)
     }
 
-    /// From now on it costs what it uses.
-    pub(crate) fn runs(&mut self, usage: &Arc<Usage>, cached: bool) {
+    /// A warehouse is given the statement: from now on it costs the time there, where that is charged.
+    pub(crate) fn begins(&mut self, usage: &Arc<Usage>, cached: bool) {
         self.usage = Some(Arc::clone(usage));
         self.cached = cached;
+    }
+
+    /// It has begun: from now on it costs what it uses.
+    pub(crate) fn runs(&mut self) {
+        self.ran = true;
     }
 
     /// Adds rows that went to the client.
@@ -69,25 +83,31 @@ impl Charge {
     }
 
     /// What it cost. Where rows are hidden from the caller, what was scanned counts as it was estimated:
-    /// what is left of a budget must not tell about them.
-    fn cost(&self) -> Decimal {
-        let Some(usage) = &self.usage else { return Decimal::ZERO };
+    /// what is left of a budget must not tell about them. (How long it took, the caller knows.)
+    /// Nothing of one that never ran.
+    fn cost(&self) -> Option<Decimal> {
+        let usage = self.usage.as_ref().filter(|usage| self.ran || usage.has_begun())?;
         let estimated = self.estimate.bytes.unwrap_or(0);
         let bytes = match usage.scanned() {
             _ if self.cached => 0,
             _ if self.estimate.restricted => estimated,
             scanned => scanned.unwrap_or(estimated),
         };
-        let used = Used { bytes, rows: self.rows, ..Used::default() };
-        self.limits.cost(self.now, &used).unwrap_or_default()
+        let credits = usage.credits().unwrap_or_default();
+        let used = Used { bytes, rows: self.rows, credits };
+        Some(self.limits.cost(self.now, &used).unwrap_or_default())
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
         let cost = self.cost();
+        if let Some(cost) = cost.filter(|_| !self.cached) {
+            self.counts.charged(self.limits.currency(), self.amount, cost);
+        }
         // Each is settled when it is dropped.
-        self.holdings.iter_mut().for_each(|holding| holding.used = cost);
+        let used = cost.unwrap_or_default();
+        self.holdings.iter_mut().for_each(|holding| holding.used = used);
     }
 }
 

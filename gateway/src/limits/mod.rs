@@ -17,10 +17,12 @@ pub(crate) mod charge;
 pub mod purses;
 mod rate;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rust_decimal::Decimal;
 use tollgate_catalog::Error;
 use tollgate_identity::Principal;
@@ -37,13 +39,13 @@ use self::rate::Rates;
 pub(crate) struct Costs {
     rates: Rates,
     purse: Arc<dyn Purse>,
-    pub(crate) counts: Counts,
+    pub(crate) counts: Arc<Counts>,
 }
 
 impl Costs {
     /// Money is held in a purse.
     pub(crate) fn new(purse: Arc<dyn Purse>) -> Self {
-        Self { rates: Rates::default(), purse, counts: Counts::default() }
+        Self { rates: Rates::default(), purse, counts: Arc::default() }
     }
 
     /// Takes a statement's part of each rate.
@@ -108,8 +110,9 @@ impl Costs {
             (None, Some(limit)) => limit.most.0,
             (None, None) => 0,
         };
-        let used = Used { bytes: estimate.bytes.unwrap_or(0), rows, ..Used::default() };
-        Charge::hold(&self.purse, of, &used, estimate, now).await.map(Some)
+        let credits = estimate.credits.unwrap_or_default();
+        let used = Used { bytes: estimate.bytes.unwrap_or(0), rows, credits };
+        Charge::hold((&self.purse, &self.counts), of, &used, estimate, now).await.map(Some)
     }
 }
 
@@ -118,25 +121,63 @@ impl Costs {
 pub(crate) struct Counts {
     estimated: AtomicU64,
     scanned: AtomicU64,
-    /// Statements that scanned more than was estimated, half of it at least, a tenth at least, less.
-    off: [AtomicU64; 4],
+    bytes: Off,
+    /// What was held and what was charged, by currency.
+    money: Mutex<BTreeMap<String, (Decimal, Decimal)>>,
+    charges: Off,
 }
 
-/// How far estimates of bytes were off.
+/// Statements by how much they used of what was estimated: more, half of it at least, a tenth at least,
+/// less.
+#[derive(Debug, Default)]
+struct Off([AtomicU64; 4]);
+
+impl Off {
+    /// Counts one that used no more than all, at least a half, at least a tenth.
+    fn count(&self, (all, half, tenth): (bool, bool, bool)) {
+        let Self([over, close, loose, far]) = self;
+        let count = match (all, half, tenth) {
+            (false, ..) => over,
+            (true, true, _) => close,
+            (true, false, true) => loose,
+            (true, false, false) => far,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> OffCounts {
+        let [over, close, loose, far] =
+            self.0.each_ref().map(|count| count.load(Ordering::Relaxed));
+        OffCounts { over, close, loose, far }
+    }
+}
+
+/// Statements by how much they used of what was estimated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OffCounts {
+    /// Those that used more.
+    pub over: u64,
+    /// Those that used half of it at least.
+    pub close: u64,
+    /// Those that used a tenth of it at least.
+    pub loose: u64,
+    /// Those that used less.
+    pub far: u64,
+}
+
+/// How far estimates were off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EstimateCounts {
     /// Bytes that were estimated.
     pub estimated: u64,
     /// Bytes that the same statements scanned.
     pub scanned: u64,
-    /// Statements that scanned more than was estimated.
-    pub over: u64,
-    /// Statements that scanned half of it at least.
-    pub close: u64,
-    /// Statements that scanned a tenth of it at least.
-    pub loose: u64,
-    /// Statements that scanned less.
-    pub far: u64,
+    /// The statements, by their bytes.
+    pub bytes: OffCounts,
+    /// Of each currency what budgets held, and what the same statements were charged.
+    pub money: Vec<(String, Decimal, Decimal)>,
+    /// The statements, by their money.
+    pub charges: OffCounts,
 }
 
 impl Counts {
@@ -144,29 +185,35 @@ impl Counts {
     pub(crate) fn note(&self, estimated: u64, scanned: u64) {
         self.estimated.fetch_add(estimated, Ordering::Relaxed);
         self.scanned.fetch_add(scanned, Ordering::Relaxed);
-        let [over, close, loose, far] = &self.off;
-        let count = if scanned > estimated {
-            over
-        } else if scanned.saturating_mul(2) >= estimated {
-            close
-        } else if scanned.saturating_mul(10) >= estimated {
-            loose
-        } else {
-            far
+        let times = |factor: u64| scanned.saturating_mul(factor) >= estimated;
+        self.bytes.count((scanned <= estimated, times(2), times(10)));
+    }
+
+    /// Notes what a statement was charged of what was held for it.
+    pub(crate) fn charged(&self, currency: &str, held: Decimal, charged: Decimal) {
+        let mut money = self.money.lock();
+        let (all_held, all_charged) = match money.get_mut(currency) {
+            Some(known) => known,
+            None => money.entry(currency.to_owned()).or_default(),
         };
-        count.fetch_add(1, Ordering::Relaxed);
+        *all_held = all_held.saturating_add(held);
+        *all_charged = all_charged.saturating_add(charged);
+        drop(money);
+        let times = |factor: u32| charged.saturating_mul(Decimal::from(factor)) >= held;
+        self.charges.count((charged <= held, times(2), times(10)));
     }
 
     pub(crate) fn read(&self) -> EstimateCounts {
-        let [over, close, loose, far] = &self.off;
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let money = self.money.lock();
+        let money = money.iter().map(|(currency, (held, charged))| {
+            (currency.clone(), held.normalize(), charged.normalize())
+        });
         EstimateCounts {
-            estimated: read(&self.estimated),
-            scanned: read(&self.scanned),
-            over: read(over),
-            close: read(close),
-            loose: read(loose),
-            far: read(far),
+            estimated: self.estimated.load(Ordering::Relaxed),
+            scanned: self.scanned.load(Ordering::Relaxed),
+            bytes: self.bytes.read(),
+            money: money.collect(),
+            charges: self.charges.read(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, TimeUnit};
 use datafusion::common::ScalarValue;
+use rust_decimal::Decimal;
 use tollgate_catalog::{Column, Error, ErrorKind};
 use tollgate_ledger::history::{Query, Sum};
 
@@ -16,6 +17,8 @@ pub(super) struct Field<R: 'static> {
     /// Whether it is shown of one's own records. What isn't could tell about hidden rows, or about
     /// policies.
     own: bool,
+    /// Whether it is shown of everybody's records.
+    everyones: bool,
     comment: &'static str,
     value: fn(&R) -> ScalarValue,
 }
@@ -30,10 +33,14 @@ pub(super) enum Kind {
     Day,
     Time,
     Number,
+    Money,
 }
 
 /// Digits of a number, and those behind the point.
-pub(super) const NUMBER: (u8, i8) = (38, 9);
+const NUMBER: (u8, i8) = (38, 9);
+
+/// The same of money: nine digits of a price, and nine of what is paid for.
+const MONEY: (u8, i8) = (38, 18);
 
 impl Kind {
     fn data_type(self) -> DataType {
@@ -47,6 +54,7 @@ impl Kind {
             Kind::Day => DataType::Date32,
             Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Kind::Number => DataType::Decimal128(NUMBER.0, NUMBER.1),
+            Kind::Money => DataType::Decimal128(MONEY.0, MONEY.1),
         }
     }
 }
@@ -57,13 +65,22 @@ pub(super) const fn shown<R>(
     comment: &'static str,
     value: fn(&R) -> ScalarValue,
 ) -> Field<R> {
-    Field { name, kind, nullable: false, own: true, comment, value }
+    Field { name, kind, nullable: false, own: true, everyones: true, comment, value }
 }
 
 impl<R> Field<R> {
     /// The same, for who is granted everybody's records only.
     pub(super) const fn granted(self) -> Self {
         Self { own: false, ..self }
+    }
+
+    /// The same, for one's own records only.
+    pub(super) const fn private(self) -> Self {
+        Self { everyones: false, ..self }
+    }
+
+    fn is_shown(&self, own: bool) -> bool {
+        if own { self.own } else { self.everyones }
     }
 
     /// The same, where a value may be missing.
@@ -74,7 +91,7 @@ impl<R> Field<R> {
 
 /// The columns as a table has them: all, or those of one's own records.
 pub(super) fn columns<R>(all: &[Field<R>], own: bool) -> Vec<Column> {
-    let shown = all.iter().filter(|field| field.own || !own);
+    let shown = all.iter().filter(|field| field.is_shown(own));
     let column = |field: &Field<R>| Column {
         name: field.name.to_owned(),
         data_type: field.kind.data_type(),
@@ -88,7 +105,7 @@ pub(super) fn columns<R>(all: &[Field<R>], own: bool) -> Vec<Column> {
 pub(super) fn batch<R>(all: &[Field<R>], own: bool, rows: &[R]) -> Result<RecordBatch, Error> {
     let mut fields = Vec::with_capacity(all.len());
     let mut arrays = Vec::with_capacity(all.len());
-    for field in all.iter().filter(|field| field.own || !own) {
+    for field in all.iter().filter(|field| field.is_shown(own)) {
         let data_type = field.kind.data_type();
         let array = match rows {
             [] => arrow::array::new_empty_array(&data_type),
@@ -121,6 +138,40 @@ fn count(value: u64) -> ScalarValue {
 
 fn counted(value: Option<u64>) -> ScalarValue {
     value.map_or(ScalarValue::Int64(None), count)
+}
+
+/// A number with nine digits behind the point.
+pub(super) fn number(value: Option<Decimal>) -> ScalarValue {
+    decimal(value, NUMBER)
+}
+
+/// An amount of money.
+fn money(value: Option<Decimal>) -> ScalarValue {
+    decimal(value, MONEY)
+}
+
+fn decimal(value: Option<Decimal>, (precision, scale): (u8, i8)) -> ScalarValue {
+    let digits = u32::from(scale.unsigned_abs());
+    let exact = value.map(|value| value.round_dp(digits));
+    let digits = exact.and_then(|value| {
+        let missing = digits.saturating_sub(value.scale());
+        value.mantissa().checked_mul(10_i128.checked_pow(missing)?)
+    });
+    ScalarValue::Decimal128(digits, precision, scale)
+}
+
+/// What a query is billed.
+fn cost(query: &Query) -> Option<Decimal> {
+    query.receipt.as_ref()?.cost()
+}
+
+/// The same, as far as its user may know.
+fn own_cost(query: &Query) -> Option<Decimal> {
+    query.receipt.as_ref().filter(|receipt| receipt.tells_cost())?.cost()
+}
+
+fn currency(query: &Query) -> Option<&str> {
+    Some(query.receipt.as_ref()?.price.as_ref()?.currency.as_str())
 }
 
 /// Microseconds since 1970.
@@ -184,12 +235,21 @@ pub(super) const QUERY: &[Field<Query>] = &[
     shown("bytes", Kind::Count, "bytes that went to the client", ended!(bytes)).or_null(),
     shown("estimated", Kind::Count, "bytes that it was expected to read", |q: &Query| counted(q.receipt.as_ref().and_then(|r| r.estimated))).granted().or_null(),
     shown("scanned", Kind::Count, "bytes that the warehouse read for it", |q: &Query| counted(q.receipt.as_ref().and_then(|r| r.scanned))).granted().or_null(),
+    shown("credits", Kind::Number, "credits of the warehouse that it is charged", |q: &Query| number(q.receipt.as_ref().and_then(|r| r.credits))).or_null(),
+    shown("cost", Kind::Money, "what it is billed", |q: &Query| money(cost(q))).granted().or_null(),
+    shown("cost", Kind::Money, "what it is billed; null too if that would tell about rows that are hidden", |q: &Query| money(own_cost(q))).private().or_null(),
+    shown("currency", Kind::Text, "in which money", |q: &Query| perhaps(currency(q))).or_null(),
     shown("cached", Kind::Flag, "whether the rows came from an earlier execution", |q: &Query| ScalarValue::Boolean(q.receipt.as_ref().map(|r| r.cached))).granted().or_null(),
     shown("truncated", Kind::Flag, "whether a limit ended the rows", |q: &Query| ScalarValue::Boolean(q.receipt.as_ref().map(|r| r.truncated))).or_null(),
     shown("error", Kind::Text, "the kind of error, if it failed or was refused", |q: &Query| perhaps(error(q))).or_null(),
     shown("sqlstate", Kind::Text, "the SQLSTATE of the error", |q: &Query| perhaps(sqlstate(q))).or_null(),
     shown("replica", Kind::Text, "the chain of the ledger that holds it", |q: &Query| text(&q.chain)).granted(),
 ];
+
+/// What queries are billed, if any has a price.
+fn sum_cost(sum: &Sum) -> Option<Decimal> {
+    (!sum.currency.is_empty()).then_some(sum.cost)
+}
 
 /// Usage, of queries that have ended.
 #[rustfmt::skip]
@@ -204,4 +264,8 @@ pub(super) const SUM: &[Field<Sum>] = &[
     shown("bytes", Kind::Count, "bytes that went to clients", |s| count(s.bytes)),
     shown("scanned", Kind::Count, "bytes that the warehouse read, as far as is known", |s: &Sum| count(s.scanned)).granted(),
     shown("elapsed_us", Kind::Count, "microseconds from arrival to end, together", |s| count(s.elapsed_us)),
+    shown("credits", Kind::Number, "credits of warehouses that they are charged", |s| number(Some(s.credits))),
+    shown("cost", Kind::Money, "what they are billed; null if none has a price", |s: &Sum| money(sum_cost(s))).granted().or_null(),
+    shown("cost", Kind::Money, "what you are billed; null too if that would tell about rows that are hidden", |s: &Sum| money(sum_cost(s).filter(|_| s.tells_cost))).private().or_null(),
+    shown("currency", Kind::Text, "in which money", |s: &Sum| perhaps(Some(s.currency.as_str()).filter(|text| !text.is_empty()))).or_null(),
 ];

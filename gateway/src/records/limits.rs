@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use datafusion::common::ScalarValue;
 use rust_decimal::{Decimal, RoundingStrategy};
 use tollgate_catalog::Error;
 use tollgate_identity::Principal;
@@ -12,7 +11,7 @@ use tollgate_policy::Limits;
 use tollgate_policy::limits::{Bound, Budget, Rate};
 use tollgate_warehouse::admission::Admission;
 
-use super::fields::{self, Field, Kind, NUMBER, shown, text, time};
+use super::fields::{self, Field, Kind, number, shown, text, time};
 use crate::limits::Costs;
 
 /// One part of a limit.
@@ -37,16 +36,6 @@ pub(super) const FIELDS: &[Field<Part>] = &[
     shown("used", Kind::Number, "how much is used, by all who share it; null: it bounds each statement", |p: &Part| number(p.used)).or_null(),
     shown("renews", Kind::Time, "when what is used has become free again", |p: &Part| time(p.renews)).or_null(),
 ];
-
-fn number(value: Option<Decimal>) -> ScalarValue {
-    let (precision, scale) = NUMBER;
-    let exact = value.map(|value| value.round_dp(u32::from(scale.unsigned_abs())));
-    let digits = exact.and_then(|value| {
-        let missing = u32::from(scale.unsigned_abs()).saturating_sub(value.scale());
-        value.mantissa().checked_mul(10_i128.checked_pow(missing)?)
-    });
-    ScalarValue::Decimal128(digits, precision, scale)
-}
 
 /// A caller's limits, and who counts what is used of them.
 pub(crate) struct Standing {

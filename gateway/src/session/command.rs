@@ -248,6 +248,7 @@ pub(super) fn text_columns(names: &[&str]) -> Arc<[OutputColumn]> {
             data_type: DataType::Utf8,
             nullable: false,
             table_column: None,
+            own: false,
         })
         .collect()
 }

@@ -40,6 +40,9 @@ pub struct Rated {
     pub bytes: u64,
     /// Bytes that the warehouse read; what it was expected to read where it doesn't tell.
     pub scanned: u64,
+    /// Credits of the warehouse.
+    #[serde(default, skip_serializing_if = "Decimal::is_zero")]
+    pub credits: Decimal,
     /// What it costs, exactly.
     pub amount: Decimal,
 }
@@ -55,8 +58,9 @@ pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
     let broken = |what: &str| LedgerError::Damaged(format!("receipt {} has {what}", receipt.seq));
     let at = receipt.at().ok_or_else(|| broken("no time"))?;
     let scanned = billed_bytes(receipt.cached, receipt.scanned, receipt.estimated);
+    let credits = receipt.credits.unwrap_or_default();
     let amount = match &receipt.price {
-        Some(price) => price.of(scanned, receipt.rows),
+        Some(price) => price.of(scanned, receipt.rows, credits),
         None => Some(Decimal::ZERO),
     };
     let amount = amount.ok_or_else(|| broken("a price beyond all bounds"))?;
@@ -75,6 +79,7 @@ pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
         rows: receipt.rows,
         bytes: receipt.bytes,
         scanned,
+        credits,
         amount,
     })
 }

@@ -20,6 +20,7 @@ fn price(name: &str, per_query: &str) -> Price {
         per_query: money(per_query),
         per_gb_scanned: money("0.005"),
         per_million_rows: money("0.10"),
+        per_credit: Decimal::ZERO,
     }
 }
 
@@ -150,4 +151,60 @@ fn sums_of_thirds_of_cents_are_exact() {
     let sums = block_on(report(&site, &[], 0, i64::MAX)).unwrap();
     assert_eq!(sums[0].amount, money("0.09999999"));
     assert_eq!(block_on(invoices(&site, 0, i64::MAX)).unwrap()[0].total, money("0.10"));
+}
+
+/// Credits are in the receipt with the price of one: nothing else is needed.
+#[test]
+fn credits_are_billed_by_receipts() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    // Receipts of a ledger that knew of none.
+    used(folder.path(), &[("acme", Some(price("p", "1")), 0, None, "complete")]);
+    let ledger =
+        Ledger::open(Options::at(place.clone(), folder.path().join("ledger.key"))).unwrap();
+    for (id, credits) in [("a", "0.016666667"), ("b", "1.5")] {
+        block_on(ledger.decide(decision(id, "SELECT 1")).durable()).unwrap();
+        let price = Price { per_credit: money("3.00"), ..price("p", "1") };
+        let receipt = Receipt {
+            id,
+            principal: "ana",
+            tenant: Some("acme"),
+            outcome: "complete",
+            credits: Some(money(credits)),
+            price: Some(price),
+            ..Receipt::default()
+        };
+        ledger.note(Entry::receipt(&receipt, false).unwrap());
+    }
+    drop(ledger);
+    assert_eq!(block_on(rate(&place)).unwrap(), 3);
+    let sums = block_on(report(&place, &[Key::Tenant], 0, i64::MAX)).unwrap();
+    // 3, 0.050000001 and 4.5
+    assert_eq!((sums[0].credits, sums[0].amount), (money("1.516666667"), money("7.550000001")));
+    assert_eq!(block_on(invoices(&place, 0, i64::MAX)).unwrap()[0].total, money("7.55"));
+    let again = block_on(replay(&place)).unwrap();
+    assert_eq!((again.same, again.differing, again.new), (3, 0, 0));
+    block_on(async {
+        let mut store = crate::store::Store::reopen(&place, None).await.unwrap();
+        let change = "UPDATE rated SET body = replace(body, '0.016666667', '0.01') WHERE seq = 4";
+        sqlx::raw_sql(change).execute(&mut store.connection).await.unwrap();
+    });
+    assert_eq!(block_on(replay(&place)).unwrap().differing, 1);
+}
+
+/// What was written before there were credits is read as it was written.
+#[test]
+fn what_knows_of_no_credits_is_rated_as_before() {
+    let receipt = r#"{"seq":2,"time":"2026-01-02T03:04:05.000006Z","record":"receipt","id":"q",
+        "principal":"ana","tenant":"acme","tables":["crm.customers"],"outcome":"complete","error":null,
+        "rows":1000,"bytes":7,"elapsed_us":5,"scanned":2000000000,
+        "price":{"name":"p","currency":"USD","per_query":"1","per_gb_scanned":"0.5"}}"#;
+    let before = r#"{"chain":"main","seq":2,"id":"q","at":1767323045000006,"tenant":"acme",
+        "principal":"ana","tables":["crm.customers"],"price":"p","currency":"USD",
+        "terms":{"name":"p","currency":"USD","per_query":"1","per_gb_scanned":"0.5"},
+        "rows":1000,"bytes":7,"scanned":2000000000,"amount":"2"}"#;
+    let now = super::rating::rated("main", &serde_json::from_str(receipt).unwrap()).unwrap();
+    assert_eq!(now, serde_json::from_str(before).unwrap());
+    let written: serde_json::Value = serde_json::to_value(&now).unwrap();
+    assert_eq!(written, serde_json::from_str::<serde_json::Value>(before).unwrap());
 }

@@ -69,6 +69,8 @@ pub struct Usage {
     pub bytes: u64,
     /// Bytes that the warehouse read, as far as is known.
     pub scanned: u64,
+    /// Credits of warehouses.
+    pub credits: Decimal,
     /// What it costs, exactly.
     pub amount: Decimal,
 }
@@ -128,6 +130,7 @@ pub async fn report(
         sum.rows = sum.rows.saturating_add(line.rows);
         sum.bytes = sum.bytes.saturating_add(line.bytes);
         sum.scanned = sum.scanned.saturating_add(line.scanned);
+        sum.credits = add(sum.credits, line.credits)?;
         sum.amount = add(sum.amount, line.amount)?;
         Ok(())
     })
@@ -137,7 +140,7 @@ pub async fn report(
 
 fn add(sum: Decimal, amount: Decimal) -> Result<Decimal, LedgerError> {
     sum.checked_add(amount)
-        .ok_or_else(|| LedgerError::System("a sum of money is beyond all bounds".to_owned()))
+        .ok_or_else(|| LedgerError::System("a sum is beyond all bounds".to_owned()))
 }
 
 /// A price, and the queries that were billed by it.

@@ -184,3 +184,55 @@ fn what_is_older_than_asked_for_is_not_read() {
         }
     });
 }
+
+/// What has no price is on the line of what has one; two currencies have two.
+#[test]
+fn what_is_billed_is_summed_up_by_currency() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(options(folder.path())).unwrap();
+    let price = |currency: &str, per_gb: &str| crate::billing::Price {
+        name: "p".to_owned(),
+        currency: currency.to_owned(),
+        per_query: "0.1".parse().unwrap(),
+        per_gb_scanned: per_gb.parse().unwrap(),
+        per_credit: "2".parse().unwrap(),
+        ..Default::default()
+    };
+    let tables = ["shop.items".to_owned()];
+    block_on(async {
+        for (id, price, filtered) in [
+            ("a", Some(price("USD", "1")), Some(false)),
+            ("b", None, None),
+            ("c", Some(price("USD", "0")), None),
+            ("d", Some(price("EUR", "1")), Some(true)),
+            // One of a ledger that didn't note it.
+            ("e", Some(price("GBP", "1")), None),
+        ] {
+            ledger.decide(decision(id, "ana")).durable().await.unwrap();
+            let receipt = Receipt {
+                id,
+                principal: "ana",
+                outcome: "complete",
+                tables: &tables,
+                scanned: Some(500_000_000),
+                credits: Some("0.25".parse().unwrap()),
+                filtered,
+                price,
+                ..Receipt::default()
+            };
+            ledger.note(Entry::receipt(&receipt, false).unwrap());
+        }
+    });
+    drop(ledger);
+    let sums = block_on(async {
+        let mut days = Days::open(&options(folder.path()).place, of("ana")).await.unwrap();
+        days.next().await.unwrap().unwrap()
+    });
+    let told = sums.iter().map(|sum| {
+        let (cost, credits) = (sum.cost.normalize(), sum.credits.normalize());
+        format!("{} {} {cost} {credits} {}", sum.currency, sum.queries, sum.tells_cost)
+    });
+    // The one without a price is on the first line.
+    let wanted = ["EUR 2 1.1 0.5 false", "GBP 1 1.1 0.25 false", "USD 2 1.7 0.5 true"];
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
+}

@@ -155,7 +155,7 @@ fn beyond<'a>(these: &Side<'a>, those: &Side<'_>) -> Vec<&'a Price> {
 
 fn is_for_the_same(one: &Price, other: &Price) -> bool {
     let all = |price: &Price| price.to.iter().cloned().collect::<BTreeSet<_>>();
-    all(one) == all(other)
+    all(one) == all(other) && one.tenants == other.tenants
 }
 
 fn amounts(price: &Price) -> [Decimal; 4] {

@@ -173,8 +173,11 @@ fn text(statement: &Statement) -> String {
         Statement::Limit { name, to, bounds } => {
             format!("CREATE LIMIT {} TO {}{}", name.text, all(to), bounds_text(bounds))
         }
-        Statement::Price { name, to, tariff } => {
-            format!("CREATE PRICE {} TO {}{}", name.text, all(to), tariff_text(tariff))
+        Statement::Price { name, to, tenants, tariff } => {
+            let tenants = tenants.iter().map(|tenant| format!("TENANT '{}'", tenant.text));
+            let named = (!to.is_empty()).then(|| all(to));
+            let to: Vec<String> = named.into_iter().chain(tenants).collect();
+            format!("CREATE PRICE {} TO {}{}", name.text, to.join(", "), tariff_text(tariff))
         }
         Statement::Test(Case { user, roles, attributes, sql, expect }) => {
             let roles = roles.as_ref().map(|roles| format!(" ROLES ({})", names(roles)));

@@ -89,6 +89,52 @@ fn the_closest_price_in_force_counts_and_of_several_the_dearest() {
     assert!(limits(sql, "eve").cost(now, &most).is_some());
 }
 
+/// A tenant's price is closer than one for roles, and its user's own is closer still.
+#[test]
+fn a_tenant_has_a_price_of_its_own() {
+    let sql = "CREATE PRICE usual TO PUBLIC PER QUERY 1 CURRENCY 'USD';
+        CREATE PRICE a TO ROLE analyst PER QUERY 9 CURRENCY 'USD';
+        CREATE PRICE contract TO TENANT 'acme', 'a', USER 'eve' PER QUERY 4 CURRENCY 'USD'
+            VALID UNTIL '2029-12-31';";
+    let hers = "CREATE PRICE hers TO USER 'ana' PER QUERY 3 CURRENCY 'USD';";
+    let loaded = |sql: &str| load(&format!("{ROLES}{sql}")).unwrap_or_else(|all| panic!("{all}"));
+    let now = circumstances().now;
+    let cost = |bundle: &Bundle, user: &str, now: i64| {
+        let limits = bundle.limits_of(&principal(user), &standing(bundle, user));
+        limits.cost(now, &Used::default()).unwrap().to_string()
+    };
+    let bundle = loaded(sql);
+    assert_eq!(cost(&bundle, "ana", now), "4");
+    assert_eq!(cost(&bundle, "ana", now + 10 * 366 * 86_400_000_000), "9");
+    // Who has several tenants pays for none.
+    assert_eq!(cost(&bundle, "bob", now), "9");
+    assert_eq!(cost(&bundle, "eve", now), "4");
+    assert_eq!(cost(&loaded(&format!("{sql}{hers}")), "ana", now), "3");
+    // The attribute is the ledger's.
+    let other = std::sync::Arc::into_inner(loaded(&sql.replace("'acme'", "'42'"))).unwrap();
+    assert_eq!(cost(&other, "ana", now), "9");
+    assert_eq!(cost(&other.paid_by("number"), "ana", now), "4");
+
+    let unpriced = "CREATE PRICE c TO TENANT 'acme' PER QUERY 4 CURRENCY 'USD';
+        CREATE LIMIT l TO ROLE analyst BUDGET 1 PER DAY;";
+    for (sql, said) in [
+        (unpriced, "no price applies to role \"analyst\""),
+        ("CREATE PRICE p TO TENANT acme PER QUERY 1 CURRENCY 'USD';", "a tenant"),
+        ("CREATE PRICE p TO TENANT '' PER QUERY 1 CURRENCY 'USD';", "a tenant without a name"),
+        ("CREATE PRICE p TO acme PER QUERY 1 CURRENCY 'USD';", "ROLE, USER, TENANT or PUBLIC"),
+        ("CREATE LIMIT p TO TENANT 'acme' MAX CONCURRENT 1;", "ROLE, USER or PUBLIC"),
+    ] {
+        let errors = load(&format!("{ROLES}{sql}")).err().unwrap().to_string();
+        assert!(errors.contains(said), "{sql}: {errors}");
+    }
+
+    // Another tenant pays by it: that isn't the same price.
+    let changed = diff(&bundle, &loaded(&sql.replace("'a', USER", "'b', USER")));
+    let prices = changed.iter().filter(|change| change.what == What::Price).count();
+    assert_eq!(prices, 1, "{changed:?}");
+    assert!(diff(&bundle, &loaded(sql)).is_empty());
+}
+
 #[test]
 fn sizes_are_shown_exactly() {
     for (bytes, text) in [

@@ -56,7 +56,7 @@ impl Reader<'_> {
 
     pub(super) fn price(&mut self) -> Parsed<Statement> {
         let name = self.name("the price's name")?;
-        let to = self.grantees()?;
+        let (to, tenants) = self.payers()?;
         let mut tariff = Tariff::default();
         let mut amounts = 0;
         loop {
@@ -93,7 +93,7 @@ impl Reader<'_> {
         if tariff.currency.is_none() {
             return self.unexpected("CURRENCY", "say in which money: CURRENCY 'USD'");
         }
-        Ok(Statement::Price { name, to, tariff })
+        Ok(Statement::Price { name, to, tenants, tariff })
     }
 
     /// `VALID FROM '…' UNTIL '…'`, or one of the two.

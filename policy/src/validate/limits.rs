@@ -59,9 +59,19 @@ impl Validator<'_> {
         self.limits.push(Arc::new(limit));
     }
 
-    pub(super) fn price(&mut self, at: &Location, name: &Name, to: &[Grantee], tariff: &Tariff) {
+    pub(super) fn price(
+        &mut self,
+        at: &Location,
+        name: &Name,
+        (to, tenants): (&[Grantee], &[Name]),
+        tariff: &Tariff,
+    ) {
         let Tariff { query, gigabyte, million_rows, credit, currency, from, until } = tariff;
         let to = self.subjects(to);
+        for tenant in tenants.iter().filter(|tenant| tenant.text.is_empty()) {
+            let hint = "write the value that the tenant's users have, or TO PUBLIC";
+            self.error(&tenant.at, "a tenant without a name", hint);
+        }
         let mut money = |amount: &Option<Name>| {
             amount.as_ref().and_then(|amount| self.money(amount)).unwrap_or_default()
         };
@@ -79,6 +89,7 @@ impl Validator<'_> {
         let policy = PolicyRef::new(at, PolicyKind::Price, &name.text);
         self.prices.push(Arc::new(Price {
             to,
+            tenants: tenants.iter().map(|tenant| tenant.text.clone()).collect(),
             policy,
             query,
             gigabyte,

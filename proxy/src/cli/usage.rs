@@ -132,7 +132,8 @@ fn prices(options: &Prices, out: &mut dyn Write) -> Result<(), String> {
         rate(&found.place).await?;
         applied(&found.place, options.from, until).await
     })?;
-    let head = ["name", "currency", "per query", "per GB scanned", "per million rows"];
+    let head =
+        ["name", "currency", "per query", "per GB scanned", "per million rows", "per credit"];
     let head = head.into_iter().chain(["first", "last", "queries"]);
     let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
     for Applied { price, first, last, queries } in &prices {
@@ -142,6 +143,7 @@ fn prices(options: &Prices, out: &mut dyn Write) -> Result<(), String> {
             price.per_query.to_string(),
             price.per_gb_scanned.to_string(),
             price.per_million_rows.to_string(),
+            price.per_credit.to_string(),
             day(*first),
             day(*last),
             queries.to_string(),
@@ -207,12 +209,14 @@ fn report_usage(options: &Report, out: &mut dyn Write) -> Result<(), String> {
 /// Head and rows.
 fn rows(keys: &[Key], sums: &[Usage]) -> Vec<Vec<String>> {
     let names = keys.iter().map(|key| key.name());
-    let head = names.chain(["currency", "queries", "rows", "bytes", "scanned", "amount"]);
+    let head =
+        names.chain(["currency", "queries", "rows", "bytes", "scanned", "credits", "amount"]);
     let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
     for sum in sums {
         let mut row = sum.keys.clone();
         row.push(sum.currency.clone());
         row.extend([sum.queries, sum.rows, sum.bytes, sum.scanned].map(|n| n.to_string()));
+        row.push(sum.credits.to_string());
         row.push(sum.amount.to_string());
         rows.push(row);
     }
@@ -257,7 +261,7 @@ fn invoice(options: &InvoiceOptions, out: &mut dyn Write) -> Result<(), String> 
         let tenant = if invoice.tenant.is_empty() { "nobody" } else { &invoice.tenant };
         writeln!(out, "invoice for {tenant}, {}", day(from).get(..7).unwrap_or_default())
             .map_err(unwritable)?;
-        let head = ["price", "queries", "rows", "bytes scanned", "amount", "currency"];
+        let head = ["price", "queries", "rows", "bytes scanned", "credits", "amount", "currency"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         for line in &invoice.lines {
             let usage = &line.usage;
@@ -266,11 +270,12 @@ fn invoice(options: &InvoiceOptions, out: &mut dyn Write) -> Result<(), String> 
                 usage.queries.to_string(),
                 usage.rows.to_string(),
                 usage.scanned.to_string(),
+                usage.credits.to_string(),
                 usage.amount.to_string(),
                 invoice.currency.clone(),
             ]);
         }
-        let mut total = vec![String::new(); 6];
+        let mut total = vec![String::new(); 7];
         if let [first, .., amount, currency] = total.as_mut_slice() {
             *first = "total".to_owned();
             *amount = format!("{:.2}", invoice.total);

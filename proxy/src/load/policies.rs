@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tollgate_catalog::Snapshot;
-use tollgate_gateway::config::Config;
+use tollgate_gateway::config::{Config, Place};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
 
@@ -45,6 +45,7 @@ pub(super) fn bundle(
 ) -> Option<Arc<Bundle>> {
     match Bundle::load(sources, snapshot, registry, secret) {
         Ok(bundle) => {
+            let bundle = bundle.paid_by(&config.ledger.tenant);
             for role in config.policy_readers.iter().filter(|role| !bundle.has_role(role)) {
                 errors.add(config.error(
                     "policies.readers",
@@ -52,11 +53,28 @@ pub(super) fn bundle(
                     "create it in the policies, or correct the name",
                 ));
             }
+            free(config, &bundle, errors);
             Some(Arc::new(bundle))
         }
         Err(diagnostics) => {
             errors.add(diagnostics);
             None
+        }
+    }
+}
+
+/// Notes warehouses whose credits would never be charged though a price is for them.
+fn free(config: &Config, bundle: &Bundle, errors: &mut Errors) {
+    let Some(price) = bundle.prices().find(|price| !price.credit.is_zero()) else { return };
+    for warehouse in &config.warehouses {
+        let Place::Snowflake(account) = &warehouse.place else { continue };
+        if account.credits.is_none() {
+            let name = price.name();
+            errors.add(config.error(
+                &warehouse.key("size"),
+                format!("price \"{name}\" is for credits, and it isn't said what an hour costs here"),
+                "say the size of the virtual warehouse: size = \"XS\"; or credits_per_hour = \"1.35\"",
+            ));
         }
     }
 }

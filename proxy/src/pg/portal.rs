@@ -136,7 +136,8 @@ impl Rows {
         let types: Vec<DataType> =
             stream.columns().iter().map(|column| column.data_type.clone()).collect();
         let formats = each(formats, types.len())?;
-        let encoder = RowEncoder::new(&types, &formats, time_zone)?;
+        let own = stream.columns().iter().map(|column| column.own).collect();
+        let encoder = RowEncoder::new(&types, &formats, time_zone)?.trimmed(own);
         Ok(Self { stream, encoder, batch: None, offset: 0, row_bytes: 0 })
     }
 

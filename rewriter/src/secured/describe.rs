@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use datafusion_common::Result as DataFusionResult;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion_expr::{Distinct, Expr, LogicalPlan};
-use tollgate_catalog::{Error, TableName};
+use datafusion_expr::{Distinct, Expr, LogicalPlan, TableScan};
+use tollgate_catalog::{Error, OWN_SCHEMA, TableName};
 
 use super::OutputColumn;
 use crate::gate::DUPLICATE;
 use crate::plan::subquery;
 use crate::relation::SecuredSource;
+use crate::system::SystemSource;
 
 /// Writes a relation below the statement, for the audit record.
 pub(super) fn describe(source: &SecuredSource, out: &mut String) {
@@ -82,6 +83,7 @@ pub(super) fn output(
                 data_type: field.data_type().clone(),
                 nullable: field.is_nullable(),
                 table_column: origin(plan, index),
+                own: is_own(plan, index),
             }
         })
         .collect();
@@ -96,9 +98,28 @@ pub(super) fn output(
     Ok(columns.into())
 }
 
-/// Follows an output column down to the scan that it comes from unchanged.
+/// The table's column that an output column is, unchanged.
 fn origin(plan: &LogicalPlan, index: usize) -> Option<(TableName, usize)> {
-    let step = |expr: &Expr, input: &LogicalPlan| -> Option<(TableName, usize)> {
+    let (scan, visible) = scan(plan, index)?;
+    let secured = scan.source.downcast_ref::<SecuredSource>()?.secured();
+    // Counted among the visible columns, as the catalogs do: a gap would tell of a hidden one.
+    secured.columns().get(visible)?;
+    Some((secured.table().name.clone(), visible))
+}
+
+/// Whether an output column is one of the gateway's own records, unchanged.
+fn is_own(plan: &LogicalPlan, index: usize) -> bool {
+    let Some((scan, _)) = scan(plan, index) else { return false };
+    if let Some(source) = scan.source.downcast_ref::<SecuredSource>() {
+        return source.secured().table().name.schema == OWN_SCHEMA;
+    }
+    let system = scan.source.downcast_ref::<SystemSource>();
+    system.is_some_and(|source| source.name().schema == OWN_SCHEMA)
+}
+
+/// Follows an output column down to the scan that it comes from unchanged, and its place there.
+fn scan(plan: &LogicalPlan, index: usize) -> Option<(&TableScan, usize)> {
+    fn step<'a>(expr: &Expr, input: &'a LogicalPlan) -> Option<(&'a TableScan, usize)> {
         let column = match expr {
             Expr::Column(column) => column,
             Expr::Alias(alias) => match alias.expr.as_ref() {
@@ -107,37 +128,31 @@ fn origin(plan: &LogicalPlan, index: usize) -> Option<(TableName, usize)> {
             },
             _ => return None,
         };
-        origin(input, input.schema().index_of_column(column).ok()?)
-    };
+        scan(input, input.schema().index_of_column(column).ok()?)
+    }
     match plan {
         LogicalPlan::Projection(node) => step(node.expr.get(index)?, &node.input),
-        LogicalPlan::Filter(node) => origin(&node.input, index),
-        LogicalPlan::Sort(node) => origin(&node.input, index),
-        LogicalPlan::Limit(node) => origin(&node.input, index),
-        LogicalPlan::SubqueryAlias(node) => origin(&node.input, index),
-        LogicalPlan::Distinct(Distinct::All(input)) => origin(input, index),
+        LogicalPlan::Filter(node) => scan(&node.input, index),
+        LogicalPlan::Sort(node) => scan(&node.input, index),
+        LogicalPlan::Limit(node) => scan(&node.input, index),
+        LogicalPlan::SubqueryAlias(node) => scan(&node.input, index),
+        LogicalPlan::Distinct(Distinct::All(input)) => scan(input, index),
         LogicalPlan::Aggregate(node) => step(node.group_expr.get(index)?, &node.input),
         // Its own columns come after those of its input.
         LogicalPlan::Window(node) if index < node.input.schema().fields().len() => {
-            origin(&node.input, index)
+            scan(&node.input, index)
         }
         LogicalPlan::Join(node) => {
             let left = node.left.schema().fields().len();
             match index.checked_sub(left) {
-                None => origin(&node.left, index),
-                Some(index) => origin(&node.right, index),
+                None => scan(&node.left, index),
+                Some(index) => scan(&node.right, index),
             }
         }
-        LogicalPlan::TableScan(scan) => {
-            let secured = scan.source.downcast_ref::<SecuredSource>()?.secured();
-            let visible = match &scan.projection {
-                Some(projection) => *projection.get(index)?,
-                None => index,
-            };
-            // Counted among the visible columns, as the catalogs do: a gap would tell of a hidden one.
-            secured.columns().get(visible)?;
-            Some((secured.table().name.clone(), visible))
-        }
+        LogicalPlan::TableScan(node) => match &node.projection {
+            Some(projection) => Some((node, *projection.get(index)?)),
+            None => Some((node, index)),
+        },
         // Everything else computes. This names columns for drivers, it decides nothing.
         _ => None,
     }

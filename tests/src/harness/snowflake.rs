@@ -128,6 +128,7 @@ impl Emulator {
             role: None,
             tls: None,
             statement_timeout: None,
+            credits: None,
             pause: Duration::from_millis(5),
         }
     }

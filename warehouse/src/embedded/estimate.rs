@@ -155,7 +155,12 @@ pub(super) fn estimate(
 ) -> Result<Estimate, Error> {
     let mut sum = Sum { state, sizes, bytes: 0, rows: Some(0), restricted: false };
     sum.query(plan)?;
-    Ok(Estimate { bytes: Some(sum.bytes), rows: sum.rows, restricted: sum.restricted })
+    Ok(Estimate {
+        bytes: Some(sum.bytes),
+        rows: sum.rows,
+        credits: None,
+        restricted: sum.restricted,
+    })
 }
 
 struct Sum<'a> {

@@ -22,7 +22,7 @@ use tollgate_catalog::{
     Column, Error, ErrorKind, RealNames, Storage, Table, TableName, WarehouseName,
 };
 
-use super::session::Statement;
+use super::session::{Counter, Statement};
 use super::{Row, Snowflake, bindings};
 use tollgate_rewriter::Parameter;
 
@@ -103,7 +103,7 @@ async fn ask(
         bindings: bindings(&names)?,
         tag: json!({ "user": null, "tenant": null }),
         timeout: None,
-        counter: None,
+        counter: Counter::default(),
     };
     warehouse.ask(statement, columns.len()).await
 }

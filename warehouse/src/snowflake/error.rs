@@ -14,6 +14,15 @@ pub(super) struct Said {
     pub(super) message: String,
 }
 
+impl Said {
+    /// Whether the statement ran before it failed. What is refused while it is compiled has a code below
+    /// 100000, and what is said of sessions one above 200000.
+    pub(super) fn has_run(&self) -> bool {
+        matches!(self.code.as_str(), "000604" | "000605" | "000630" | "090150")
+            || self.code.parse::<u32>().is_ok_and(|code| (100_000..200_000).contains(&code))
+    }
+}
+
 /// A service that can't be reached, or lets nobody in.
 pub(super) fn unreachable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::new(ErrorKind::WarehouseFailed, "the warehouse can't be reached")

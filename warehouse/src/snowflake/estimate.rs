@@ -16,11 +16,18 @@ impl Snowflake {
     pub(super) async fn guess(&self, secured: &Secured) -> Result<Estimate, Error> {
         let read = Read::of(secured.plan())?;
         if read.whole.restricted {
-            return Ok(read.whole);
+            return Ok(self.in_credits(read.whole));
         }
         let rows = self.ask(self.statement("EXPLAIN USING JSON ", secured)?, 1).await?;
         let told = rows.into_iter().flatten().next().flatten();
-        Ok(read.at_most(told.and_then(|plan| assigned(&plan))))
+        Ok(self.in_credits(read.at_most(told.and_then(|plan| assigned(&plan)))))
+    }
+
+    /// With the credits for what it would scan.
+    fn in_credits(&self, estimate: Estimate) -> Estimate {
+        let clock = self.clock.as_ref();
+        let credits = clock.and_then(|clock| Some(clock.expected(estimate.bytes?)));
+        Estimate { credits, ..estimate }
     }
 }
 

@@ -41,6 +41,7 @@ use tollgate_catalog::{Error, ErrorKind};
 use tollgate_rewriter::{Parameter, Secured};
 
 use crate::admission::Admitted;
+use crate::credits::{Clock, Terms};
 use crate::embedded::{output_schema, shape};
 use crate::estimate::Estimate;
 use crate::{BatchStream, Warehouse};
@@ -80,6 +81,8 @@ pub struct Options {
     pub tls: Option<Arc<ClientConfig>>,
     /// How long one statement may run at the service.
     pub statement_timeout: Option<Duration>,
+    /// What the virtual warehouse costs; nothing: it isn't charged.
+    pub credits: Option<Terms>,
     /// The pause before a call is tried again; it doubles with each try.
     pub pause: Duration,
 }
@@ -98,6 +101,8 @@ impl fmt::Debug for Options {
 #[derive(Clone)]
 pub struct Snowflake {
     pool: Arc<Pool>,
+    /// Counts credits, where they are charged.
+    clock: Option<Arc<Clock>>,
     /// In seconds.
     timeout: Option<u64>,
 }
@@ -109,6 +114,7 @@ impl Snowflake {
     /// The address isn't one, or is another machine's without TLS.
     pub fn new(options: Options) -> Result<Self, Error> {
         let timeout = options.statement_timeout.map(|timeout| timeout.as_secs().max(1));
+        let clock = options.credits.clone().map(|terms| Arc::new(Clock::new(terms)));
         let service = Service::new(options)?;
         if service.options.address.starts_with("https:") && !service.encrypts() {
             return Err(Error::new(ErrorKind::InvalidParameterValue, "TLS trusts no authority")
@@ -116,7 +122,7 @@ impl Snowflake {
                     "set warehouse.tls_ca to the certificates of the authorities to trust",
                 ));
         }
-        Ok(Self { pool: Arc::new(Pool::new(service)), timeout })
+        Ok(Self { pool: Arc::new(Pool::new(service)), clock, timeout })
     }
 
     /// Ends the sessions that wait for statements.
@@ -134,7 +140,7 @@ impl Snowflake {
             bindings: bindings(rendering.parameters())?,
             tag: json!({ "user": principal.name(), "tenant": tenant }),
             timeout: self.timeout,
-            counter: None,
+            counter: Counter::default(),
         })
     }
 
@@ -160,14 +166,18 @@ impl Snowflake {
     async fn stream(&self, admitted: &Admitted) -> Result<BatchStream, Error> {
         let secured = admitted.secured();
         let mut statement = self.statement("", secured)?;
+        statement.counter.time =
+            self.clock.as_ref().map(|clock| (Arc::clone(clock), Arc::clone(admitted.usage())));
         // The end waits until it is known what was scanned, where it is charged for.
         let limits = secured.limits();
-        let counted = (limits.counts_bytes() || limits.prices_bytes()).then(|| {
-            let (done, counted) = oneshot::channel();
-            let usage = Arc::clone(admitted.usage());
-            statement.counter = Some(Counter { usage, done });
-            counted
-        });
+        let charged = limits.counts_bytes() || limits.prices_bytes();
+        let learns = self.clock.is_some() && limits.has_budget() && limits.prices_credits();
+        let mut counted = None;
+        if charged || learns {
+            let (done, wait) = oneshot::channel();
+            statement.counter.scan = Some((Arc::clone(admitted.usage()), done));
+            counted = charged.then_some(wait);
+        }
         let data = session::run(&self.pool, statement).await?;
         let described = data.rowtype.clone().unwrap_or_default();
         let columns = Columns::new(secured.output(), &described)?;
@@ -193,6 +203,10 @@ fn bindings(parameters: &[Parameter]) -> Result<Map<String, Value>, Error> {
 impl Warehouse for Snowflake {
     fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
         self.guess(query).boxed()
+    }
+
+    fn charges_credits(&self) -> bool {
+        self.clock.is_some()
     }
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {

@@ -1,7 +1,7 @@
 //! Sessions: logged in, kept alive, renewed, and one for each statement that runs.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::Method;
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Said, malformed, public, unreachable};
 use super::service::{Call, Data, Reply, Service, identifier};
+use crate::credits::Clock;
 use crate::estimate::Usage;
 
 /// Sessions that wait for a statement. How many there are in all, admission bounds.
@@ -61,14 +62,17 @@ pub(super) struct Statement {
     pub(super) tag: Value,
     /// How long it may run at the service, in seconds.
     pub(super) timeout: Option<u64>,
-    /// Who wants to know what it has scanned.
-    pub(super) counter: Option<Counter>,
+    /// What is noted of it.
+    pub(super) counter: Counter,
 }
 
-/// Where it is noted what a statement has scanned; dropped when that is done.
+/// Where it is noted what a statement uses.
+#[derive(Default)]
 pub(super) struct Counter {
-    pub(super) usage: Arc<Usage>,
-    pub(super) done: oneshot::Sender<()>,
+    /// How long it runs, where that is charged.
+    pub(super) time: Option<(Arc<Clock>, Arc<Usage>)>,
+    /// What it has scanned, and who waits for that; dropped when it is done.
+    pub(super) scan: Option<(Arc<Usage>, oneshot::Sender<()>)>,
 }
 
 impl Session {
@@ -428,10 +432,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(pool: &Arc<Pool>, mut statement: Statement) -> Result<Data, Error> {
     let lease = pool.lease().await?;
     let request = identifier()?;
-    let counter = statement.counter.take();
+    let Counter { time, scan } = std::mem::take(&mut statement.counter);
     let (mut answer, wanted) = oneshot::channel();
     tokio::spawn(async move {
         let Some(session) = lease.session.clone() else { return };
+        let clock = time.as_ref().map(|(clock, _)| Arc::clone(clock));
+        let running = time.map(|(clock, usage)| clock.begin(&usage));
+        let began = Instant::now();
         let mut work = std::pin::pin!(session.run(&request, &statement));
         let done = tokio::select! {
             biased;
@@ -448,25 +455,37 @@ pub(super) async fn run(pool: &Arc<Pool>, mut statement: Statement) -> Result<Da
                 return;
             }
         };
+        let took = began.elapsed();
         let done = match done {
             Ok(data) => {
+                drop(running);
                 let query = data.query_id.clone();
                 let _ = answer.send(Ok(data));
-                if let (Some(Counter { usage, done: _done }), Some(query)) = (counter, query) {
+                if let (Some((usage, _done)), Some(query)) = (scan, query) {
                     // Without an answer the estimate stands.
                     let asked = tokio::time::timeout(PATIENCE, session.scanned(&query)).await;
                     if let Ok(Ok(Some(bytes))) = asked {
                         usage.has_scanned(bytes);
+                        if let Some(clock) = clock {
+                            clock.learn(bytes, took);
+                        }
                     }
                 }
                 lease.finish();
                 return;
             }
             Err(Failure::Said(said)) => {
+                if let Some(running) = running.filter(|_| !said.has_run()) {
+                    running.never_was();
+                }
                 lease.finish();
                 Err(public(said))
             }
             Err(Failure::Other(error)) => {
+                // The service said nothing of it: nothing is charged.
+                if let Some(running) = running {
+                    running.never_was();
+                }
                 // Whether it runs on, nobody knows.
                 session.abort(&request).await;
                 Err(error)

@@ -12,7 +12,7 @@ use super::table;
 pub(super) const KEYS: [Key; 4] = [Key::Day, Key::Tenant, Key::User, Key::Price];
 
 /// The names, sorted as the specification does, then those of our own.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
@@ -38,6 +38,7 @@ const COLUMNS: [&str; 27] = [
     "ServiceName",
     "SubAccountId",
     "x_BytesScanned",
+    "x_Credits",
     "x_Price",
     "x_RowsReturned",
 ];
@@ -90,6 +91,7 @@ fn row(sum: &Usage) -> Option<Vec<String>> {
         "Tollgate".to_owned(),
         user.clone(),
         sum.scanned.to_string(),
+        sum.credits.to_string(),
         price.clone(),
         sum.rows.to_string(),
     ])

@@ -166,6 +166,10 @@ impl Block {
             Values::Decimal64(values, scale) if text => {
                 each.by(values, |v, room| q::decimal(v.into(), *scale, room))
             }
+            Values::Decimal128(values, scale) if column.trimmed => each.by(values, |v, room| {
+                let (v, scale) = trim(v, *scale);
+                if text { q::decimal(v, scale, room) } else { q::numeric(v, scale, room) }
+            }),
             Values::Decimal128(values, scale) if text => {
                 each.by(values, |v, room| q::decimal(v, *scale, room))
             }
@@ -199,6 +203,15 @@ impl Block {
             _ => None,
         }
     }
+}
+
+/// The same number without zeros behind its last digit.
+fn trim(mut value: i128, mut scale: i8) -> (i128, i8) {
+    while scale > 0 && value % 10 == 0 {
+        value /= 10;
+        scale -= 1;
+    }
+    (value, scale)
 }
 
 fn put<const N: usize>(room: &mut Room, bytes: [u8; N]) -> Option<usize> {

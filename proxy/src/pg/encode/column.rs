@@ -29,6 +29,8 @@ use super::record::{Json, Record};
 pub(super) struct Column<'a> {
     pub(super) nulls: Option<&'a NullBuffer>,
     pub(super) values: Values<'a>,
+    /// Whether decimals have no zeros behind their last digit.
+    pub(super) trimmed: bool,
 }
 
 /// The values of a column by how they are written.
@@ -90,7 +92,7 @@ pub(super) enum Values<'a> {
 impl<'a> Column<'a> {
     /// Downcasts an array and its children.
     pub(super) fn bind(array: &'a dyn Array) -> Result<Column<'a>, Error> {
-        Ok(Column { nulls: array.nulls(), values: values(array)? })
+        Ok(Column { nulls: array.nulls(), values: values(array)?, trimmed: false })
     }
 
     /// The values and the row among them where a row's value is found, or `None` for null.

@@ -43,6 +43,8 @@ pub enum Format {
 #[derive(Debug)]
 pub struct RowEncoder {
     columns: Vec<(DataType, Format)>,
+    /// Columns whose decimals end with their last digit.
+    trimmed: Vec<bool>,
     count: i16,
     /// One for each column.
     blocks: Vec<Block>,
@@ -86,7 +88,14 @@ impl RowEncoder {
             types.iter().cloned().enumerate().map(|(i, t)| (t, format(i))).collect();
         let blocks = columns.iter().map(|_| Block::default()).collect();
         let context = Context { zone: Zone::new(time_zone)?, scratch: Vec::new() };
-        Ok(RowEncoder { columns, count, blocks, context })
+        Ok(RowEncoder { columns, trimmed: Vec::new(), count, blocks, context })
+    }
+
+    /// With decimals of some columns written as those of a `numeric` without a scale: no zeros behind
+    /// the last digit.
+    #[must_use]
+    pub fn trimmed(self, columns: Vec<bool>) -> Self {
+        Self { trimmed: columns, ..self }
     }
 
     /// Appends one message for each of the batch's `rows`. After an error `out` ends with the last
@@ -109,7 +118,11 @@ impl RowEncoder {
         let columns: Vec<(Column<'_>, Format)> = arrays
             .iter()
             .zip(&self.columns)
-            .map(|(array, (_, format))| Ok((Column::bind(array.as_ref())?, *format)))
+            .enumerate()
+            .map(|(index, (array, (_, format)))| {
+                let trimmed = self.trimmed.get(index).copied().unwrap_or(false);
+                Ok((Column { trimmed, ..Column::bind(array.as_ref())? }, *format))
+            })
             .collect::<Result<_, Error>>()?;
         let mut start = rows.start;
         while start < rows.end {

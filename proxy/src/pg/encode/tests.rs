@@ -427,3 +427,37 @@ fn the_earliest_error_of_a_block_counts() {
         assert_eq!(out, whole);
     }
 }
+
+/// As a `numeric` without a scale: what ends a number ends it.
+#[test]
+fn own_decimals_end_with_their_last_digit() {
+    let values = vec![Some(60_000_000_000), Some(2_500_000_000), None, Some(-1), Some(0)];
+    let array = Decimal128Array::from(values).with_precision_and_scale(38, 9).unwrap();
+    let (array, data_type): (ArrayRef, _) = (Arc::new(array), DataType::Decimal128(38, 9));
+    let batch = RecordBatch::try_from_iter([("a", array.clone()), ("b", array)]).unwrap();
+    let types = [data_type.clone(), data_type];
+    let encoder = |format| {
+        let encoder = RowEncoder::new(&types, &[format], "UTC").unwrap();
+        encoder.trimmed(vec![true, false])
+    };
+    let mut out = BytesMut::new();
+    encoder(Format::Text).encode(&batch, 0..5, &mut out).unwrap();
+    let text = String::from_utf8_lossy(&out).into_owned();
+    for (trimmed, whole) in [
+        ("60", "60.000000000"),
+        ("2.5", "2.500000000"),
+        ("-0.000000001", "-0.000000001"),
+        ("0", "0.000000000"),
+    ] {
+        let length = |text: &str| format!("\0\0\0{}{text}", char::from(text.len() as u8));
+        let row = format!("{}{}", length(trimmed), length(whole));
+        assert!(text.contains(&row), "{trimmed}: {text:?}");
+    }
+    // The scale is the third number of the header: one digit, then nine.
+    let mut out = BytesMut::new();
+    encoder(Format::Binary).encode(&batch, 1..2, &mut out).unwrap();
+    let (head, scale) = (7 + 4, 6);
+    assert_eq!(out[head + scale..head + scale + 2], [0, 1]);
+    let second = head + usize::from(out[head - 1]) + 4;
+    assert_eq!(out[second + scale..second + scale + 2], [0, 9]);
+}
