@@ -311,6 +311,7 @@ async def query(request):
             bindings=body.get("bindings") or {},
             describe=bool(body.get("describeOnly")),
         )
+        known.entry = request.state.entry
         known.done = asyncio.get_running_loop().run_in_executor(None, run, known)
     return await reply(known, state.options["async_after"], "333333")
 
@@ -384,6 +385,7 @@ def run(known):
         except Refused:
             raise
         except Exception as error:
+            known.entry["error"] = str(error).partition("\n")[0]
             raise known.canceled or said(error) from error
         finally:
             with known.ending:
@@ -669,6 +671,8 @@ async def control(request):
         state.base = base
     if asked.get("clear"):
         state.faults.clear()
+    if asked.get("clear_log"):
+        state.log.clear()
     state.faults.extend(asked.get("faults", []))
     state.options.update(asked.get("options", {}))
     for session in state.sessions.values():
