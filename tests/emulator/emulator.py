@@ -679,11 +679,14 @@ async def control(request):
         session.expired |= bool(asked.get("expire"))
     if asked.get("forget"):
         state.sessions.clear()
-    for sql in asked.get("sql", []):
-        conn = state.fs.connect(asked.get("database"), asked.get("schema"))
-        await run_in_threadpool(conn.cursor().execute, sql)
-    if asked.get("duck"):
-        await run_in_threadpool(state.fs.duck_conn.execute, asked["duck"])
+    try:
+        for sql in asked.get("sql", []):
+            conn = state.fs.connect(asked.get("database"), asked.get("schema"))
+            await run_in_threadpool(conn.cursor().execute, sql)
+        if asked.get("duck"):
+            await run_in_threadpool(state.fs.duck_conn.execute, asked["duck"])
+    except Exception as error:
+        return Response(str(error), status_code=500)
     return answer(None)
 
 

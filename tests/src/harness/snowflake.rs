@@ -139,8 +139,8 @@ impl Emulator {
         Snowflake::new(self.options(CredentialKind::Password, PASSWORD)).unwrap()
     }
 
-    /// Reads the tables in `<folder>/<schema>/<table>.parquet`. The largest whole numbers are `NUMBER(38,0)`,
-    /// as `BIGINT` is there.
+    /// Reads the tables in `<folder>/<schema>/<table>.parquet`. Whole numbers have as many digits as their
+    /// largest value, the longest ones 38, as `BIGINT` is there.
     pub fn load(&self, folder: &Path, schemas: &[&str]) {
         for schema in schemas {
             let mut files: Vec<_> = std::fs::read_dir(folder.join(schema))
@@ -238,8 +238,8 @@ impl Emulator {
 
 fn type_of_arrow(kind: &DataType) -> String {
     match kind {
-        DataType::Int16 => "NUMBER(4,0)".to_owned(),
-        DataType::Int32 => "NUMBER(9,0)".to_owned(),
+        DataType::Int16 => "NUMBER(5,0)".to_owned(),
+        DataType::Int32 => "NUMBER(10,0)".to_owned(),
         DataType::Int64 => "NUMBER(38,0)".to_owned(),
         DataType::Decimal128(precision, scale) => format!("NUMBER({precision},{scale})"),
         DataType::Float64 => "FLOAT".to_owned(),
