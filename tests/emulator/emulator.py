@@ -454,8 +454,10 @@ def corrected(tree):
     for kind, names in COUNTS.items():
         if isinstance(tree, kind):
             for name in names:
-                if tree.args.get(name) is not None:
-                    tree.set(name, exp.cast(tree.args[name], "INT"))
+                count = tree.args.get(name)
+                # A number is one already, and of a decimal it must be: a cast makes a BIGINT of it.
+                if count is not None and not count.is_number:
+                    tree.set(name, exp.cast(count, "INT"))
     return tree
 
 
