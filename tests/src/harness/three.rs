@@ -113,8 +113,8 @@ impl Three {
     fn said(&self) -> Option<String> {
         let log = self.emulator.look()["log"].take();
         self.emulator.control(serde_json::json!({ "clear_log": true }));
-        let errors = log.as_array()?.iter().filter_map(|entry| entry["error"].as_str());
-        errors.last().map(|error| format!("the emulator: {error}"))
+        let mut errors = log.as_array()?.iter().filter_map(|entry| entry["error"].as_str());
+        errors.next_back().map(|error| format!("the emulator: {error}"))
     }
 }
 
