@@ -311,6 +311,7 @@ async def query(request):
             bindings=body.get("bindings") or {},
             describe=bool(body.get("describeOnly")),
         )
+        known.entry = request.state.entry
         known.done = asyncio.get_running_loop().run_in_executor(None, run, known)
     return await reply(known, state.options["async_after"], "333333")
 
@@ -384,6 +385,7 @@ def run(known):
         except Refused:
             raise
         except Exception as error:
+            known.entry["error"] = str(error).partition("\n")[0]
             raise known.canceled or said(error) from error
         finally:
             with known.ending:
@@ -452,8 +454,10 @@ def corrected(tree):
     for kind, names in COUNTS.items():
         if isinstance(tree, kind):
             for name in names:
-                if tree.args.get(name) is not None:
-                    tree.set(name, exp.cast(tree.args[name], "INT"))
+                count = tree.args.get(name)
+                # A number is one already, and of a decimal it must be: a cast makes a BIGINT of it.
+                if count is not None and not count.is_number:
+                    tree.set(name, exp.cast(count, "INT"))
     return tree
 
 
@@ -669,17 +673,22 @@ async def control(request):
         state.base = base
     if asked.get("clear"):
         state.faults.clear()
+    if asked.get("clear_log"):
+        state.log.clear()
     state.faults.extend(asked.get("faults", []))
     state.options.update(asked.get("options", {}))
     for session in state.sessions.values():
         session.expired |= bool(asked.get("expire"))
     if asked.get("forget"):
         state.sessions.clear()
-    for sql in asked.get("sql", []):
-        conn = state.fs.connect(asked.get("database"), asked.get("schema"))
-        await run_in_threadpool(conn.cursor().execute, sql)
-    if asked.get("duck"):
-        await run_in_threadpool(state.fs.duck_conn.execute, asked["duck"])
+    try:
+        for sql in asked.get("sql", []):
+            conn = state.fs.connect(asked.get("database"), asked.get("schema"))
+            await run_in_threadpool(conn.cursor().execute, sql)
+        if asked.get("duck"):
+            await run_in_threadpool(state.fs.duck_conn.execute, asked["duck"])
+    except Exception as error:
+        return Response(str(error), status_code=500)
     return answer(None)
 
 

@@ -1,11 +1,13 @@
 //! What BI tools write: the gateway's answers over all rows are PostgreSQL's over the permitted ones.
 //!
 //! `cases/bi/<tool>.sql` holds statements as the tools generate them. Rows and names must be equal;
-//! what is refused, and columns of another type than PostgreSQL's, are a golden file.
+//! what is refused, and columns of another type than PostgreSQL's, are a golden file. What the other
+//! warehouses answer is another one.
 
 use crate::harness::client::{Answer, Client};
 use crate::harness::gateway::{self, Running};
 use crate::harness::postgres::Postgres;
+use crate::harness::three::{Query, Three};
 use crate::harness::value::compare;
 use crate::harness::{self, case, data};
 
@@ -13,6 +15,10 @@ const TOOLS: &[&str] = &[
     "tableau", "metabase", "superset", "powerbi", "looker", "grafana", "psql", "sets", "values",
     "rows",
 ];
+
+/// Those whose statements must run at all warehouses.
+const TOOLS_OF_THREE: &[&str] =
+    &["tableau", "metabase", "superset", "powerbi", "looker", "grafana"];
 
 /// The comment above a statement, and the statement.
 fn read(text: &str) -> Vec<(String, String)> {
@@ -22,6 +28,12 @@ fn read(text: &str) -> Vec<(String, String)> {
         cases.push((comment.trim_start_matches("-- ").to_owned(), sql.to_owned()));
     }
     cases
+}
+
+/// Whether rows come in an order. A tie in a window's or an inner ORDER BY is none of the result's.
+fn is_ordered(sql: &str) -> bool {
+    let last = sql.to_lowercase().rfind("order by");
+    last.is_some_and(|at| !sql[at..].contains(')') && !sql.contains("UNION"))
 }
 
 /// The names and types of a result.
@@ -36,10 +48,16 @@ async fn columns(client: &Client, sql: &str) -> Vec<(String, String)> {
     }
 }
 
+/// What ana may see.
+async fn seen(postgres: &Postgres, name: &str) -> Client {
+    let scripts = [&case("bi/schema.sql")[..], &case("bi/masked.sql")];
+    postgres.create(&format!("bi_{name}_seen"), &scripts).await
+}
+
 /// A gateway over all rows, and PostgreSQL with those that ana may see.
 async fn both(name: &str) -> (Running, Client, Client) {
     let postgres = Postgres::shared().await;
-    let seen = postgres.create(&format!("bi_{name}_seen"), &[&case("bi/schema.sql")]).await;
+    let seen = seen(postgres, name).await;
     let full = postgres
         .create(&format!("bi_{name}_full"), &[&case("bi/schema.sql"), &case("bi/hidden.sql")])
         .await;
@@ -76,11 +94,7 @@ fn tools_get_the_answers_of_postgresql() {
         for tool in TOOLS {
             for (comment, sql) in read(&case(&format!("bi/{tool}.sql"))) {
                 count += 1;
-                // A tie in a window's or an inner ORDER BY is none of the result's order.
-                let ordered = sql
-                    .to_lowercase()
-                    .rfind("order by")
-                    .is_some_and(|at| !sql[at..].contains(')') && !sql.contains("UNION"));
+                let ordered = is_ordered(&sql);
                 let roads = [
                     ("simple", ana.simple(&sql).await, seen.simple(&sql).await),
                     ("extended", ana.extended(&sql, &[]).await, seen.extended(&sql, &[]).await),
@@ -113,6 +127,34 @@ fn tools_get_the_answers_of_postgresql() {
         println!("{differs}");
         assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
         harness::golden("bi/differs.txt", &differs);
+    });
+}
+
+#[test]
+fn tools_get_the_answers_of_postgresql_at_three_warehouses() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        let scripts = [&case("bi/schema.sql")[..], &case("bi/hidden.sql")];
+        let full = postgres.create("bi_three", &scripts).await;
+        let folder = postgres.scratch("bi three data");
+        data::export(&full, &folder).await;
+        let three = Three::start(&folder, "bi_three", &["bi"], &["bi/policies.sql"]).await;
+        let mut queries = Vec::new();
+        for tool in TOOLS_OF_THREE {
+            for (comment, sql) in read(&case(&format!("bi/{tool}.sql"))) {
+                let ordered = is_ordered(&sql);
+                queries.push(Query {
+                    name: format!("{tool}, {comment}"),
+                    schema: "bi",
+                    sql,
+                    ordered,
+                });
+            }
+        }
+        assert!(queries.len() > 80, "{} statements", queries.len());
+        let outcome = three.measure(&seen(postgres, "three").await, &queries).await;
+        harness::golden("bi/differs_warehouses.txt", &outcome.text());
+        assert_eq!(outcome.equal_at("embedded"), queries.len());
     });
 }
 

@@ -35,6 +35,8 @@ mod catalog_queries;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod clickbench;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod costs;

@@ -1,24 +1,18 @@
-//! The queries of TPC-H and TPC-DS, governed, over both warehouses, against PostgreSQL over a copy that
+//! The queries of TPC-H and TPC-DS, governed, over all warehouses, against PostgreSQL over a copy that
 //! DuckDB filtered and masked.
 //!
 //! Queries run without the `LIMIT` at their end: which of equal rows come first is nobody's promise.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::process::Command;
-use tollgate_warehouse::postgres::discover;
 
 use crate::harness::client::Client;
-use crate::harness::gateway::{Caches, start_over, start_with};
 use crate::harness::postgres::Postgres;
-use crate::harness::value::compare;
+use crate::harness::three::{Query, Three};
 use crate::harness::{self, cases, python};
-use crate::postgres_warehouse::warehouse;
 
-const POLICIES: [&str; 1] = ["tpc/policies.sql"];
 const SCALE: &str = "0.01";
 
 /// Data and queries, made once for each version of the script.
@@ -70,22 +64,6 @@ async fn load(postgres: &Postgres, folder: &Path, kind: &str) -> Client {
     client
 }
 
-/// Runs a query in the schema of its benchmark.
-async fn run(
-    client: &Client,
-    name: &str,
-    sql: &str,
-) -> Result<Vec<Vec<harness::value::Value>>, String> {
-    let schema = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    client.simple(&format!("SET search_path = {schema}")).await;
-    let answer = tokio::time::timeout(Duration::from_secs(300), client.simple(sql)).await;
-    let answer = answer.map_err(|_| "takes too long".to_owned())?;
-    match answer.error() {
-        Some((state, message)) => Err(format!("{state} {message}")),
-        None => Ok(answer.rows().to_vec()),
-    }
-}
-
 #[test]
 fn industry_queries_give_what_the_projected_database_gives() {
     harness::run(async {
@@ -93,44 +71,18 @@ fn industry_queries_give_what_the_projected_database_gives() {
         let postgres = Postgres::shared().await;
         let permitted = load(postgres, &folder, "permitted").await;
         load(postgres, &folder, "whole").await;
-        let audit = |name| postgres.scratch(name).join("audit.jsonl");
-        let embedded = start_with(&folder.join("whole"), &audit("tpc embedded"), &POLICIES).await;
-        let warehouse = warehouse(&postgres.dsn("tpc_whole"));
-        let schemas = ["h", "ds"].map(str::to_owned);
-        let tables = discover(&warehouse, &schemas).await.unwrap().tables;
-        let caches = Caches::default();
-        let audit = audit("tpc forwarded");
-        let forwarded = start_over(tables, Arc::new(warehouse), &audit, &POLICIES, caches).await;
-        let roads = [
-            ("embedded", embedded.connect("ana").await),
-            ("postgres", forwarded.connect("ana").await),
-        ];
-
-        let (mut findings, mut equal, mut rows) = (String::new(), BTreeMap::new(), 0);
-        let queries = queries(&folder);
+        let whole = folder.join("whole");
+        let three = Three::start(&whole, "tpc_whole", &["h", "ds"], &["tpc/policies.sql"]).await;
+        let queries: Vec<Query> = queries(&folder)
+            .into_iter()
+            .map(|(name, sql)| {
+                let schema = if name.starts_with("ds") { "ds" } else { "h" };
+                Query { name, schema, sql, ordered: false }
+            })
+            .collect();
         assert_eq!(queries.len(), 22 + 99);
-        for (name, sql) in queries {
-            let want = match run(&permitted, &name, &sql).await {
-                Ok(want) => want,
-                Err(error) => {
-                    findings.push_str(&format!("{name} PostgreSQL itself: {error}\n"));
-                    continue;
-                }
-            };
-            rows += want.len();
-            for (road, client) in &roads {
-                let got = run(client, &name, &sql).await;
-                match got.and_then(|got| compare(&got, &want, false)) {
-                    Ok(()) => {
-                        let suite = name.trim_end_matches(|c: char| c.is_ascii_digit());
-                        *equal.entry((suite.to_owned(), *road)).or_insert(0) += 1;
-                    }
-                    Err(what) => findings.push_str(&format!("{name} {road}: {what}\n")),
-                }
-            }
-        }
-        println!("{rows} rows; equal: {equal:?}");
-        assert!(rows > 10_000);
-        harness::golden("tpc/differs.txt", &findings);
+        let outcome = three.measure(&permitted, &queries).await;
+        assert!(outcome.rows.values().sum::<usize>() > 10_000);
+        harness::golden("tpc/differs.txt", &outcome.text());
     });
 }

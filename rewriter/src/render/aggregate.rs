@@ -1,5 +1,6 @@
 //! Aggregate and window functions.
 
+use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{
     AggregateFunction, AggregateFunctionParams, NullTreatment, WindowFunction, WindowFunctionParams,
@@ -109,7 +110,7 @@ impl Printer {
             ("percentile_cont", [value, share]) if !distinct => {
                 let descending = match order_by {
                     [] => false,
-                    [key] if key.expr == *value => !key.asc,
+                    [key] if is_same(&key.expr, value) => !key.asc,
                     _ => {
                         return Err(self
                             .dialect
@@ -260,6 +261,18 @@ impl Printer {
         let name = functions::user_name(engine).unwrap_or("?");
         self.dialect.unsupported(&format!("the function \"{name}\""))
     }
+}
+
+/// Whether an ordered-set aggregate is over what it is ordered by: a cast to the type in which it computes
+/// keeps the order.
+pub(super) fn is_same(key: &Expr, value: &Expr) -> bool {
+    fn inner(expr: &Expr) -> &Expr {
+        match expr {
+            Expr::Cast(cast) if *cast.field.data_type() == DataType::Float64 => inner(&cast.expr),
+            other => other,
+        }
+    }
+    inner(key) == inner(value)
 }
 
 /// What an aggregate is called with.

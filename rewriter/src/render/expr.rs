@@ -1,5 +1,6 @@
 //! Expressions. Everything compound stands in parentheses, so that precedence plays no part.
 
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion_common::{Column, ScalarValue};
 use datafusion_expr::expr::{Cast, InList, Like};
 use datafusion_expr::{BinaryExpr, Case, Expr, ExprSchemable, Operator};
@@ -144,6 +145,7 @@ impl Printer {
                 return self.snowflake_arithmetic(left, symbol, right, &result, row);
             }
             Meaning::Arithmetic(symbol) => {
+                let (left, right) = with_days(left, symbol, right);
                 let (left_type, right_type) = (type_of(left, row)?, type_of(right, row)?);
                 let kinds = (self.dialect.kind(&left_type)?, self.dialect.kind(&right_type)?);
                 if !computes(symbol, kinds) {
@@ -309,11 +311,7 @@ impl Printer {
     }
 
     /// The text with the type that the plan gives it, whatever PostgreSQL would.
-    pub(super) fn typed(
-        &mut self,
-        text: String,
-        data_type: &arrow::datatypes::DataType,
-    ) -> Result<String, Error> {
+    pub(super) fn typed(&mut self, text: String, data_type: &DataType) -> Result<String, Error> {
         Ok(match self.dialect.kind(data_type)? {
             Kind::Null => text,
             _ => format!("CAST({text} AS {})", self.dialect.name(data_type, false)?),
@@ -372,6 +370,31 @@ fn check_regex(dialect: Dialect, text: &str) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// A date and a whole number of days, in place of the interval of so many seconds that the engine plans.
+pub(super) fn with_days<'a>(left: &'a Expr, symbol: &str, right: &'a Expr) -> (&'a Expr, &'a Expr) {
+    match (days(left), days(right)) {
+        (None, Some(days)) => (left, days),
+        (Some(days), None) if symbol == "+" => (right, days),
+        _ => (left, right),
+    }
+}
+
+/// The number of days that the engine makes an interval of. Nobody can write these casts.
+fn days(expr: &Expr) -> Option<&Expr> {
+    let Expr::Cast(interval) = expr else { return None };
+    let Expr::Cast(duration) = interval.expr.as_ref() else { return None };
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Multiply, right }) =
+        duration.expr.as_ref()
+    else {
+        return None;
+    };
+    let seconds = matches!(**right, Expr::Literal(ScalarValue::Int64(Some(86_400)), _));
+    let types = (interval.field.data_type(), duration.field.data_type());
+    let planned =
+        (&DataType::Interval(IntervalUnit::MonthDayNano), &DataType::Duration(TimeUnit::Second));
+    (seconds && types == planned).then_some(left)
 }
 
 /// Whether the warehouses compute with these kinds as the plan does.

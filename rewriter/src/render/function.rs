@@ -196,11 +196,11 @@ impl Printer {
                 let bytes = self.utf8(value, row)?;
                 self.invoke(name, &bytes)
             }
-            ("to_timestamp_micros", [number]) => {
+            ("to_timestamp" | "to_timestamp_micros", [number]) => {
                 let number = self.arguments(std::slice::from_ref(number), "f", row)?;
                 self.invoke("to_timestamp", &number)
             }
-            ("to_timestamp_micros", [_, _]) => {
+            ("to_timestamp" | "to_timestamp_micros", [_, _]) => {
                 let args = self.arguments(args, "t", row)?;
                 self.invoke("to_timestamp", &args)
             }

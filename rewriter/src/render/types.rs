@@ -155,14 +155,14 @@ fn kind(data_type: &DataType) -> Option<Kind> {
         DataType::Time64(TimeUnit::Microsecond | TimeUnit::Nanosecond) => Kind::Time,
         DataType::Timestamp(_, None) => Kind::Timestamp,
         DataType::Timestamp(_, Some(_)) => Kind::Zoned,
-        DataType::Interval(IntervalUnit::MonthDayNano) => Kind::Interval,
+        // What the engine makes of a difference of times, which is an interval.
+        DataType::Interval(IntervalUnit::MonthDayNano) | DataType::Duration(_) => Kind::Interval,
         DataType::List(_) => Kind::List,
         DataType::Int8
         | DataType::Float16
         | DataType::Date64
         | DataType::Time32(_)
         | DataType::Time64(TimeUnit::Second | TimeUnit::Millisecond)
-        | DataType::Duration(_)
         | DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime)
         | DataType::FixedSizeBinary(_)
         | DataType::ListView(_)

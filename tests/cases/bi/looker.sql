@@ -24,3 +24,5 @@ SELECT sales.region, sales.paid, GROUPING(sales.region) AS g, COUNT(*) AS n FROM
 SELECT AVG(EXTRACT(EPOCH FROM sales.shipped_at AT TIME ZONE 'UTC' - sales.ordered_at) / 3600.0) AS hours, COUNT(sales.shipped_at) AS shipped FROM bi.sales AS sales;
 -- pattern filters
 SELECT products.name AS n FROM bi.products AS products WHERE (products.name LIKE 'Product 1%' OR UPPER(products.name) LIKE UPPER('%2')) AND products.name NOT LIKE '%20' ORDER BY 1 LIMIT 500;
+-- formats of dates and times
+SELECT TO_CHAR(sales.ordered_at , 'IYYY-IW-ID DDD D Q') AS "a", TO_CHAR(sales.ordered_at , 'Mon Dy MONTH day, HH12:MI:SS AM FMHH24 FMDD "at" FMDDD/YYYY') AS "b", TO_CHAR(sales.order_date , 'YYYYMMDD HH24') AS "c" FROM bi.sales AS sales WHERE sales.id < 60;

@@ -12,6 +12,7 @@ pub mod python;
 pub mod raw;
 pub mod served;
 pub mod snowflake;
+pub mod three;
 pub mod value;
 
 use std::future::Future;

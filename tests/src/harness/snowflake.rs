@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use arrow::datatypes::DataType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 use tollgate_warehouse::snowflake::{Credential, CredentialKind, Options, Snowflake};
 
@@ -138,6 +140,46 @@ impl Emulator {
         Snowflake::new(self.options(CredentialKind::Password, PASSWORD)).unwrap()
     }
 
+    /// Reads the tables in `<folder>/<schema>/<table>.parquet`. Whole numbers have as many digits as their
+    /// largest value, the longest ones 38, as `BIGINT` is there.
+    pub fn load(&self, folder: &Path, schemas: &[&str]) {
+        for schema in schemas {
+            let mut files: Vec<_> = std::fs::read_dir(folder.join(schema))
+                .unwrap()
+                .map(|file| file.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+                .collect();
+            files.sort();
+            let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {schema}")];
+            let mut inserts = Vec::new();
+            for file in files {
+                let name = file.file_stem().unwrap().to_string_lossy().to_uppercase();
+                let reader = std::fs::File::open(&file).unwrap();
+                let reader = ParquetRecordBatchReaderBuilder::try_new(reader).unwrap();
+                let columns: Vec<String> = reader
+                    .schema()
+                    .fields()
+                    .iter()
+                    .map(|field| {
+                        let kind = type_of_arrow(field.data_type());
+                        format!("\"{}\" {kind}", field.name().to_uppercase())
+                    })
+                    .collect();
+                statements.push(format!("CREATE TABLE {schema}.{name} ({})", columns.join(", ")));
+                inserts.push(format!(
+                    "INSERT INTO \"{}\".\"{}\".\"{name}\" SELECT * FROM read_parquet('{}')",
+                    DATABASE.to_uppercase(),
+                    schema.to_uppercase(),
+                    file.display()
+                ));
+            }
+            self.sql(&statements);
+            for insert in inserts {
+                self.control(json!({ "duck": insert }));
+            }
+        }
+    }
+
     /// Copies every table of a PostgreSQL into it.
     pub async fn import(&self, client: &Client) {
         let tables = texts(
@@ -192,6 +234,22 @@ impl Emulator {
             }
         }
         self.sql(&statements);
+    }
+}
+
+fn type_of_arrow(kind: &DataType) -> String {
+    match kind {
+        DataType::Int16 => "NUMBER(5,0)".to_owned(),
+        DataType::Int32 => "NUMBER(10,0)".to_owned(),
+        DataType::Int64 => "NUMBER(38,0)".to_owned(),
+        DataType::Decimal128(precision, scale) => format!("NUMBER({precision},{scale})"),
+        DataType::Float64 => "FLOAT".to_owned(),
+        DataType::Utf8 => "VARCHAR".to_owned(),
+        DataType::Boolean => "BOOLEAN".to_owned(),
+        DataType::Date32 => "DATE".to_owned(),
+        DataType::Timestamp(_, None) => "TIMESTAMP_NTZ".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "TIMESTAMP_TZ".to_owned(),
+        other => panic!("a column of type {other} has no counterpart here"),
     }
 }
 

@@ -9,7 +9,7 @@ use datafusion_expr::{
 use tollgate_catalog::Error;
 
 use super::{bounded, constant, whole};
-use crate::render::aggregate::Aggregated;
+use crate::render::aggregate::{Aggregated, is_same};
 use crate::render::barrier::has_subquery;
 use crate::render::types::Kind;
 use crate::render::{Printer, Row};
@@ -61,7 +61,7 @@ const WINDOWS: &[(&str, &str, usize, bool)] = &[
 ];
 
 /// The digits after the point of a mean at least, as of a quotient.
-const MEAN_SCALE: i8 = 12;
+pub(super) const MEAN_SCALE: i8 = 12;
 
 impl Printer {
     /// The call of an aggregate. A filter becomes a CASE around its first argument.
@@ -92,8 +92,8 @@ impl Printer {
             ("percentile_cont", [value, share]) if !distinct => {
                 let descending = match order_by {
                     [] => "",
-                    [key] if key.expr == *value && key.asc => "",
-                    [key] if key.expr == *value => " DESC",
+                    [key] if is_same(&key.expr, value) && key.asc => "",
+                    [key] if is_same(&key.expr, value) => " DESC",
                     _ => return Err(self.unknown_aggregate(name)),
                 };
                 let share = match constant(share) {

@@ -7,7 +7,8 @@ use datafusion_expr::expr::{Cast, ScalarFunction};
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::constant;
-use crate::render::expr::{check_like, computes, type_of};
+use super::moment::{is_whole, moved};
+use crate::render::expr::{check_like, computes, type_of, with_days};
 use crate::render::types::Kind;
 use crate::render::{Dialect, Printer, Row};
 
@@ -47,6 +48,10 @@ impl Printer {
         result: &DataType,
         row: Row<'_>,
     ) -> Result<String, Error> {
+        if let Some(value) = moved(left, symbol, right) {
+            let text = self.literal(&value)?;
+            return self.typed(text, result);
+        }
         if let Some(interval) = interval(right)
             && matches!(symbol, "+" | "-")
         {
@@ -62,6 +67,7 @@ impl Printer {
         {
             return self.shifted_by(left, (interval, count), symbol == "-", result, row);
         }
+        let (left, right) = with_days(left, symbol, right);
         let (left_type, right_type) = (type_of(left, row)?, type_of(right, row)?);
         let kinds = (self.dialect.kind(&left_type)?, self.dialect.kind(&right_type)?);
         if !computes(symbol, kinds) {
@@ -149,12 +155,13 @@ impl Printer {
         row: Row<'_>,
     ) -> Result<String, Error> {
         let is = self.dialect.kind(&type_of(value, row)?)?;
-        let counts = self.dialect.kind(&type_of(count, row)?)?;
+        let count_type = type_of(count, row)?;
+        let counts = is_whole(count, &count_type);
         let mut units = parts(interval).into_iter().filter(|(_, each)| *each != 0);
         let ((Some((unit, each)), None), true) = (
             (units.next(), units.next()),
             matches!(is, Kind::Date | Kind::Timestamp | Kind::Zoned)
-                && counts == Kind::Whole
+                && counts
                 && interval.nanoseconds % 1_000 == 0,
         ) else {
             return Err(self.dialect.unsupported("an interval"));
@@ -186,23 +193,15 @@ impl Printer {
         if !op.ends_with("LIKE") {
             return Err(self.dialect.unsupported("a regular expression"));
         }
-        let inner = match pattern {
-            Expr::ScalarFunction(call) if call.name() == "tg_like" => call.args.first(),
-            other => Some(other),
-        };
-        let text = match inner.and_then(constant) {
-            Some(
-                ScalarValue::Utf8(Some(text))
-                | ScalarValue::LargeUtf8(Some(text))
-                | ScalarValue::Utf8View(Some(text)),
-            ) => text,
-            Some(value) if value.is_null() => {
+        let text = match pattern_of(pattern) {
+            Some(text) => text,
+            None if unwrapped(pattern).and_then(constant).is_some_and(|value| value.is_null()) => {
                 return Ok(format!(
                     "CAST(NULL AS {})",
                     self.dialect.name(&DataType::Boolean, false)?
                 ));
             }
-            Some(_) | None => {
+            None => {
                 return Err(self.dialect.unsupported("a pattern that isn't a constant"));
             }
         };
@@ -237,6 +236,24 @@ impl Printer {
             )
             .with_cause(error)),
         }
+    }
+}
+
+/// What a pattern is made of.
+fn unwrapped(pattern: &Expr) -> Option<&Expr> {
+    match pattern {
+        Expr::ScalarFunction(call) if call.name() == "tg_like" => call.args.first(),
+        other => Some(other),
+    }
+}
+
+/// The text of a pattern of `LIKE` that is a constant.
+pub(super) fn pattern_of(pattern: &Expr) -> Option<String> {
+    match unwrapped(pattern).and_then(constant) {
+        Some(
+            ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text),
+        ) => text,
+        Some(_) | None => None,
     }
 }
 

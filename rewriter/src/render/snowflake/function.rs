@@ -6,6 +6,7 @@ use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
 use tollgate_catalog::Error;
 
+use super::moment::difference;
 use super::{bounded, constant, whole};
 use crate::render::barrier::has_subquery;
 use crate::render::expr::type_of;
@@ -182,7 +183,20 @@ impl Printer {
             }
             ("date_part", [part, value]) => {
                 let part = self.some_text(name, constant(part))?;
-                self.part(&part.to_ascii_lowercase(), value, row)?
+                if let Some((left, right)) = difference(value) {
+                    self.seconds_between(&part, right, left, row)?
+                } else {
+                    self.part(&part.to_ascii_lowercase(), value, row)?
+                }
+            }
+            ("to_char", [value, pattern]) => {
+                let pattern = self.some_text(name, constant(pattern))?;
+                self.formatted(value, &pattern, row)?
+            }
+            ("to_timestamp", [_, ..]) => return self.instant_of(call, &result, row),
+            ("timezone", [zone, value]) => {
+                let zone = self.some_text(name, constant(zone))?;
+                self.in_zone(&zone, value, row)?
             }
             ("array_has", [list, value]) => return self.one_of(list, value, row),
             _ => return Err(self.unknown(name)),
@@ -234,7 +248,7 @@ impl Printer {
     }
 
     /// A constant text that isn't empty.
-    fn some_text(&self, name: &str, text: Option<ScalarValue>) -> Result<String, Error> {
+    pub(super) fn some_text(&self, name: &str, text: Option<ScalarValue>) -> Result<String, Error> {
         match text {
             Some(
                 ScalarValue::Utf8(Some(text))
