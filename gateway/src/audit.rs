@@ -409,11 +409,18 @@ impl Meter {
         self.ran = true;
     }
 
+    /// What it has scanned, if that is known. One that failed while it ran at the warehouse is billed its time, and
+    /// not what it would have scanned.
+    fn has_scanned(&self) -> Option<u64> {
+        let failed = !self.ran && self.begun.as_ref().is_some_and(|begun| begun.usage.has_begun());
+        if failed { Some(0) } else { self.scanned }
+    }
+
     /// The price that counts for what was used, as the receipt says it.
     fn price(&self, credits: Option<Decimal>) -> Option<Price> {
         let Begun { limits, at, .. } =
             self.begun.as_ref().filter(|begun| self.ran || begun.usage.has_begun())?;
-        let bytes = billed_bytes(self.cached, self.scanned, self.estimated);
+        let bytes = billed_bytes(self.cached, self.has_scanned(), self.estimated);
         let used = Used { bytes, rows: self.rows, credits: credits.unwrap_or_default() };
         let price = limits.price(*at, &used)?;
         Some(Price {
@@ -478,7 +485,7 @@ impl Meter {
             elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             cached: self.cached,
             estimated: self.estimated,
-            scanned: self.scanned,
+            scanned: self.has_scanned(),
             credits,
             filtered: self.filtered,
             truncated: self.truncated,

@@ -41,6 +41,8 @@ pub struct IssuerSettings {
     pub mfa: Vec<String>,
     /// The claim that attests the purpose of the access.
     pub purpose: Option<String>,
+    /// The claim that names roles of the user, beside those that policies grant to its name.
+    pub roles: Option<String>,
     /// By how many seconds clocks may differ.
     pub leeway: u64,
 }
@@ -315,6 +317,7 @@ impl UserStore {
                 .as_ref()
                 .and_then(|claim| claims.text(claim))
                 .map(str::to_owned),
+            roles: settings.roles.iter().flat_map(|claim| claims.texts(claim)).collect(),
         };
         let id = u64::from_be_bytes(random()?);
         Ok(Principal::new(name, Arc::new(attributes), address, id).attested(attested))

@@ -37,6 +37,7 @@ pub(crate) struct Attested {
     pub(crate) expires: u64,
     pub(crate) mfa: bool,
     pub(crate) purpose: Option<String>,
+    pub(crate) roles: BTreeSet<String>,
 }
 
 /// What sets a principal that nobody authenticated as apart from one that somebody did.
@@ -102,6 +103,11 @@ impl Principal {
         self.attested.as_ref()?.purpose.as_deref()
     }
 
+    /// The roles that its token names. Which of them there are, the policies say.
+    pub fn claimed_roles(&self) -> impl Iterator<Item = &String> {
+        self.attested.iter().flat_map(|attested| &attested.roles)
+    }
+
     /// Whether nobody authenticated: an operator tries out what this user would see.
     pub fn is_rehearsed(&self) -> bool {
         self.rehearsed.is_some()
@@ -146,7 +152,7 @@ impl Principal {
         // The textual form of an address is unique per address.
         hash.text(&self.address.to_string());
         // When it ends isn't a part of who it is: a renewed token is the same principal's.
-        if let Some(Attested { issuer, settings: _, key: _, expires: _, mfa, purpose }) =
+        if let Some(Attested { issuer, settings: _, key: _, expires: _, mfa, purpose, roles }) =
             &self.attested
         {
             hash.text("attested");
@@ -154,6 +160,8 @@ impl Principal {
             hash.count(usize::from(*mfa));
             hash.count(purpose.iter().len());
             purpose.iter().for_each(|purpose| hash.text(purpose));
+            hash.count(roles.len());
+            roles.iter().for_each(|role| hash.text(role));
         }
         if let Some(rehearsed) = &self.rehearsed {
             hash.text("rehearsed");

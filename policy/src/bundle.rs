@@ -58,7 +58,9 @@ impl Members {
     /// The roles of a principal and all that these inherit, but for those that are `off`.
     pub(crate) fn closure(&self, principal: &Principal, off: &BTreeSet<&str>) -> BTreeSet<String> {
         let direct = principal.rehearsed_roles().or_else(|| self.users.get(principal.name()));
-        self.inherited(direct.into_iter().flatten(), off)
+        // A provider may name groups that are no roles here.
+        let claimed = principal.claimed_roles().filter(|role| self.roles.contains_key(*role));
+        self.inherited(direct.into_iter().flatten().chain(claimed), off)
     }
 
     /// These roles, those of everyone, and all that they inherit, but for those that are `off`.

@@ -125,6 +125,13 @@ impl Renewal {
                 return None;
             }
         };
+        if reloaded.config.ledger.tenant != live.config.ledger.tenant {
+            // Receipts name who pays by the one of the start, prices for tenants must go by the same.
+            let message = "\"ledger.tenant\" can't change while the gateway runs";
+            let error = reloaded.config.error("ledger.tenant", message, "restart the gateway");
+            tracing::error!("reload refused, the old state stays in force\n{error}");
+            return None;
+        }
         let opened = opened(&reloaded.config);
         let warehouses = match open(&reloaded.config, &live, &opened, &state.warehouses) {
             Ok(warehouses) => Arc::new(warehouses),

@@ -130,7 +130,6 @@ fn split(
         let end = tokens.as_slice().iter().position(|token| token.token == Token::SemiColon);
         let length = end.unwrap_or(tokens.len());
         let part: Vec<_> = tokens.by_ref().take(length).collect();
-        // The semicolon.
         tokens.next();
         let solid =
             |token: &TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
@@ -184,7 +183,7 @@ fn body(
     }
 }
 
-/// How many tokens `EXPLAIN ACCESS` takes, which the parser doesn't know, if a statement begins so.
+/// How many tokens `EXPLAIN ACCESS` takes, if a statement begins so: the parser doesn't know it.
 fn explained_access(part: &[TokenWithSpan]) -> Option<usize> {
     let mut taken = 0;
     for keyword in ["EXPLAIN", "ACCESS"] {

@@ -120,8 +120,8 @@ fn hidden_rows_raise_no_errors_over_snowflake() {
     });
 }
 
-/// Where a policy looks into another table, and over a view, no column is guarded: what can't fail and
-/// takes no longer for one value than for another is answered, the rest is refused.
+/// Where a policy looks into another table, and over a view, no column can be guarded: a statement that holds
+/// anything that can fail is refused.
 #[test]
 fn hidden_rows_that_no_guard_keeps_raise_no_errors_over_snowflake() {
     harness::run(async {
@@ -134,23 +134,25 @@ fn hidden_rows_that_no_guard_keeps_raise_no_errors_over_snowflake() {
                     WHERE amount > 40";
         viewed.inner.batch_execute(&format!("BEGIN; {view}")).await.unwrap();
         for sql in [
-            "SELECT id, upper(status), substr(status, 1, 2) FROM crm.orders WHERE status LIKE 'p%'",
-            "SELECT status, sum(amount), avg(amount), sum(amount) / count(*) FROM crm.orders GROUP BY status",
-            "SELECT id, amount * 1.19, amount + 1, -amount, amount::float8 FROM crm.orders",
-            "SELECT date_trunc('month', ordered_at), extract(year FROM ordered_at), count(*) \
-             FROM crm.orders WHERE ordered_at > timestamp '2025-01-01' - interval '1 year' GROUP BY 1, 2",
-            "SELECT o.id FROM crm.orders o JOIN crm.customers c ON c.id = o.customer_id \
-             WHERE lower(c.city) = 'paris' AND c.birth_date > date '1960-01-01' + interval '1 month'",
+            "SELECT id, upper(status) FROM crm.orders",
+            "SELECT status, sum(amount), avg(amount) FROM crm.orders GROUP BY status",
+            "SELECT date_trunc('month', ordered_at), count(*) FROM crm.orders GROUP BY 1",
             "SELECT CASE WHEN amount > 50 THEN 'much' ELSE 'little' END, count(*) FROM crm.orders GROUP BY 1",
-            "SELECT id, substr(status, 2), amount * 2 FROM crm.large WHERE status LIKE '%a%'",
-            "SELECT count(*), max(amount) / 7 FROM crm.large",
+            "SELECT id, lower(status) FROM crm.large",
+            "SELECT count(*), max(amount) FROM crm.large",
         ] {
             let (got, want) = (ana.simple(sql).await, viewed.simple(sql).await);
             assert_eq!((got.error(), want.error()), (None, None), "{sql}");
             compare(got.rows(), want.rows(), false).unwrap_or_else(|what| panic!("{sql}: {what}"));
         }
-        let hidden = "an expression that could fail where its columns are hidden";
         for sql in [
+            "SELECT id, amount * 1.19 FROM crm.orders",
+            "SELECT count(*), max(amount) / 7 FROM crm.large",
+            "SELECT CASE WHEN amount = 31337.31 THEN (SELECT 1 / 0) END FROM crm.orders",
+            "SELECT w.q FROM crm.orders o JOIN (SELECT 10 / z AS q, k FROM (VALUES (31337.31, 0)) v(k, z)) w \
+             ON o.amount = w.k",
+            "SELECT CASE WHEN amount > 31337 THEN CAST(date_part('year', ordered_at) AS numeric(1, 0)) END \
+             FROM crm.orders",
             "SELECT id FROM crm.orders WHERE 1 / (amount - 31337.31) > -9",
             "SELECT id FROM crm.orders WHERE status LIKE '%p%a%i%d%'",
             "SELECT id + 9223372036854775807 FROM crm.orders",
@@ -178,7 +180,7 @@ fn hidden_rows_that_no_guard_keeps_raise_no_errors_over_snowflake() {
              SELECT n, s FROM r WHERE n < 0) SELECT count(*) FROM r WHERE s LIKE '%a%a%b'",
         ] {
             match ana.simple(sql).await.error() {
-                Some(("0A000", told)) if told.contains(hidden) => {}
+                Some(("0A000", _)) => {}
                 other => panic!("{sql}: {other:?}"),
             }
         }

@@ -95,6 +95,46 @@ fn a_token_proves_what_access_rules_ask_for() {
     });
 }
 
+/// A token brings roles that the policies declare, beside those of its user's name; access rules hold for
+/// them as for others.
+#[test]
+fn roles_come_with_a_token() {
+    harness::run(async {
+        let gateway = start("tokens-roles", &[]).await;
+        let hidden = "relation \"crm.customers\" does not exist";
+        for (claims, expected) in [
+            (json!({ "groups": ["staff", "analyst", "PUBLIC"] }), "40|acme"),
+            (json!({ "groups": "analyst" }), "40|acme"),
+            (json!({ "groups": ["staff", "Analyst", ""] }), hidden),
+            (json!({ "groups": { "analyst": true } }), hidden),
+            (json!({ "roles": ["analyst"] }), hidden),
+        ] {
+            let token = token("zoe", "acme", 60, &claims);
+            let answer = psql(&gateway, "zoe", TLS, &token, COUNT).await;
+            assert!(answer.contains(expected), "{claims}: {answer}");
+        }
+        // A prepared statement is redeemed by who still has the role, by nobody else.
+        let mut flight = Flight::stranger(gateway.flight).await;
+        let bearer =
+            |groups| format!("Bearer {}", token("zoe", "acme", 60, &json!({ "groups": groups })));
+        flight.token = bearer(["analyst"]);
+        let prepared = flight.prepare("SELECT id FROM crm.customers").await.unwrap();
+        flight.redeem(&prepared.handle).await.unwrap();
+        flight.token = bearer(["staff"]);
+        assert!(flight.redeem(&prepared.handle).await.is_err());
+
+        let strict = start("tokens-roles-mfa", &["policy/corpus/mfa.sql"]).await;
+        for (claims, expected) in [
+            (json!({ "groups": ["analyst"] }), "access is not permitted"),
+            (json!({ "groups": ["analyst"], "amr": ["otp"], "purpose": "care" }), "40|acme"),
+        ] {
+            let token = token("zoe", "acme", 60, &claims);
+            let answer = psql(&strict, "zoe", TLS, &token, COUNT).await;
+            assert!(answer.contains(expected), "{claims}: {answer}");
+        }
+    });
+}
+
 #[test]
 fn flight_takes_a_token_at_each_call() {
     harness::run(async {

@@ -23,6 +23,12 @@ const LEAST: Duration = Duration::from_secs(60);
 /// microsecond. Larger ones are as many times faster as they cost.
 const SPEED: u64 = 100;
 
+/// How many times faster or slower than that a warehouse is taken to be, whatever is learned.
+const SPREAD: u64 = 16;
+
+/// From so many bytes on a statement tells how fast a warehouse scans; below, how long it takes to answer.
+const TELLING: u64 = 100_000_000;
+
 /// The weight of what is known already, against a new statement's: seven to one.
 const WEIGHT: u64 = 8;
 
@@ -51,6 +57,8 @@ struct State {
     running: usize,
     /// When the last one ended.
     ended: Option<Instant>,
+    /// Whether who started it turned out to have never run, while others did: nobody has paid the start.
+    owed: bool,
     /// What statements have scanned, and how long that took in microseconds.
     bytes: u64,
     micros: u64,
@@ -72,16 +80,21 @@ impl Clock {
     /// What a statement that scans so much is expected to be charged.
     pub(crate) fn expected(&self, bytes: u64) -> Decimal {
         let state = self.state.lock();
-        let asleep = state.is_asleep(self.terms.suspend);
-        let micros = if state.bytes > 0 && state.micros > 0 {
-            let micros = u128::from(bytes).saturating_mul(u128::from(state.micros));
-            let micros = micros.div_ceil(u128::from(state.bytes));
-            Decimal::from(u64::try_from(micros).unwrap_or(u64::MAX))
-        } else {
-            let alone = Decimal::from(bytes.div_ceil(SPEED));
-            alone.checked_div(self.terms.per_hour).unwrap_or_default()
-        };
+        let asleep = state.owed || state.is_asleep(self.terms.suspend);
+        let (learned, took) = (state.bytes, state.micros);
         drop(state);
+        let alone = Decimal::from(bytes.div_ceil(SPEED));
+        let alone = alone.checked_div(self.terms.per_hour).unwrap_or_default();
+        let micros = if learned > 0 {
+            let micros = u128::from(bytes).saturating_mul(u128::from(took));
+            let micros = micros.div_ceil(u128::from(learned));
+            let spread = Decimal::from(SPREAD);
+            let (least, most) =
+                (alone.checked_div(spread).unwrap_or_default(), alone.saturating_mul(spread));
+            Decimal::from(u64::try_from(micros).unwrap_or(u64::MAX)).max(least).min(most)
+        } else {
+            alone
+        };
         let least = if asleep { micros_of(LEAST) } else { Decimal::ZERO };
         charged(self.terms.per_hour, micros.max(least))
     }
@@ -89,15 +102,19 @@ impl Clock {
     /// A statement begins.
     pub(crate) fn begin(self: &Arc<Self>, usage: &Arc<Usage>) -> Run {
         let mut state = self.state.lock();
-        let asleep = state.is_asleep(self.terms.suspend);
+        let starts = std::mem::take(&mut state.owed) || state.is_asleep(self.terms.suspend);
         state.running = state.running.saturating_add(1);
-        let least = if asleep { LEAST } else { Duration::ZERO };
+        let least = if starts { LEAST } else { Duration::ZERO };
         usage.begins(Timed::new(self.terms.per_hour, least));
-        Run { clock: Arc::clone(self), usage: Arc::clone(usage), began: true }
+        Run { clock: Arc::clone(self), usage: Arc::clone(usage), began: true, starts }
     }
 
-    /// Learns from a statement that has ended how fast the warehouse scans.
+    /// Learns from a statement that has ended how fast the warehouse scans. Of one whose caller may not see all
+    /// rows, `bytes` must not be given: by them estimates would tell of hidden rows.
     pub(crate) fn learn(&self, bytes: u64, took: Duration) {
+        if bytes < TELLING {
+            return;
+        }
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
         let mut state = self.state.lock();
         let known = |sum: u64| sum - sum / WEIGHT;
@@ -111,6 +128,8 @@ pub(crate) struct Run {
     clock: Arc<Clock>,
     usage: Arc<Usage>,
     began: bool,
+    /// Whether it is charged the start.
+    starts: bool,
 }
 
 impl Run {
@@ -129,6 +148,8 @@ impl Drop for Run {
             state.ended = Some(Instant::now());
             drop(state);
             self.usage.ends();
+        } else if self.starts && state.running > 0 {
+            state.owed = true;
         }
     }
 }

@@ -135,12 +135,23 @@ impl Read {
     }
 }
 
-/// Whether rows of a table that a query reads are hidden from the caller.
+/// Whether what a query scans may tell of rows or values that are hidden from the caller: it reads a view, a table
+/// with a row policy, or a masked column.
 ///
 /// # Errors
 /// The plan can't be walked.
 pub fn is_restricted(query: &Secured) -> Result<bool, Error> {
-    Ok(Read::of(query.plan())?.whole.restricted)
+    let mut restricted = false;
+    let walked = query.plan().apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(source) = scan.source.downcast_ref::<SecuredSource>()
+        {
+            restricted |= !source.secured().is_unrestricted();
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.map_err(Error::internal)?;
+    Ok(restricted)
 }
 
 /// Whether a row policy may leave rows out, of a table or of what a view reads.

@@ -136,6 +136,9 @@ pub(super) struct Tokens {
     pub(super) mfa: Option<Vec<String>>,
     /// The claim that attests the purpose of the access.
     pub(super) purpose: Option<String>,
+    /// The claim that names roles of the user, beside those that policies grant to its name: "groups", or a
+    /// JSON pointer as "/realm_access/roles" (default: none).
+    pub(super) roles: Option<String>,
     /// By how much clocks may differ (default "30s").
     pub(super) leeway: Option<String>,
 }

@@ -80,6 +80,7 @@ impl Checker<'_> {
             attributes: raw.attributes,
             mfa: raw.mfa.unwrap_or_else(|| vec!["mfa".to_owned()]),
             purpose: raw.purpose,
+            roles: raw.roles,
             leeway: leeway?.as_secs(),
         };
         Some(Tokens { settings, keys: keys? })

@@ -89,7 +89,8 @@ impl Charge {
         let usage = self.usage.as_ref().filter(|usage| self.ran || usage.has_begun())?;
         let estimated = self.estimate.bytes.unwrap_or(0);
         let bytes = match usage.scanned() {
-            _ if self.cached => 0,
+            // One that failed while it ran is charged its time, not what it would have read.
+            _ if self.cached || !self.ran => 0,
             _ if self.estimate.restricted => estimated,
             scanned => scanned.unwrap_or(estimated),
         };

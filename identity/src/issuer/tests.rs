@@ -61,6 +61,7 @@ fn settings() -> IssuerSettings {
         ]),
         mfa: vec!["otp".to_owned()],
         purpose: Some("purpose".to_owned()),
+        roles: Some("/realm_access/roles".to_owned()),
         leeway: 30,
     }
 }
@@ -97,6 +98,7 @@ fn a_token_is_who_it_says_with_what_it_says() {
     ]);
     assert_eq!(ana.attributes(), &expected);
     assert_eq!((ana.mfa(), ana.purpose()), (true, Some("care")));
+    assert!(ana.claimed_roles().eq(["a", "b"]));
     assert_eq!(ana.expires(), Some(NOW + 630));
     assert!(store.is_current(&ana) && !ana.is_rehearsed());
 
@@ -111,6 +113,23 @@ fn a_token_is_who_it_says_with_what_it_says() {
     let less = store.verify_issued_token(&signer.sign(&header(), &less), HERE, NOW).unwrap();
     assert_eq!((less.mfa(), less.purpose()), (false, None));
     assert_ne!(less.fingerprint(), ana.fingerprint());
+
+    let mut fewer = claims();
+    fewer["realm_access"]["roles"] = json!("a");
+    let fewer = store.verify_issued_token(&signer.sign(&header(), &fewer), HERE, NOW).unwrap();
+    assert!(fewer.claimed_roles().eq(["a"]));
+    // Without the attribute, which is read from the same claim, they would differ by their roles alone.
+    let roles = |roles| {
+        let settings = IssuerSettings { attributes: BTreeMap::new(), roles, ..settings() };
+        let issuer = Issuer::new(settings, &json!({ "keys": [signer.jwk("one")] }).to_string());
+        UserStore::parse("").unwrap().with_issuer(Some(Arc::new(issuer.unwrap())))
+    };
+    let read = |claim: Option<&str>| {
+        roles(claim.map(str::to_owned)).verify_issued_token(&token, HERE, NOW).unwrap()
+    };
+    let (with, without) = (read(Some("/realm_access/roles")), read(None));
+    assert_ne!(with.fingerprint(), without.fingerprint());
+    assert_eq!(without.claimed_roles().count(), 0);
 
     // A key that was withdrawn, other settings, or a password user of that name.
     let again = |settings: IssuerSettings, keys: Value| {

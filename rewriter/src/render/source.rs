@@ -23,8 +23,12 @@ impl Printer {
             if self.barrier.closes_views(self.dialect) {
                 block = match self.dialect {
                     Dialect::Postgres => self.closed(block)?,
-                    // What is computed of its rows is looked at.
-                    Dialect::Snowflake => block,
+                    // Its query hides rows in ways that no guard of a column can say.
+                    Dialect::Snowflake => {
+                        return Err(self.dialect.unsupported(
+                            "a view in a statement with an expression that can fail",
+                        ));
+                    }
                 };
             }
             return self.wrap(&block);

@@ -36,6 +36,7 @@ pub fn issuer() -> Arc<Issuer> {
         attributes: BTreeMap::from([("tenant_id".to_owned(), "tenant".to_owned())]),
         mfa: vec!["otp".to_owned()],
         purpose: Some("purpose".to_owned()),
+        roles: Some("groups".to_owned()),
         leeway: 0,
     };
     Arc::new(Issuer::new(settings, &jwks()).unwrap())

@@ -88,8 +88,34 @@ fn how_fast_it_scans_is_learned() {
     }
     let faster = clock.expected(200_000_000_000);
     assert!(faster >= Decimal::ONE && faster < "1.001".parse().unwrap(), "{faster}");
+    // Look-ups, and what a service has kept, tell nothing of it.
+    for _ in 0..1_000 {
+        clock.learn(0, Duration::from_millis(300));
+        clock.learn(50_000, Duration::from_millis(300));
+    }
+    assert_eq!(clock.expected(200_000_000_000), faster);
     // Nothing that is learned is beyond all bounds.
-    clock.learn(0, Duration::MAX);
-    clock.learn(u64::MAX, Duration::ZERO);
+    for _ in 0..1_000 {
+        clock.learn(TELLING, Duration::MAX);
+    }
+    assert_eq!(clock.expected(360_000_000_000).to_string(), "16");
+    for _ in 0..1_000 {
+        clock.learn(u64::MAX, Duration::ZERO);
+    }
+    assert_eq!(clock.expected(360_000_000_000).to_string(), "0.0625");
     clock.expected(u64::MAX);
+}
+
+#[test]
+fn a_start_that_nobody_paid_is_owed() {
+    let clock = clock("60", Duration::from_secs(3600));
+    let (refused, quick) = (Arc::new(Usage::default()), Arc::new(Usage::default()));
+    let first = clock.begin(&refused);
+    let second = clock.begin(&quick);
+    first.never_was();
+    assert_eq!(clock.expected(0), Decimal::ONE);
+    drop(second);
+    assert!(quick.credits().unwrap() < Decimal::ONE);
+    assert_eq!(run(&clock), Decimal::ONE);
+    assert!(run(&clock) < Decimal::ONE);
 }

@@ -43,7 +43,7 @@ use tollgate_rewriter::{Parameter, Secured};
 use crate::admission::Admitted;
 use crate::credits::{Clock, Terms};
 use crate::embedded::{output_schema, shape};
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, is_restricted};
 use crate::{BatchStream, Warehouse};
 
 pub use discover::{Discovery, discover};
@@ -168,6 +168,7 @@ impl Snowflake {
         let mut statement = self.statement("", secured)?;
         statement.counter.time =
             self.clock.as_ref().map(|clock| (Arc::clone(clock), Arc::clone(admitted.usage())));
+        statement.counter.tells = !is_restricted(secured)?;
         // The end waits until it is known what was scanned, where it is charged for.
         let limits = secured.limits();
         let charged = limits.counts_bytes() || limits.prices_bytes();

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Said, malformed, public, unreachable};
 use super::service::{Call, Data, Reply, Service, identifier};
-use crate::credits::Clock;
+use crate::credits::{Clock, Run};
 use crate::estimate::Usage;
 
 /// Sessions that wait for a statement. How many there are in all, admission bounds.
@@ -71,6 +71,8 @@ pub(super) struct Statement {
 pub(super) struct Counter {
     /// How long it runs, where that is charged.
     pub(super) time: Option<(Arc<Clock>, Arc<Usage>)>,
+    /// Whether others may learn from it how fast the warehouse scans.
+    pub(super) tells: bool,
     /// What it has scanned, and who waits for that; dropped when it is done.
     pub(super) scan: Option<(Arc<Usage>, oneshot::Sender<()>)>,
 }
@@ -432,12 +434,16 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(pool: &Arc<Pool>, mut statement: Statement) -> Result<Data, Error> {
     let lease = pool.lease().await?;
     let request = identifier()?;
-    let Counter { time, scan } = std::mem::take(&mut statement.counter);
+    let Counter { time, tells, scan } = std::mem::take(&mut statement.counter);
     let (mut answer, wanted) = oneshot::channel();
+    let clock = time.as_ref().filter(|_| tells).map(|(clock, _)| Arc::clone(clock));
+    // Before anybody can stop waiting: what is sent is charged.
+    let running = time.map(|(clock, usage)| clock.begin(&usage));
     tokio::spawn(async move {
-        let Some(session) = lease.session.clone() else { return };
-        let clock = time.as_ref().map(|(clock, _)| Arc::clone(clock));
-        let running = time.map(|(clock, usage)| clock.begin(&usage));
+        let Some(session) = lease.session.clone() else {
+            running.into_iter().for_each(Run::never_was);
+            return;
+        };
         let began = Instant::now();
         let mut work = std::pin::pin!(session.run(&request, &statement));
         let done = tokio::select! {

@@ -11,6 +11,7 @@ use tollgate_catalog::Error;
 use super::{bounded, constant, whole};
 use crate::render::aggregate::{Aggregated, is_same};
 use crate::render::barrier::has_subquery;
+use crate::render::expr::type_of;
 use crate::render::types::Kind;
 use crate::render::{Printer, Row};
 
@@ -61,7 +62,7 @@ const WINDOWS: &[(&str, &str, usize, bool)] = &[
 ];
 
 /// The digits after the point of a mean at least, as of a quotient.
-pub(super) const MEAN_SCALE: i8 = 12;
+const MEAN_SCALE: i8 = 12;
 
 impl Printer {
     /// The call of an aggregate. A filter becomes a CASE around its first argument.
@@ -107,9 +108,17 @@ impl Printer {
                 Ok(format!("{call} WITHIN GROUP (ORDER BY {value}{descending})"))
             }
             ("avg", [value]) => {
-                let text = match result {
-                    DataType::Decimal128(_, scale) => {
-                        let scale = (*scale).max(MEAN_SCALE);
+                let text = match (result, type_of(value, row)?) {
+                    (DataType::Decimal128(_, scale), from) => {
+                        // A cast that can't fail, as no guard looks at it: all digits before the point fit.
+                        let room = match from {
+                            DataType::Decimal128(digits, behind) => {
+                                let before = i16::from(digits) - i16::from(behind);
+                                i8::try_from(38 - before).unwrap_or(0).max(behind)
+                            }
+                            _ => MEAN_SCALE,
+                        };
+                        let scale = (*scale).max(MEAN_SCALE).min(room);
                         let value = self.operand(value, row)?;
                         format!("CAST({value} AS NUMBER(38,{scale}))")
                     }

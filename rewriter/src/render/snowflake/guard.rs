@@ -5,18 +5,16 @@
 //! doesn't fail then; so an operation that can fail at all must have nothing but such arguments: none may
 //! turn a NULL into a value, as `coalesce`, `CASE` or a subquery can. The one exception is zero, in which
 //! sums and products don't fail either. Whatever else could fail there is refused, wherever in the
-//! statement it stands. Where no guard can be, nothing but what `hidden` lists is computed.
+//! statement it stands.
 
-use datafusion_common::{Column, DFSchema};
-use datafusion_expr::expr::{GroupingSet, Like};
+use datafusion_common::{Column, DFSchema, JoinType};
+use datafusion_expr::expr::GroupingSet;
 use datafusion_expr::logical_plan::Distinct;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use tollgate_catalog::Error;
 
-use super::class::{
-    Class, Known, Place, fails, joined, no_zero, one_row, quotient, refused, turned,
-};
-use super::{constant, hidden, is_apart, is_zero, lists};
+use super::class::{Class, fails, no_zero, quotient, refused, turned};
+use super::{constant, is_apart, is_zero, lists};
 use crate::plan::subquery;
 use crate::relation::SecuredSource;
 use crate::render::Dialect;
@@ -25,42 +23,38 @@ use crate::render::function::unknown;
 
 /// Refuses a statement in which something could fail on a hidden row.
 pub(in crate::render) fn guard(plan: &LogicalPlan) -> Result<(), Error> {
-    let around = if hidden::occurs(plan)? { Class::Hidden } else { Class::Any };
-    walk(plan, Place { around, exposed: false }).map(drop)
+    walk(plan).map(drop)
 }
 
-fn walk(plan: &LogicalPlan, place: Place) -> Result<Known, Error> {
-    stacker::maybe_grow(256 << 10, 2 << 20, || walk_here(plan, place))
+fn walk(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
+    stacker::maybe_grow(256 << 10, 2 << 20, || walk_here(plan))
 }
 
-fn walk_here(plan: &LogicalPlan, place: Place) -> Result<Known, Error> {
+fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
     match plan {
         LogicalPlan::Projection(node) => {
-            let input = walk(&node.input, place)?;
-            let row = Row::of(node.input.schema(), &input, place);
-            let classes = node.expr.iter().map(|expr| row.class(expr));
-            Ok(Known { classes: classes.collect::<Result<_, _>>()?, exposed: input.exposed })
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
+            node.expr.iter().map(|expr| row.class(expr)).collect()
         }
         LogicalPlan::Filter(node) => {
-            let mut input = walk(&node.input, place)?;
-            // Rows of other queries decide which rows these are.
-            input.exposed |= place.around == Class::Hidden && hidden::filters(&node.predicate)?;
-            Row::of(node.input.schema(), &input, place).class(&node.predicate)?;
+            let input = walk(&node.input)?;
+            Row { schema: node.input.schema(), classes: &input }.class(&node.predicate)?;
             Ok(input)
         }
         LogicalPlan::Window(node) => {
-            let mut input = walk(&node.input, place)?;
-            let row = Row::of(node.input.schema(), &input, place);
+            let mut input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
             for expr in &node.window_expr {
                 row.parts(expr)?;
             }
             // They are computed over rows that passed.
-            input.classes.resize(node.schema.fields().len(), Class::Free);
+            input.resize(node.schema.fields().len(), Class::Free);
             Ok(input)
         }
         LogicalPlan::Aggregate(node) => {
-            let input = walk(&node.input, place)?;
-            let row = Row::of(node.input.schema(), &input, place);
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
             let keys: Vec<&Expr> = match node.group_expr.as_slice() {
                 [Expr::GroupingSet(set)] => match set {
                     GroupingSet::Rollup(keys) | GroupingSet::Cube(keys) => keys.iter().collect(),
@@ -69,96 +63,86 @@ fn walk_here(plan: &LogicalPlan, place: Place) -> Result<Known, Error> {
                 keys => keys.iter().collect(),
             };
             let keys = keys.into_iter().map(|key| row.class(key));
-            let mut classes = keys.collect::<Result<Vec<_>, _>>()?;
+            let mut output = keys.collect::<Result<Vec<_>, _>>()?;
             for expr in &node.aggr_expr {
                 row.parts(expr)?;
             }
-            // A group is there for rows that passed.
-            classes.resize(node.schema.fields().len(), Class::Free);
-            Ok(Known { classes, exposed: place.exposed })
+            output.resize(node.schema.fields().len(), Class::Free);
+            Ok(output)
         }
         LogicalPlan::Sort(node) => {
-            let input = walk(&node.input, place)?;
-            let row = Row::of(node.input.schema(), &input, place);
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
             for key in &node.expr {
                 row.class(&key.expr)?;
             }
             Ok(input)
         }
         LogicalPlan::Join(node) => {
-            let (left, right) = (walk(&node.left, place)?, walk(&node.right, place)?);
-            // A hidden row of one side may decide what is computed of the other's.
-            let exposed = left.exposed || right.exposed;
-            let classes = joined(node.join_type, &left.classes, &right.classes)?;
-            let both = Known { classes: [left.classes, right.classes].concat(), exposed };
+            let (left, right) = (walk(&node.left)?, walk(&node.right)?);
+            let joined = joined(node.join_type, &left, &right)?;
+            let both: Vec<_> = left.into_iter().chain(right).collect();
             let schema = node.left.schema().join(node.right.schema()).map_err(Error::internal)?;
-            let row = Row::of(&schema, &both, place);
+            let row = Row { schema: &schema, classes: &both };
             let sides = node.on.iter().flat_map(|(left, right)| [left, right]);
             for expr in sides.chain(&node.filter) {
                 row.class(expr)?;
             }
-            Ok(Known { classes, exposed })
+            Ok(joined)
         }
         LogicalPlan::Union(node) => {
-            let mut output = Known::all(Class::Free, plan, false);
+            let mut output = vec![Class::Free; node.schema.fields().len()];
             for input in &node.inputs {
-                let input = walk(input, place)?;
-                for (class, of) in output.classes.iter_mut().zip(input.classes) {
+                for (class, of) in output.iter_mut().zip(walk(input)?) {
                     *class = (*class).max(of);
                 }
-                output.exposed |= input.exposed;
             }
             Ok(output)
         }
-        LogicalPlan::EmptyRelation(_) => Ok(Known::all(Class::Free, plan, place.exposed)),
-        LogicalPlan::Subquery(node) => walk(&node.subquery, place),
-        LogicalPlan::SubqueryAlias(node) => walk(&node.input, place),
-        LogicalPlan::Limit(node) => walk(&node.input, place),
+        LogicalPlan::EmptyRelation(node) => Ok(vec![Class::Free; node.schema.fields().len()]),
+        LogicalPlan::Subquery(node) => walk(&node.subquery),
+        LogicalPlan::SubqueryAlias(node) => walk(&node.input),
+        LogicalPlan::Limit(node) => walk(&node.input),
         LogicalPlan::Values(node) => {
-            let (nothing, exposed) = (DFSchema::empty(), place.exposed);
-            let none = Known { classes: Vec::new(), exposed };
-            let row = Row::of(&nothing, &none, place);
+            let nothing = DFSchema::empty();
+            let row = Row { schema: &nothing, classes: &[] };
+            let mut worst = Class::Free;
             for value in node.values.iter().flatten() {
-                row.class(value)?;
+                worst = worst.max(row.class(value)?);
             }
-            Ok(Known::all(Class::Free, plan, place.exposed))
+            Ok(vec![worst; node.schema.fields().len()])
         }
-        LogicalPlan::Distinct(Distinct::All(input)) => walk(input, place),
+        LogicalPlan::Distinct(Distinct::All(input)) => walk(input),
         LogicalPlan::Distinct(Distinct::On(node)) => {
-            let input = walk(&node.input, place)?;
-            let row = Row::of(node.input.schema(), &input, place);
+            let input = walk(&node.input)?;
+            let row = Row { schema: node.input.schema(), classes: &input };
             let keys = node.sort_expr.iter().flatten().map(|key| &key.expr);
             for expr in node.on_expr.iter().chain(keys) {
                 row.class(expr)?;
             }
-            let classes = node.select_expr.iter().map(|expr| row.class(expr));
-            Ok(Known { classes: classes.collect::<Result<_, _>>()?, exposed: input.exposed })
+            node.select_expr.iter().map(|expr| row.class(expr)).collect()
         }
         LogicalPlan::Unnest(node) => {
-            walk(&node.input, place)?;
-            Ok(Known::all(place.around, plan, place.around == Class::Hidden))
+            walk(&node.input)?;
+            Ok(vec![Class::Any; node.schema.fields().len()])
         }
         LogicalPlan::RecursiveQuery(node) if is_apart(plan, &node.name)? => {
-            Ok(Known::all(Class::Free, plan, place.exposed))
+            Ok(vec![Class::Free; node.schema.fields().len()])
         }
         LogicalPlan::RecursiveQuery(node) => {
-            walk(&node.static_term, place)?;
-            walk(&node.recursive_term, place)?;
-            Ok(Known::all(place.around, plan, place.around == Class::Hidden))
+            walk(&node.static_term)?;
+            walk(&node.recursive_term)?;
+            Ok(vec![Class::Any; node.schema.fields().len()])
         }
         LogicalPlan::TableScan(scan) => {
-            let (class, bare) = match scan.source.downcast_ref::<SecuredSource>() {
-                // Its query hides rows in ways that no guard of a column can say.
-                Some(source) if source.secured().table().view().is_some() => {
-                    walk(source.relation(), place)?;
-                    (Class::Hidden, true)
-                }
-                Some(source) if source.secured().is_unrestricted() => (Class::Free, false),
-                Some(source) if hidden::looks_up(source) => (Class::Hidden, true),
-                Some(_) => (Class::Null, false),
-                None => (place.around, place.around == Class::Hidden),
+            // A view's is refused where it is printed.
+            let class = match scan.source.downcast_ref::<SecuredSource>() {
+                Some(source) if source.secured().table().view().is_some() => Class::Any,
+                Some(source) if source.secured().is_unrestricted() => Class::Free,
+                Some(_) => Class::Null,
+                None => Class::Any,
             };
-            Ok(Known::all(class, plan, bare || place.exposed))
+            Ok(vec![class; plan.schema().fields().len()])
         }
         LogicalPlan::Repartition(_)
         | LogicalPlan::Statement(_)
@@ -174,35 +158,41 @@ fn walk_here(plan: &LogicalPlan, place: Place) -> Result<Known, Error> {
     }
 }
 
-struct Row<'a> {
-    schema: &'a DFSchema,
-    known: &'a Known,
-    place: Place,
+/// What the columns of a join are. Where a side may be filled with NULL, whether it is depends on the
+/// other's rows: with hidden ones there its columns may be anything, as what they are by themselves
+/// and NULL are told apart.
+fn joined(join: JoinType, left: &[Class], right: &[Class]) -> Result<Vec<Class>, Error> {
+    let (fills_left, fills_right) = match join {
+        JoinType::Inner => (false, false),
+        JoinType::Left => (false, true),
+        JoinType::Right => (true, false),
+        JoinType::Full => (true, true),
+        JoinType::LeftSemi | JoinType::LeftAnti => return Ok(left.to_vec()),
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => {
+            return Err(Error::internal("a join that isn't part of a query"));
+        }
+    };
+    let hides = |side: &[Class]| side.iter().any(|class| *class != Class::Free);
+    let side = |of: &[Class], filled: bool| {
+        let raised = move |class: &Class| match (filled, class) {
+            (true, Class::Free) => Class::Any,
+            (_, class) => *class,
+        };
+        of.iter().map(raised).collect::<Vec<_>>()
+    };
+    let mut both = side(left, fills_left && hides(right));
+    both.extend(side(right, fills_right && hides(left)));
+    Ok(both)
 }
 
-impl<'a> Row<'a> {
-    fn of(schema: &'a DFSchema, known: &'a Known, place: Place) -> Self {
-        Self { schema, known, place }
-    }
+struct Row<'a> {
+    schema: &'a DFSchema,
+    classes: &'a [Class],
+}
 
+impl Row<'_> {
     fn class(&self, expr: &Expr) -> Result<Class, Error> {
-        stacker::maybe_grow(256 << 10, 2 << 20, || {
-            if !self.known.exposed {
-                return self.class_here(expr);
-            }
-            // What the gateway knows to have a value has one.
-            if constant(expr).is_none() {
-                self.class_here(expr)?;
-            }
-            Ok(Class::Hidden)
-        })
-    }
-
-    /// What is known of a subquery's rows. In one that depends on a row that may be hidden, everything
-    /// does.
-    fn inner(&self, plan: &LogicalPlan, apart: bool) -> Result<Known, Error> {
-        let exposed = self.place.around == Class::Hidden && !apart;
-        walk(plan, Place { exposed: exposed || self.place.exposed, ..self.place })
+        stacker::maybe_grow(256 << 10, 2 << 20, || self.class_here(expr))
     }
 
     fn class_here(&self, expr: &Expr) -> Result<Class, Error> {
@@ -212,14 +202,8 @@ impl<'a> Row<'a> {
             Expr::Literal(..) => Ok(Class::Free),
             Expr::BinaryExpr(binary) => self.binary(binary),
             Expr::Not(inner) => self.class(inner),
-            Expr::Like(Like { expr, pattern, .. }) => {
-                hidden::matched(self.class(expr)?.max(self.class(pattern)?), pattern)
-            }
-            Expr::Negative(inner) => match self.class(inner)? {
-                // As many digits.
-                Class::Hidden => Ok(Class::Hidden),
-                class => self.near_zero(class),
-            },
+            Expr::Like(like) => Ok(self.class(&like.expr)?.max(self.class(&like.pattern)?)),
+            Expr::Negative(inner) => self.near_zero(self.class(inner)?),
             Expr::Cast(cast) => {
                 let class = self.class(&cast.expr)?;
                 let from = cast.expr.get_type(self.schema).map_err(Error::internal)?;
@@ -228,13 +212,10 @@ impl<'a> Row<'a> {
                 let field =
                     matches!(&*cast.expr, Expr::ScalarFunction(c) if c.name() == "date_part");
                 let safe = is_total_cast(&from, to)
-                    || (from.is_temporal() && to.is_temporal())
-                    || (field || constant(&cast.expr).is_some());
-                let class = match class {
-                    Class::Hidden if hidden::casts(&from, to) || field => class,
-                    Class::Free | Class::Null | Class::Zero | Class::Any if safe => class,
-                    class => self.near_zero(class)?,
-                };
+                    || field
+                    || constant(&cast.expr).is_some()
+                    || (from.is_temporal() && to.is_temporal());
+                let class = if safe { class } else { self.near_zero(class)? };
                 // As a text it is none.
                 Ok(if to.is_numeric() { class } else { no_zero(class) })
             }
@@ -246,27 +227,16 @@ impl<'a> Row<'a> {
                     classes.push(self.class(arg)?);
                 }
                 classes.iter().for_each(|class| all = all.max(*class));
-                if let ("tg_plus" | "tg_minus" | "tg_times", [left, right]) =
-                    (name, call.args.as_slice())
-                {
-                    let op = match name {
-                        "tg_plus" => Operator::Plus,
-                        "tg_minus" => Operator::Minus,
-                        _ => Operator::Multiply,
-                    };
-                    let of = [self.class(left)?, self.class(right)?];
-                    return self.computed(op, [left, right], expr, of);
-                }
-                if all == Class::Hidden {
-                    let total = hidden::is_total(name);
-                    return if total { Ok(Class::Hidden) } else { Err(refused()) };
-                }
                 match name {
                     "nullif" => Ok(match classes.as_slice() {
                         [value, Class::Free] => *value,
                         _ => turned(all),
                     }),
                     "coalesce" => self.first(&call.args),
+                    "tg_plus" | "tg_minus" => match classes.as_slice() {
+                        [left, right] => self.sum(*left, *right),
+                        _ => Err(refused()),
+                    },
                     "tg_divide" => match (classes.as_slice(), call.args.as_slice()) {
                         ([left, right], [_, divisor]) => quotient(*left, *right, divisor),
                         _ => Err(refused()),
@@ -282,18 +252,17 @@ impl<'a> Row<'a> {
             }
             Expr::Case(case) => {
                 let tested = case.expr.iter().chain(case.when_then_expr.iter().map(|pair| &pair.0));
-                let mut test = Class::Free;
+                let mut free = true;
                 for expr in tested {
-                    test = test.max(self.class(expr)?);
+                    free &= self.class(expr)? == Class::Free;
                 }
                 let values = case.when_then_expr.iter().map(|pair| &pair.1);
-                let (mut worst, free) = (Class::Free, test == Class::Free);
+                let mut worst = Class::Free;
                 for value in values.chain(&case.else_expr) {
                     let class = if free { self.class(value)? } else { self.chosen(value)? };
                     worst = worst.max(class);
                 }
-                // Which one it is, tells about a hidden value.
-                Ok(worst.max(if test == Class::Hidden { test } else { Class::Free }))
+                Ok(worst)
             }
             Expr::IsNotNull(_)
             | Expr::IsNull(_)
@@ -306,30 +275,27 @@ impl<'a> Row<'a> {
             | Expr::Between(_)
             | Expr::InList(_) => self.parts(expr).map(turned),
             Expr::ScalarSubquery(inner) => {
-                let apart = inner.outer_ref_columns.is_empty();
-                let alone = hidden::stands_alone(&inner.subquery)?;
-                let output = self.inner(&inner.subquery, apart && alone)?.classes;
+                let output = walk(&inner.subquery)?;
                 // One value of all rows that passed. Of several rows it fails: if a row around has a
                 // say in that, that one may be hidden.
+                let one = one_row(&inner.subquery) && inner.outer_ref_columns.is_empty();
                 match output.as_slice() {
-                    [Class::Free] if apart && one_row(&inner.subquery) => Ok(Class::Free),
-                    _ if apart => Ok(Class::Any),
-                    _ if one_row(&inner.subquery) => Ok(self.place.around),
+                    [Class::Free] if one => Ok(Class::Free),
+                    _ if inner.outer_ref_columns.is_empty() => Ok(Class::Any),
+                    _ if one_row(&inner.subquery) => Ok(Class::Any),
                     _ => Err(refused()),
                 }
             }
             Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) => {
                 if let Some(plan) = subquery(expr) {
-                    self.inner(plan, false)?;
+                    walk(plan)?;
                 }
                 self.parts(expr)?;
-                Ok(self.place.around)
+                Ok(Class::Any)
             }
-            Expr::OuterReferenceColumn(..) => Ok(self.place.around),
+            Expr::OuterReferenceColumn(..) => Ok(Class::Any),
             Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::GroupingSet(_) => {
-                if self.parts(expr)? == Class::Hidden && !hidden::aggregates(expr, self.schema)? {
-                    return Err(refused());
-                }
+                self.parts(expr)?;
                 Ok(Class::Free)
             }
             #[expect(deprecated, reason = "the variant exists until upstream removes it")]
@@ -356,23 +322,21 @@ impl<'a> Row<'a> {
             | Operator::Lt
             | Operator::LtEq
             | Operator::Gt
-            | Operator::GtEq => Ok(no_zero(all)),
-            Operator::LikeMatch
+            | Operator::GtEq
+            | Operator::LikeMatch
             | Operator::ILikeMatch
             | Operator::NotLikeMatch
-            | Operator::NotILikeMatch => hidden::matched(no_zero(all), right),
-            Operator::BitwiseAnd | Operator::BitwiseOr | Operator::StringConcat => match all {
-                Class::Hidden => Err(refused()),
-                all => Ok(no_zero(all)),
-            },
+            | Operator::NotILikeMatch
+            | Operator::BitwiseAnd
+            | Operator::BitwiseOr
+            | Operator::StringConcat => Ok(no_zero(all)),
             Operator::And
             | Operator::Or
             | Operator::IsDistinctFrom
             | Operator::IsNotDistinctFrom => Ok(turned(all)),
-            Operator::Plus | Operator::Minus | Operator::Multiply => {
-                let whole = Expr::BinaryExpr(binary.clone());
-                self.computed(*op, [left, right], &whole, [left_class, right_class])
-            }
+            // Nothing times zero is too large.
+            Operator::Multiply => self.near_zero(all),
+            Operator::Plus | Operator::Minus => self.sum(left_class, right_class),
             Operator::Divide | Operator::Modulo => quotient(left_class, right_class, right),
             // None of them is printed.
             Operator::BitwiseXor
@@ -411,25 +375,8 @@ impl<'a> Row<'a> {
     fn near_zero(&self, class: Class) -> Result<Class, Error> {
         match class {
             Class::Free | Class::Null | Class::Zero => Ok(class),
-            Class::Any | Class::Hidden => Err(refused()),
+            Class::Any => Err(refused()),
         }
-    }
-
-    /// A sum, a difference or a product: what doesn't fail in zero, or fits whatever the values.
-    fn computed(
-        &self,
-        op: Operator,
-        sides: [&Expr; 2],
-        whole: &Expr,
-        [left, right]: [Class; 2],
-    ) -> Result<Class, Error> {
-        let all = left.max(right);
-        let near = match op {
-            // Nothing times zero is too large.
-            Operator::Multiply => self.near_zero(all),
-            _ => self.sum(left, right),
-        };
-        near.or_else(|_| hidden::computed(op, sides, whole, self.schema).map(|()| no_zero(all)))
     }
 
     /// The class of `coalesce`.
@@ -452,7 +399,7 @@ impl<'a> Row<'a> {
             (Class::Free, Some(value)) if value.is_null() => Class::Null,
             (Class::Free, Some(value)) if is_zero(&value) => Class::Zero,
             (Class::Free, Some(_) | None) => Class::Any,
-            (Class::Null | Class::Zero | Class::Any | Class::Hidden, _) => class,
+            (Class::Null | Class::Zero | Class::Any, _) => class,
         })
     }
 
@@ -475,6 +422,18 @@ impl<'a> Row<'a> {
 
     fn of_column(&self, column: &Column) -> Class {
         let index = self.schema.maybe_index_of_column(column);
-        index.and_then(|index| self.known.classes.get(index)).copied().unwrap_or(self.place.around)
+        index.and_then(|index| self.classes.get(index)).copied().unwrap_or(Class::Any)
+    }
+}
+
+/// Whether a query has one row at most, whatever its rows.
+fn one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(node) => node.group_expr.is_empty(),
+        LogicalPlan::Projection(node) => one_row(&node.input),
+        LogicalPlan::SubqueryAlias(node) => one_row(&node.input),
+        LogicalPlan::Subquery(node) => one_row(&node.subquery),
+        LogicalPlan::Sort(node) => one_row(&node.input),
+        _ => false,
     }
 }

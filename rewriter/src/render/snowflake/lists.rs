@@ -36,7 +36,7 @@ pub(super) const SAFE: &[&str] = &[
 
 /// Functions that are NULL when an argument is, and can't fail where all are NULL or zero.
 pub(super) const NEAR_ZERO: &[&str] =
-    &["ceil", "floor", "round", "tg_int2", "tg_int4", "tg_int8", "trunc"];
+    &["ceil", "floor", "round", "tg_int2", "tg_int4", "tg_int8", "tg_times", "trunc"];
 
 /// Functions that turn NULL into something else, and never fail.
 pub(super) const TURNING: &[&str] =

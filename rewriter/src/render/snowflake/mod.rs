@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `guard` | which expressions a guarded column keeps from failing |
 //! | `lists` | what functions do with NULL |
-//! | `hidden` | what may be computed of columns that no guard keeps |
 //! | `expr` | operators, patterns, constants |
 //! | `function` | the functions whose values are the same |
 //! | `format` | `to_char` |
@@ -20,7 +19,6 @@ mod expr;
 mod format;
 mod function;
 mod guard;
-mod hidden;
 mod lists;
 mod moment;
 
@@ -48,8 +46,12 @@ impl Printer {
         mut block: Block,
         source: &SecuredSource,
     ) -> Result<Block, Error> {
-        // A lookup can't stand there: what is computed of such rows is looked at instead.
-        if block.filter.is_empty() || hidden::looks_up(source) {
+        if source.secured().row_predicate().is_some_and(has_subquery) {
+            return Err(self.dialect.unsupported(
+                "an expression that can fail over rows that a lookup in a policy decides on",
+            ));
+        }
+        if block.filter.is_empty() {
             return Ok(block);
         }
         let policy = block.filter.join(" AND ");
