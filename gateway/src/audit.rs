@@ -398,8 +398,7 @@ impl Meter {
         self.cached = true;
     }
 
-    /// Notes that a warehouse is given it, and by which prices it is billed: those of the moment when it
-    /// started.
+    /// Notes that a warehouse is given it, and by the prices of which moment it is billed.
     pub(crate) fn begins(&mut self, limits: &Limits, now: i64, usage: &Arc<Usage>) {
         self.begun = Some(Begun { limits: limits.clone(), at: now, usage: Arc::clone(usage) });
     }
@@ -409,20 +408,18 @@ impl Meter {
         self.ran = true;
     }
 
-    /// What it has scanned, if that is known. One that failed while it ran at the warehouse is billed its time, and
-    /// not what it would have scanned.
+    /// What it has scanned, if that is known: of one that failed at the warehouse, nothing is billed.
     fn has_scanned(&self) -> Option<u64> {
-        let failed = !self.ran && self.begun.as_ref().is_some_and(|begun| begun.usage.has_begun());
-        if failed { Some(0) } else { self.scanned }
+        let begun = self.begun.as_ref().is_some_and(|begun| begun.usage.has_begun());
+        if begun && !self.ran { Some(0) } else { self.scanned }
     }
 
     /// The price that counts for what was used, as the receipt says it.
     fn price(&self, credits: Option<Decimal>) -> Option<Price> {
-        let Begun { limits, at, .. } =
-            self.begun.as_ref().filter(|begun| self.ran || begun.usage.has_begun())?;
+        let begun = self.begun.as_ref().filter(|begun| self.ran || begun.usage.has_begun())?;
         let bytes = billed_bytes(self.cached, self.has_scanned(), self.estimated);
         let used = Used { bytes, rows: self.rows, credits: credits.unwrap_or_default() };
-        let price = limits.price(*at, &used)?;
+        let price = begun.limits.price(begun.at, &used)?;
         Some(Price {
             name: price.name().to_owned(),
             currency: price.currency.clone(),

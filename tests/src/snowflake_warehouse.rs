@@ -130,16 +130,15 @@ fn hidden_rows_that_no_guard_keeps_raise_no_errors_over_snowflake() {
         let gateway = over(emulator.warehouse(), "lookups in snowflake", &policies).await;
         let ana = gateway.connect("ana").await;
         let viewed = world.postgres.connect("projected").await;
-        let view = "CREATE VIEW crm.large AS SELECT id, status, amount, ordered_at FROM crm.orders \
-                    WHERE amount > 40";
+        let view = "CREATE VIEW crm.paid AS SELECT id, status, amount, ordered_at FROM crm.orders \
+                    WHERE status = 'paid'";
         viewed.inner.batch_execute(&format!("BEGIN; {view}")).await.unwrap();
         for sql in [
             "SELECT id, upper(status) FROM crm.orders",
-            "SELECT status, sum(amount), avg(amount) FROM crm.orders GROUP BY status",
-            "SELECT date_trunc('month', ordered_at), count(*) FROM crm.orders GROUP BY 1",
-            "SELECT CASE WHEN amount > 50 THEN 'much' ELSE 'little' END, count(*) FROM crm.orders GROUP BY 1",
-            "SELECT id, lower(status) FROM crm.large",
-            "SELECT count(*), max(amount) FROM crm.large",
+            "SELECT status, count(*), max(amount) FROM crm.orders GROUP BY status",
+            "SELECT count(*), sum(amount) FROM crm.orders WHERE status = 'paid'",
+            "SELECT id, status FROM crm.paid",
+            "SELECT count(*), max(amount) FROM crm.paid",
         ] {
             let (got, want) = (ana.simple(sql).await, viewed.simple(sql).await);
             assert_eq!((got.error(), want.error()), (None, None), "{sql}");
@@ -147,7 +146,7 @@ fn hidden_rows_that_no_guard_keeps_raise_no_errors_over_snowflake() {
         }
         for sql in [
             "SELECT id, amount * 1.19 FROM crm.orders",
-            "SELECT count(*), max(amount) / 7 FROM crm.large",
+            "SELECT count(*), max(amount) / 7 FROM crm.paid",
             "SELECT CASE WHEN amount = 31337.31 THEN (SELECT 1 / 0) END FROM crm.orders",
             "SELECT w.q FROM crm.orders o JOIN (SELECT 10 / z AS q, k FROM (VALUES (31337.31, 0)) v(k, z)) w \
              ON o.amount = w.k",
@@ -173,8 +172,8 @@ fn hidden_rows_that_no_guard_keeps_raise_no_errors_over_snowflake() {
             "SELECT id FROM crm.orders WHERE amount = 31337.31 AND now() + 999999 * interval '1 year' > now()",
             "SELECT t.tenant_id FROM crm.tenants t WHERE EXISTS (SELECT 1 FROM (VALUES ('acme', 0)) v(k, z) \
              WHERE v.k = t.tenant_id AND 1 / v.z > 0)",
-            "SELECT id / amount FROM crm.large",
-            "SELECT sqrt(amount - 40) FROM crm.large",
+            "SELECT id / amount FROM crm.paid",
+            "SELECT sqrt(amount - 40) FROM crm.paid",
             "SELECT round(amount, 1), ordered_at + interval '1 day' FROM crm.orders",
             "WITH RECURSIVE r(n, s) AS (SELECT id, status FROM crm.orders UNION ALL \
              SELECT n, s FROM r WHERE n < 0) SELECT count(*) FROM r WHERE s LIKE '%a%a%b'",

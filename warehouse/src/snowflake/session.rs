@@ -481,17 +481,13 @@ pub(super) async fn run(pool: &Arc<Pool>, mut statement: Statement) -> Result<Da
                 return;
             }
             Err(Failure::Said(said)) => {
-                if let Some(running) = running.filter(|_| !said.has_run()) {
-                    running.never_was();
-                }
+                running.filter(|_| !said.has_run()).into_iter().for_each(Run::never_was);
                 lease.finish();
                 Err(public(said))
             }
             Err(Failure::Other(error)) => {
                 // The service said nothing of it: nothing is charged.
-                if let Some(running) = running {
-                    running.never_was();
-                }
+                running.into_iter().for_each(Run::never_was);
                 // Whether it runs on, nobody knows.
                 session.abort(&request).await;
                 Err(error)
