@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::expr_rewriter::NamePreserver;
@@ -25,6 +25,7 @@ use datafusion_expr::{
     ScalarUDF, WindowFunctionDefinition,
 };
 
+use crate::finish::concerned;
 use crate::functions::Registry;
 
 /// The most digits of a column that `avg` sums without running out of 38 for 10^9 rows.
@@ -115,7 +116,7 @@ impl Arithmetic {
             other => other,
         };
         // Most nodes hold columns and comparisons only, and schemas and names cost more than the pass.
-        if !concerned(&plan)? {
+        if !concerned(&plan, untouched)? {
             return if changed { plan.recompute_schema() } else { Ok(plan) };
         }
         let schema = merge_schema(&plan.inputs());
@@ -258,16 +259,6 @@ impl Arithmetic {
             Some(_) | None => Ok(Expr::BinaryExpr(binary)),
         }
     }
-}
-
-/// Whether the pass may change anything in the node's own expressions.
-fn concerned(node: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    node.apply_expressions(|expr| {
-        found = expr.exists(|expr| Ok(!untouched(expr)))?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
 }
 
 /// Whether an expression stays as it is if its parts do. What isn't named is looked at.

@@ -16,7 +16,7 @@ use crate::{bounds, output, zoneless};
 pub(crate) fn apply(plan: LogicalPlan, registry: &Registry) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|node| {
         // Most nodes hold columns and comparisons only, and schemas and names cost more than the rules.
-        if !concerned(&node)? {
+        if !concerned(&node, untouched)? {
             return Ok(Transformed::no(node));
         }
         let schema = merge_schema(&node.inputs());
@@ -37,8 +37,8 @@ pub(crate) fn apply(plan: LogicalPlan, registry: &Registry) -> Result<LogicalPla
     .map(|done| done.data)
 }
 
-/// Whether a rule may change anything in the node's own expressions.
-fn concerned(node: &LogicalPlan) -> Result<bool> {
+/// Whether any part of the node's own expressions isn't one that a pass leaves untouched.
+pub(crate) fn concerned(node: &LogicalPlan, untouched: fn(&Expr) -> bool) -> Result<bool> {
     let mut found = false;
     node.apply_expressions(|expr| {
         found = expr.exists(|expr| Ok(!untouched(expr)))?;

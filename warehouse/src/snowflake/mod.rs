@@ -168,7 +168,7 @@ impl Snowflake {
         let mut statement = self.statement("", secured)?;
         statement.counter.time =
             self.clock.as_ref().map(|clock| (Arc::clone(clock), Arc::clone(admitted.usage())));
-        statement.counter.tells = !is_restricted(secured)?;
+        statement.counter.tells = self.clock.is_some() && !is_restricted(secured)?;
         // The end waits until it is known what was scanned, where it is charged for.
         let limits = secured.limits();
         let charged = limits.counts_bytes() || limits.prices_bytes();
