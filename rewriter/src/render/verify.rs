@@ -130,9 +130,9 @@ impl Walk<'_> {
                 ControlFlow::Continue(())
             }
             Some(parts) if !is_function && parts.len() == self.depth() => {
-                let around = self.derived.last();
-                let Some(alias) =
-                    around.filter(|alias| self.printed.secured.contains_key(alias.as_str()))
+                // Derived tables inside of a generated one are those of its lookups: it is compared as a whole.
+                let mut around = self.derived.iter().rev();
+                let Some(alias) = around.find(|alias| self.printed.secured.contains_key(*alias))
                 else {
                     return stop("a table outside of a secured relation");
                 };
