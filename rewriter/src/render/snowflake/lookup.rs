@@ -6,7 +6,8 @@
 //! lookup stands under AND and OR only, where NULL hides a row as false does.
 //!
 //! What tells whether the value was found is a count. That a key isn't NULL would be known to an optimiser
-//! from the join, and the guard be nothing.
+//! from the join, and the guard be nothing. Of the value itself, which is equal to a key there, `guard` takes
+//! anything to be possible.
 
 use arrow::datatypes::DataType;
 use datafusion_expr::expr::InSubquery;
@@ -50,6 +51,12 @@ impl Printer {
         row: Row<'_>,
         from: &mut String,
     ) -> Result<String, Error> {
+        if !self.recursive.is_empty() {
+            // Snowflake takes no aggregate there.
+            return Err(self.dialect.unsupported(
+                "an expression that can fail in a statement whose recursive query reads this table",
+            ));
+        }
         let query = &lookup.subquery.subquery;
         let [key] = query.schema().fields().iter().as_slice() else {
             return Err(Error::internal("a lookup of several columns"));
@@ -92,9 +99,7 @@ impl Printer {
             | Kind::Time
             | Kind::Timestamp => Ok(()),
             Kind::Float | Kind::Zoned | Kind::Interval | Kind::List => {
-                Err(self.dialect.unsupported(
-                    "an expression that can fail over rows that such a lookup in a policy decides on",
-                ))
+                Err(self.dialect.unsupported("an expression that can fail over rows of this table"))
             }
         }
     }
