@@ -33,11 +33,15 @@ impl Charge {
     pub(super) async fn hold(
         (purse, counts): (&Arc<dyn Purse>, &Arc<Counts>),
         limits: &Limits,
-        used: &Used,
         estimate: &Estimate,
         now: i64,
     ) -> Result<Self, Error> {
-        let amount = limits.cost(now, used).ok_or_else(no_price)?;
+        let used = Used {
+            bytes: estimate.bytes.unwrap_or_default(),
+            rows: estimate.rows.unwrap_or_default(),
+            credits: estimate.credits.unwrap_or_default(),
+        };
+        let amount = limits.cost(now, &used).ok_or_else(no_price)?;
         let mut charge = Self {
             holdings: Vec::new(),
             amount,
@@ -50,8 +54,10 @@ impl Charge {
             rows: 0,
             cached: false,
         };
-        let no_bytes = estimate.bytes.is_none() && limits.counts_bytes();
-        if no_bytes || (estimate.credits.is_none() && limits.prices_credits()) {
+        let unknown_part = (estimate.bytes.is_none() && limits.counts_bytes())
+            || (estimate.rows.is_none() && limits.prices_rows())
+            || (estimate.credits.is_none() && limits.prices_credits());
+        if unknown_part {
             return Err(unknown());
         }
         for bound in limits.bound() {
@@ -151,7 +157,7 @@ fn no_price() -> Error {
 
 fn unknown() -> Error {
     Error::new(ErrorKind::BudgetExceeded, "it can't be told what the statement would cost")
-        .with_hint("ask the operator for statistics of the tables")
+        .with_hint("ask the operator for statistics of the tables, or for a limit of rows")
 }
 
 #[cfg(test)]
