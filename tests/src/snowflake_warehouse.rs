@@ -541,7 +541,7 @@ fn snowflake_says_what_a_statement_would_scan() {
         let (code, text) = answer.error().unwrap();
         let wanted =
             "it can't be told how much the statement would scan, which limit \"most\" bounds";
-        assert_eq!((code, text), ("53400", wanted));
+        assert_eq!((code, text), ("53T02", wanted));
         let root = gateway.connect("root").await;
         assert_eq!(root.simple(ALL).await.error(), None);
         // The receipt follows the last row.

@@ -1,6 +1,7 @@
 //! What one statement costs: held by its estimate, settled by what it used, however it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -65,7 +66,7 @@ impl Charge {
             let span = Span::of(budget, now)?;
             let held = Holding::new(purse, bound.limit.name(), span, amount).await;
             charge.holdings.push(held.map_err(|why| match why {
-                NotHeld::Spent => spent(&bound.limit, limits, span, amount),
+                NotHeld::Spent => spent(&bound.limit, limits, (span, now), amount),
                 NotHeld::Failed(error) => error,
             })?);
         }
@@ -118,7 +119,7 @@ impl Drop for Charge {
     }
 }
 
-fn spent(limit: &Limit, limits: &Limits, span: Span, amount: Decimal) -> Error {
+fn spent(limit: &Limit, limits: &Limits, (span, now): (Span, i64), amount: Decimal) -> Error {
     let currency = limits.currency();
     let again = DateTime::<Utc>::from_timestamp_micros(span.end);
     let again = again.map(|end| end.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
@@ -128,7 +129,7 @@ fn spent(limit: &Limit, limits: &Limits, span: Span, amount: Decimal) -> Error {
     } else {
         format!("try again from {again} UTC on, or with fewer columns or smaller tables")
     };
-    Error::new(
+    let error = Error::new(
         ErrorKind::BudgetExceeded,
         format!(
             "the statement would cost about {} {currency}, and of the {} {currency} per {} that limit \
@@ -139,7 +140,12 @@ fn spent(limit: &Limit, limits: &Limits, span: Span, amount: Decimal) -> Error {
             limit.name()
         ),
     )
-    .with_hint(hint)
+    .with_hint(hint);
+    let wait = u64::try_from(span.end.saturating_sub(now)).ok().filter(|_| amount <= span.most);
+    match wait {
+        Some(wait) => error.with_retry_after(Duration::from_micros(wait)),
+        None => error,
+    }
 }
 
 /// To one digit, rounded up: what a statement would cost may tell about rows that are hidden.
