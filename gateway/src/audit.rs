@@ -25,8 +25,7 @@ use tollgate_catalog::{Error, ErrorKind, WarehouseName};
 use tollgate_identity::Principal;
 use tollgate_ledger::billing::{Price, billed_bytes};
 use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
-use tollgate_policy::Limits;
-use tollgate_policy::limits::Used;
+use tollgate_policy::{Limits, limits::Used};
 use tollgate_rewriter::Secured;
 use tollgate_warehouse::estimate::Usage;
 use tracing::Span;
@@ -400,6 +399,7 @@ impl Meter {
 
     /// Notes that a warehouse is given it, and by the prices of which moment it is billed.
     pub(crate) fn begins(&mut self, limits: &Limits, now: i64, usage: &Arc<Usage>) {
+        usage.is_of(&self.id);
         self.begun = Some(Begun { limits: limits.clone(), at: now, usage: Arc::clone(usage) });
     }
 
