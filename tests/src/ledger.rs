@@ -24,7 +24,7 @@ async fn tollgate(arguments: Vec<String>) -> (ExitCode, String) {
     tokio::task::spawn_blocking(command).await.unwrap()
 }
 
-async fn of(site: &Site, words: &[&str]) -> (ExitCode, String) {
+pub(crate) async fn of(site: &Site, words: &[&str]) -> (ExitCode, String) {
     let config = ["--config".to_owned(), site.config().display().to_string()];
     tollgate(words.iter().map(|word| (*word).to_owned()).chain(config).collect()).await
 }
@@ -199,7 +199,7 @@ fn a_full_ledger_refuses_queries_until_there_is_room() {
     });
 }
 
-fn decision(id: &str) -> Entry {
+pub(crate) fn decision(id: &str) -> Entry {
     let decision = Decision {
         id,
         principal: "ana",
@@ -225,7 +225,7 @@ fn receipt(id: &str) -> Entry {
 }
 
 /// A database of a PostgreSQL, and a key that replicas share.
-async fn shared(name: &str) -> (Place, std::path::PathBuf) {
+pub(crate) async fn shared(name: &str) -> (Place, std::path::PathBuf) {
     let postgres = Postgres::shared().await;
     postgres.create(name, &[]).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}?sslmode=disable", postgres.port);
@@ -233,7 +233,7 @@ async fn shared(name: &str) -> (Place, std::path::PathBuf) {
 }
 
 /// A replica, opened where it may block.
-async fn replica(place: &Place, key: &Path, name: &str) -> Result<Ledger, LedgerError> {
+pub(crate) async fn replica(place: &Place, key: &Path, name: &str) -> Result<Ledger, LedgerError> {
     let options = Options { chain: name.to_owned(), ..Options::at(place.clone(), key.to_owned()) };
     runtime().spawn_blocking(|| Ledger::open(options)).await.unwrap()
 }
