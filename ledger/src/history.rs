@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use rust_decimal::Decimal;
 use sqlx::Row;
 
-use crate::billing::corrected_credits;
+use crate::billing::{CORRECTIONS, corrected_credits};
 use crate::error::LedgerError;
 use crate::read::PAGE;
 use crate::record::{Body, Kind};
@@ -152,7 +152,9 @@ struct Records {
 impl Records {
     async fn open(place: &Place, whose: Whose) -> Result<Self, LedgerError> {
         let mut store = Store::open_to_read(place).await?;
-        let rows = store.chains().await?;
+        let mut rows = store.chains().await?;
+        // It holds no query, and to find that out would mean to read all of it.
+        rows.retain(|chain| chain.name != CORRECTIONS);
         let names = rows.iter().map(|chain| (chain.id, chain.name.clone())).collect();
         let chains =
             rows.iter().map(|chain| (chain.id, (VecDeque::new(), Some(i64::MAX)))).collect();

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How far back accounts are asked at intervals: what they attribute comes hours later.
 const BACK: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// How long one account may take.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// The warehouses whose time is charged in credits, each with its account.
 pub(crate) fn charged(config: &Config) -> impl Iterator<Item = (&Warehouse, &Account)> {
@@ -101,7 +101,7 @@ pub(crate) async fn serve(renewal: Arc<Renewal>, mut shutdown: watch::Receiver<b
         let mut asked = HashMap::new();
         loop {
             tokio::time::sleep(LOOK).await;
-            let config = renewal.config();
+            let Some(config) = renewal.config() else { continue };
             for (warehouse, account) in charged(&config) {
                 let Some(every) = warehouse.attribution else { continue };
                 let last = asked.entry(warehouse.name.clone()).or_insert_with(Instant::now);

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Connection, Row};
 
-use super::correcting::{between, unproven};
+use super::correcting::{CORRECTIONS, between, unproven};
 use super::price::Price;
 use crate::error::LedgerError;
 use crate::read::PAGE;
@@ -115,7 +115,7 @@ pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
 pub async fn rate(place: &Place) -> Result<usize, LedgerError> {
     let mut store = Store::open(place, None).await?;
     let mut count = 0;
-    for chain in store.chains().await? {
+    for chain in receipts(&mut store).await? {
         let query = "SELECT coalesce(max(seq), 0) FROM rated WHERE chain = $1";
         let row = sqlx::query(query).bind(chain.id).fetch_one(&mut store.connection).await?;
         let mut after: i64 = row.try_get(0)?;
@@ -127,6 +127,12 @@ pub async fn rate(place: &Place) -> Result<usize, LedgerError> {
     }
     store.connection.close().await?;
     Ok(count)
+}
+
+/// The chains that hold receipts.
+async fn receipts(store: &mut Store) -> Result<Vec<ChainRow>, LedgerError> {
+    let chains = store.chains().await?.into_iter();
+    Ok(chains.filter(|chain| chain.name != CORRECTIONS).collect())
 }
 
 /// Keeps the rated receipts of a page.
@@ -225,7 +231,7 @@ pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
     if corrections {
         replay.unproven = unproven(&mut store).await?;
     }
-    for chain in store.chains().await? {
+    for chain in receipts(&mut store).await? {
         let cut = store.cut(chain.id).await?.map_or(0, |cut| cut.seq);
         let query = "SELECT count(*) FROM rated WHERE chain = $1 AND seq <= $2";
         let row =
