@@ -26,7 +26,7 @@ async fn tollgate(arguments: Vec<String>) -> (ExitCode, String) {
     tokio::task::spawn_blocking(command).await.unwrap()
 }
 
-async fn of(site: &Site, words: &[&str]) -> (ExitCode, String) {
+pub(crate) async fn of(site: &Site, words: &[&str]) -> (ExitCode, String) {
     let config = ["--config".to_owned(), site.config().display().to_string()];
     tollgate(words.iter().map(|word| (*word).to_owned()).chain(config).collect()).await
 }
@@ -310,7 +310,7 @@ fn no_more_of_a_text_is_kept_than_is_wanted() {
     });
 }
 
-fn decision(id: &str) -> Entry {
+pub(crate) fn decision(id: &str) -> Entry {
     let decision = Decision {
         id,
         principal: "ana",
@@ -337,7 +337,7 @@ fn receipt(id: &str) -> Entry {
 }
 
 /// A database of a PostgreSQL, and a key that replicas share.
-async fn shared(name: &str) -> (Place, std::path::PathBuf) {
+pub(crate) async fn shared(name: &str) -> (Place, std::path::PathBuf) {
     let postgres = Postgres::shared().await;
     postgres.create(name, &[]).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}?sslmode=disable", postgres.port);
@@ -345,7 +345,7 @@ async fn shared(name: &str) -> (Place, std::path::PathBuf) {
 }
 
 /// A replica, opened where it may block.
-async fn replica(place: &Place, key: &Path, name: &str) -> Result<Ledger, LedgerError> {
+pub(crate) async fn replica(place: &Place, key: &Path, name: &str) -> Result<Ledger, LedgerError> {
     let options = Options { chain: name.to_owned(), ..Options::at(place.clone(), key.to_owned()) };
     runtime().spawn_blocking(|| Ledger::open(options)).await.unwrap()
 }
