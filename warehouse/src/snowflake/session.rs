@@ -357,10 +357,8 @@ impl Pool {
 async fn heartbeats(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        let Some(waiting) = pool.upgrade().map(|pool| std::mem::take(&mut *pool.idle.lock()))
-        else {
-            return;
-        };
+        let waiting = pool.upgrade().map(|pool| std::mem::take(&mut *pool.idle.lock()));
+        let Some(waiting) = waiting else { return };
         for session in waiting {
             if session.heartbeat().await
                 && let Some(pool) = pool.upgrade()
