@@ -43,6 +43,9 @@ pub struct Settings {
     pub max_message: usize,
     /// The bytes of one stream that may wait for the client.
     pub queue: usize,
+    /// The bytes of all users' requests that are under way, and of rows that they leave unread, each
+    /// beside a little of everyone's own.
+    pub memory: usize,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             receive: Duration::from_secs(60),
             max_message: 16 << 20,
             queue: 8 << 20,
+            memory: 512 << 20,
         }
     }
 }
@@ -87,6 +91,7 @@ impl Shared {
     ) -> Self {
         let running: Arc<Running> = Arc::default();
         let heard = Arc::clone(&running);
+        let rooms = Rooms::new(settings.memory);
         gateway.peers().listen(move |cancel| heard.hear(cancel));
         Self {
             gateway,
@@ -94,7 +99,7 @@ impl Shared {
             keys: RwLock::new(keys),
             settings,
             running,
-            rooms: Rooms::default(),
+            rooms,
             hashing: Semaphore::new(HASHING),
         }
     }

@@ -1,5 +1,6 @@
 //! How many bytes may be under way for one principal, over all its calls and connections: those that
-//! it sends, and those that it leaves unread. One client can't take the memory of the others.
+//! it sends, and those that it leaves unread. One client can't take the memory of the others; and all
+//! together have what they share, beside a little of their own that nobody can take from them.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -19,30 +20,54 @@ use tonic::body::Body;
 
 use crate::status::status;
 
-/// The bytes of requests that aren't answered to their end.
+/// The bytes of requests that aren't answered to their end, and those that are a principal's own.
 const RECEIVED: usize = 64 << 20;
+const OWN_RECEIVED: usize = 1 << 20;
 
-/// The bytes of rows that wait in send buffers, in units.
-const SENT: usize = (64 << 20) / UNIT;
+/// The bytes of rows that wait in send buffers, in units: a principal's own, and of what all share.
+const OWN: usize = (4 << 20) / UNIT;
+const SHARED: usize = (60 << 20) / UNIT;
 const UNIT: usize = 1024;
 
 /// Principals noted before those without calls are forgotten.
 const NOTED: usize = 1024;
 
 /// The room of every principal.
-#[derive(Default)]
-pub(crate) struct Rooms(Mutex<HashMap<String, Weak<Room>>>);
+pub(crate) struct Rooms {
+    by_name: Mutex<HashMap<String, Weak<Room>>>,
+    all: Arc<All>,
+}
+
+/// What all principals share.
+struct All {
+    received: AtomicUsize,
+    /// The most bytes of that.
+    most: usize,
+    sending: Arc<Semaphore>,
+    /// The most units of that.
+    units: usize,
+}
 
 /// The room of one principal.
 pub(crate) struct Room {
     received: AtomicUsize,
-    sending: Arc<Semaphore>,
+    own: Arc<Semaphore>,
+    shared: Arc<Semaphore>,
+    all: Arc<All>,
 }
 
 impl Rooms {
+    /// Room for so many bytes in each direction, beside what is each principal's own.
+    pub(crate) fn new(memory: usize) -> Self {
+        let units = (memory / UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        let sending = Arc::new(Semaphore::new(units));
+        let all = All { received: AtomicUsize::new(0), most: memory, sending, units };
+        Self { by_name: Mutex::default(), all: Arc::new(all) }
+    }
+
     /// The room of whoever has this name.
     pub(crate) fn of(&self, name: &str) -> Arc<Room> {
-        let mut rooms = self.0.lock();
+        let mut rooms = self.by_name.lock();
         if let Some(known) = rooms.get(name).and_then(Weak::upgrade) {
             return known;
         }
@@ -51,7 +76,9 @@ impl Rooms {
         }
         let room = Arc::new(Room {
             received: AtomicUsize::new(0),
-            sending: Arc::new(Semaphore::new(SENT)),
+            own: Arc::new(Semaphore::new(OWN)),
+            shared: Arc::new(Semaphore::new(SHARED)),
+            all: Arc::clone(&self.all),
         });
         rooms.insert(name.to_owned(), Arc::downgrade(&room));
         room
@@ -62,29 +89,68 @@ impl Room {
     /// The frame, once there is room for it; the room is free again when the frame has been sent.
     /// `wait` is called if there is none now.
     pub(crate) async fn send(&self, frame: Bytes, wait: impl FnOnce()) -> Bytes {
-        let units = frame.len().div_ceil(UNIT).clamp(1, SENT);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let permit = match Arc::clone(&self.sending).try_acquire_many_owned(units) {
-            Ok(permit) => Some(permit),
-            Err(_) => {
+        let units = frame.len().div_ceil(UNIT).max(1);
+        let permits = match self.now(units) {
+            Some(permits) => permits,
+            None => {
                 wait();
-                // It is never closed.
-                Arc::clone(&self.sending).acquire_many_owned(units).await.ok()
+                tokio::select! {
+                    own = self.own(units), if units <= OWN => own,
+                    shared = self.shared(units) => shared,
+                }
             }
         };
-        Bytes::from_owner(Sent { frame, _permit: permit })
+        Bytes::from_owner(Sent { frame, _permits: permits })
+    }
+
+    /// What is free at once.
+    fn now(&self, units: usize) -> Option<Permits> {
+        if units <= OWN
+            && let Ok(own) = Arc::clone(&self.own).try_acquire_many_owned(count(units))
+        {
+            return Some([Some(own), None]);
+        }
+        let [one, all] = self.sizes(units);
+        let one = Arc::clone(&self.shared).try_acquire_many_owned(one).ok()?;
+        let all = Arc::clone(&self.all.sending).try_acquire_many_owned(all).ok()?;
+        Some([Some(one), Some(all)])
+    }
+
+    // No semaphore is ever closed.
+
+    async fn own(&self, units: usize) -> Permits {
+        [Arc::clone(&self.own).acquire_many_owned(count(units)).await.ok(), None]
+    }
+
+    async fn shared(&self, units: usize) -> Permits {
+        let [one, all] = self.sizes(units);
+        let one = Arc::clone(&self.shared).acquire_many_owned(one).await.ok();
+        [one, Arc::clone(&self.all.sending).acquire_many_owned(all).await.ok()]
+    }
+
+    /// What a frame takes of the principal's part and of what all share: a longer one goes alone.
+    fn sizes(&self, units: usize) -> [u32; 2] {
+        [count(units.min(SHARED)), count(units.min(self.all.units))]
     }
 
     /// Whether what isn't read takes most of the room.
     pub(crate) fn is_short(&self) -> bool {
-        self.sending.available_permits() < SENT / 2
+        self.shared.available_permits() < SHARED / 2
+            || self.all.sending.available_permits() < self.all.units / 2
     }
 }
+
+fn count(units: usize) -> u32 {
+    u32::try_from(units).unwrap_or(u32::MAX)
+}
+
+/// What a frame holds.
+type Permits = [Option<OwnedSemaphorePermit>; 2];
 
 /// A frame on its way.
 struct Sent {
     frame: Bytes,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permits: Permits,
 }
 
 impl AsRef<[u8]> for Sent {
@@ -107,8 +173,9 @@ impl Held {
     /// Takes more of it; whether there is as much.
     fn take(&self, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let before = self.room.received.fetch_add(bytes, Ordering::Relaxed);
-        before.saturating_add(bytes) <= RECEIVED
+        let own = self.room.received.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let all = self.room.all.received.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        own <= OWN_RECEIVED || (own <= RECEIVED && all <= self.room.all.most)
     }
 }
 
@@ -116,6 +183,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let bytes = self.bytes.load(Ordering::Relaxed);
         self.room.received.fetch_sub(bytes, Ordering::Relaxed);
+        self.room.all.received.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -204,7 +272,7 @@ fn late() -> Status {
 
 fn full() -> Status {
     status(
-        &Error::new(ErrorKind::ProgramLimit, "the requests of this user are too long together")
+        &Error::new(ErrorKind::OutOfMemory, "the requests under way are too long together")
             .with_hint("wait for answers before sending more"),
     )
 }
@@ -217,9 +285,11 @@ mod tests {
 
     use super::*;
 
+    const MEMORY: usize = 512 << 20;
+
     #[test]
     fn a_principal_has_one_room_and_gets_it_back() {
-        let rooms = Rooms::default();
+        let rooms = Rooms::new(MEMORY);
         let (one, other) = (Held::new(rooms.of("ana")), Held::new(rooms.of("ana")));
         assert!(one.take(RECEIVED - 1));
         assert!(other.take(1));
@@ -232,22 +302,62 @@ mod tests {
     }
 
     #[test]
-    fn frames_wait_until_others_are_gone() {
-        let room = Rooms::default().of("ana");
-        let frame = || Bytes::from(vec![7; SENT * UNIT / 2]);
-        let first = room.send(frame(), || panic!("there is room")).now_or_never().unwrap();
-        assert!(!room.is_short());
-        let second = room.send(frame(), || panic!("there is room")).now_or_never().unwrap();
-        assert!(room.is_short());
-        assert_eq!(first, frame());
+    fn all_have_a_little_whatever_others_send() {
+        let rooms = Rooms::new(RECEIVED);
+        let one = Held::new(rooms.of("ana"));
+        assert!(one.take(RECEIVED));
+        let other = Held::new(rooms.of("bob"));
+        assert!(other.take(OWN_RECEIVED));
+        assert!(!other.take(1));
+        drop((one, other));
+        assert!(Held::new(rooms.of("bob")).take(RECEIVED));
+    }
+
+    /// Sends what there must be room for.
+    fn sent(room: &Room, frame: Bytes) -> Bytes {
+        room.send(frame, || panic!("there is room")).now_or_never().unwrap()
+    }
+
+    fn waits(room: &Room) -> bool {
         let mut waited = false;
-        assert!(room.send(Bytes::from("x"), || waited = true).now_or_never().is_none());
-        assert!(waited);
-        drop(first);
-        assert!(room.send(Bytes::from("x"), || {}).now_or_never().is_some());
-        drop(second);
+        let sent = room.send(Bytes::from("x"), || waited = true).now_or_never();
+        assert_eq!(waited, sent.is_none());
+        waited
+    }
+
+    #[test]
+    fn frames_wait_until_others_are_gone() {
+        let room = Rooms::new(MEMORY).of("ana");
+        let half = || Bytes::from(vec![7; SHARED * UNIT / 2]);
+        let own = sent(&room, Bytes::from(vec![7; OWN * UNIT]));
+        let first = sent(&room, half());
+        assert!(!room.is_short());
+        let second = sent(&room, half());
+        assert!(room.is_short());
+        assert_eq!(first, half());
+        assert!(waits(&room));
+        drop(own);
+        assert!(!waits(&room));
+        drop((first, second));
         // A frame longer than the whole room goes alone.
-        let long = Bytes::from(vec![7; 2 * SENT * UNIT]);
-        assert!(room.send(long, || {}).now_or_never().is_some());
+        let long = sent(&room, Bytes::from(vec![7; 2 * SHARED * UNIT]));
+        assert!(!waits(&room));
+        drop(long);
+    }
+
+    #[test]
+    fn who_leaves_rows_unread_takes_no_more_than_all_share() {
+        let rooms = Rooms::new(SHARED * UNIT);
+        let full = || Bytes::from(vec![7; SHARED * UNIT]);
+        let unread = sent(&rooms.of("ana"), full());
+        let bob = rooms.of("bob");
+        assert!(bob.is_short());
+        // What is his own is there; more isn't before she has read.
+        let own = sent(&bob, Bytes::from(vec![7; OWN * UNIT]));
+        assert!(waits(&bob));
+        drop(unread);
+        assert!(!waits(&bob));
+        let more = sent(&bob, full());
+        drop((own, more));
     }
 }

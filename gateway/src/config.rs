@@ -102,6 +102,8 @@ pub struct Flight {
     pub token_lifetime: Duration,
     /// How long a ticket is good.
     pub ticket_lifetime: Duration,
+    /// The bytes of what all users send, and as many of what they leave unread.
+    pub memory: u64,
     /// The keys that replicas share; none: a new random key at each start.
     pub key_file: Option<PathBuf>,
 }
@@ -114,6 +116,7 @@ impl Flight {
             max_connections: 200,
             token_lifetime: Duration::from_secs(12 * 3600),
             ticket_lifetime: Duration::from_secs(3600),
+            memory: 512 << 20,
             key_file: None,
         }
     }

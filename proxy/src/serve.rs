@@ -85,6 +85,7 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
             tollgate_flight::Settings {
                 token_lifetime: flight.token_lifetime,
                 ticket_lifetime: flight.ticket_lifetime,
+                memory: usize::try_from(flight.memory).unwrap_or(usize::MAX),
                 ..tollgate_flight::Settings::default()
             },
         ),

@@ -85,6 +85,9 @@ pub(super) struct Flight {
     pub(super) token_lifetime: Option<String>,
     /// How long the ticket of a result is good (default "1h").
     pub(super) ticket_lifetime: Option<String>,
+    /// Memory for what all users send and leave unread, beside 5 MiB of each one's own (default
+    /// "512 MiB" in each direction).
+    pub(super) memory: Option<String>,
     /// A file of keys that replicas share: 64 hexadecimal digits a line; the first one seals tokens
     /// and handles, all of them open (default: a random key at each start).
     pub(super) key_file: Option<String>,

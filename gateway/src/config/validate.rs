@@ -199,6 +199,7 @@ impl<'a> Checker<'a> {
             max_connections,
             token_lifetime: token_lifetime?,
             ticket_lifetime: ticket_lifetime?,
+            memory: self.size("flight.memory", raw.memory.as_deref(), default.memory),
             key_file: raw.key_file.map(|file| self.base.join(file)),
         })
     }
