@@ -81,6 +81,8 @@ mod noninterference;
 #[cfg(test)]
 mod operate;
 #[cfg(test)]
+mod policy_reference;
+#[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
 mod postgres_warehouse;
