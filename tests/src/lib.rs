@@ -43,6 +43,8 @@ mod costs;
 #[cfg(test)]
 mod credits;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod dialect;
 #[cfg(test)]
 mod differential;
