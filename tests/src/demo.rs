@@ -47,21 +47,17 @@ fn the_printed_commands_do_what_is_printed() {
             panic!("{text}")
         };
 
-        let expected: [(&(&str, &str), &str, &[&str], bool); 5] = [
-            (ana, "# ana", &["acme"], true),
-            (bob, "# bob", &["globex"], true),
-            (lee, "# lee", &["acme", "globex", "initech"], false),
-            (paula, "# paula", &[], true),
-            (root, "# root", &[], false),
-        ];
         let mut seen = Vec::new();
-        for ((comment, command), who, tenants, masked) in expected {
+        for ((comment, command), who, masked) in [
+            (ana, "# ana", true),
+            (bob, "# bob", true),
+            (lee, "# lee", false),
+            (paula, "# paula", true),
+            (root, "# root", false),
+        ] {
             assert!(comment.starts_with(who), "{comment}");
             let rows = rows(command).await;
             let found: Vec<_> = rows.iter().map(|row| row[0].clone()).collect();
-            if !tenants.is_empty() {
-                assert_eq!(found, tenants, "{command}");
-            }
             for [_, count, email] in &rows {
                 assert!(count.parse::<u64>().unwrap() > 0, "{command}");
                 assert_eq!(email.contains("***@"), masked, "{email} by {command}");
@@ -69,6 +65,9 @@ fn the_printed_commands_do_what_is_printed() {
             assert!(!seen.contains(&found), "{found:?} is what another user saw");
             seen.push(found);
         }
+        assert_eq!(seen[0], ["acme"]);
+        assert_eq!(seen[1], ["globex"]);
+        assert_eq!(seen[2], ["acme", "globex", "initech"]);
         assert_eq!(seen[4].len(), 8, "{seen:?}");
         assert!(!seen[3].is_empty() && seen[3].iter().all(|tenant| seen[4].contains(tenant)));
 
