@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_identity::Asker;
+use tollgate_policy::explain::RuleExplanation;
 use tollgate_policy::{Expectation, FunctionSource, PolicyTest};
 
 use super::rehearse::{Row, Stage};
@@ -47,7 +48,12 @@ pub(super) fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> 
         run += 1;
         let title = format!("{}:{}  {}: {}", test.file, test.line, test.user, short(&test.sql));
         match runtime.block_on(check(&loaded, &stage, test)) {
-            None => writeln!(out, "ok      {title}").map_err(unwritable)?,
+            None => {
+                writeln!(out, "ok      {title}").map_err(unwritable)?;
+                for rule in switched_off(&stage, test) {
+                    writeln!(out, "        not met: {rule}").map_err(unwritable)?;
+                }
+            }
             Some(problem) => {
                 failed += 1;
                 writeln!(out, "FAILED  {title}").map_err(unwritable)?;
@@ -84,16 +90,36 @@ fn short(sql: &str) -> String {
     }
 }
 
-/// Runs a test, and says what is wrong.
-async fn check(loaded: &Loaded, stage: &Stage, test: &PolicyTest) -> Option<String> {
-    let asker = Asker {
+/// Who asks.
+fn asker(test: &PolicyTest) -> Asker {
+    Asker {
         name: test.user.clone(),
         attributes: test.attributes.clone(),
         roles: test.roles.as_ref().map(|roles| roles.iter().cloned().collect()),
         address: test.address.unwrap_or(Ipv4Addr::LOCALHOST.into()),
         mfa: test.mfa,
         purpose: test.purpose.clone(),
-    };
+    }
+}
+
+/// The access rules that somebody who is denied doesn't meet: a role that is off might see it.
+fn switched_off(stage: &Stage, test: &PolicyTest) -> Vec<String> {
+    match test.expect {
+        Expectation::Denied => unmet(stage, &asker(test)),
+        Expectation::NoAccess | Expectation::Rows(_) => Vec::new(),
+    }
+}
+
+/// The access rules that aren't met.
+fn unmet(stage: &Stage, asker: &Asker) -> Vec<String> {
+    let who = stage.principal(asker).and_then(|principal| stage.gateway().who(&principal));
+    let rules = who.iter().flat_map(|who| &who.access_rules).filter(|rule| !rule.met);
+    rules.map(RuleExplanation::says).collect()
+}
+
+/// Runs a test, and says what is wrong.
+async fn check(loaded: &Loaded, stage: &Stage, test: &PolicyTest) -> Option<String> {
+    let asker = asker(test);
     let limit = match &test.expect {
         Expectation::Denied | Expectation::NoAccess => 1,
         Expectation::Rows(rows) => rows.len().saturating_add(SURPLUS),
@@ -132,10 +158,9 @@ async fn check(loaded: &Loaded, stage: &Stage, test: &PolicyTest) -> Option<Stri
 fn no_role(stage: &Stage, asker: &Asker) -> String {
     let mut text =
         "no role is active, so that every statement is refused, whatever it asks".to_owned();
-    let who = stage.principal(asker).and_then(|principal| stage.gateway().who(&principal));
-    for rule in who.iter().flat_map(|who| &who.access_rules).filter(|rule| !rule.met) {
+    for rule in unmet(stage, asker) {
         // Writing to a String can't fail.
-        let _ = write!(text, "\nnot met: {}", rule.says());
+        let _ = write!(text, "\nnot met: {rule}");
     }
     text + "\nhint: say FROM 'address', MFA or PURPOSE 'purpose' behind the user, as the rules demand, \
             or EXPECT NO ACCESS if this is meant"

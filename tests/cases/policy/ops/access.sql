@@ -17,6 +17,12 @@ TEST POLICY AS USER 'kim' FROM '10.1.2.3' MFA PURPOSE 'billing'
 TEST POLICY AS USER 'kim' FROM '192.0.2.1' MFA PURPOSE 'billing'
   SELECT id FROM crm.customers EXPECT NO ACCESS;
 
+-- one role is left, and another one is off
+CREATE ROLE clerk;
+GRANT SELECT (id) ON crm.orders TO ROLE clerk;
+TEST POLICY AS USER 'kim' ROLES (care, clerk) WITH (tenant_id = 'acme')
+  SELECT full_name FROM crm.customers EXPECT DENIED;
+
 -- denied, but for reasons that say nothing about the column
 TEST POLICY AS USER 'kim'
   SELECT email FROM crm.customers EXPECT DENIED;
