@@ -77,6 +77,7 @@ async fn query(ledger: &Ledger, client: &str, number: usize) -> Result<()> {
         roles: vec!["analyst"],
         address: "10.1.2.3".to_owned(),
         application: "psql",
+        dialect: None,
         sql: SQL,
         secured_sql: Some(SECURED),
         bundle: "3f786850e387550fdab836ed7e6dc881de23001b",

@@ -4,6 +4,8 @@
 //! are two fields, and nothing converts one into the other.
 
 use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// Declares the kinds with their SQLSTATE and metric label, so that each is said once.
 macro_rules! kinds {
@@ -100,16 +102,19 @@ kinds! {
     CannotConnectNow = "57P03", "cannot_connect_now";
     /// A limit on connections is reached.
     TooManyConnections = "53300", "too_many_connections";
-    /// A limit of the policies on rows or bytes is exceeded.
-    LimitExceeded = "53400", "limit_exceeded";
-    /// Statements come faster than a limit of the policies allows.
-    RateExceeded = "53400", "rate_exceeded";
-    /// The money that the policies allow is spent.
-    BudgetExceeded = "53400", "budget_exceeded";
+    // Those of limits have subclasses of our own, in the range that the standard leaves to us.
+    /// More rows than a limit of the policies allows.
+    RowsExceeded = "53T01", "rows_exceeded";
+    /// More bytes to scan than a limit of the policies allows.
+    BytesExceeded = "53T02", "bytes_exceeded";
     /// More statements run and wait than a limit of the policies allows.
-    TooBusy = "53300", "too_busy";
+    TooBusy = "53T03", "too_busy";
+    /// Statements come faster than a limit of the policies allows.
+    RateExceeded = "53T04", "rate_exceeded";
+    /// The money that the policies allow is spent.
+    BudgetExceeded = "53T05", "budget_exceeded";
     /// A statement took longer than a limit of the policies allows.
-    RuntimeExceeded = "57014", "runtime_exceeded";
+    RuntimeExceeded = "57T01", "runtime_exceeded";
     /// A memory bound is reached.
     OutOfMemory = "53200", "out_of_memory";
     /// A statement is too large or too deep.
@@ -148,6 +153,8 @@ pub struct Error {
     detail: Option<String>,
     hint: Option<String>,
     position: Option<usize>,
+    /// In seconds.
+    retry_after: Option<NonZeroU32>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -160,6 +167,7 @@ impl Error {
             detail: None,
             hint: None,
             position: None,
+            retry_after: None,
             cause: None,
         }
     }
@@ -190,6 +198,14 @@ impl Error {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds when the same may be tried again with success, in whole seconds, rounded up.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.retry_after = NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 
@@ -240,6 +256,11 @@ impl Error {
     /// The position in the statement, in characters from 1.
     pub fn position(&self) -> Option<usize> {
         self.position
+    }
+
+    /// How long to wait until the same may be tried again, if that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after.map(|seconds| Duration::from_secs(u64::from(seconds.get())))
     }
 
     /// The private cause, for the log.

@@ -1,6 +1,6 @@
 //! What this server can do (`SqlInfo`), in full: drivers cache it and ask for any part of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -17,7 +17,18 @@ const NAME: i64 = 63;
 
 /// The rows that a client asks for; prepared statements are good for `lifetime`.
 pub(crate) fn batch(command: &CommandGetSqlInfo, lifetime: Duration) -> Result<RecordBatch> {
-    data(lifetime)?.record_batch(command.info.iter().copied())
+    data(lifetime)?.record_batch(asked(&command.info))
+}
+
+/// What is asked for, each once: the list is as long as a client likes. Of what isn't known one is kept, so
+/// that a list of nothing else isn't one of everything.
+fn asked(info: &[u32]) -> BTreeSet<u32> {
+    let known = |id: u32| i32::try_from(id).is_ok_and(|id| SqlInfo::try_from(id).is_ok());
+    let mut asked: BTreeSet<u32> = info.iter().copied().filter(|id| known(*id)).collect();
+    if asked.is_empty() && !info.is_empty() {
+        asked.insert(u32::MAX);
+    }
+    asked
 }
 
 fn data(lifetime: Duration) -> Result<SqlInfoData> {

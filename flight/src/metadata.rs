@@ -90,7 +90,16 @@ fn schemas(view: &View) -> Vec<&str> {
 }
 
 fn tables(view: &View, database: &str, command: &CommandGetTables) -> Result<RecordBatch> {
-    let mut builder = command.clone().into_builder();
+    let mut command = command.clone();
+    // The list is as long as a client likes; one that isn't known is kept, since an empty list means all.
+    let unknown = command.table_types.first().cloned();
+    command.table_types.retain(|kind| kind == TABLE || kind == VIEW);
+    command.table_types.sort();
+    command.table_types.dedup();
+    if command.table_types.is_empty() {
+        command.table_types.extend(unknown);
+    }
+    let mut builder = command.into_builder();
     for visible in view.tables() {
         let table = &visible.table;
         let kind = if table.view().is_some() { VIEW } else { TABLE };

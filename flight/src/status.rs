@@ -2,6 +2,7 @@
 
 use tollgate_catalog::{Error, ErrorKind};
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 
 /// The result of a call.
 pub(crate) type Answer<T> = Result<T, Status>;
@@ -29,7 +30,13 @@ pub(crate) fn status(error: &Error) -> Status {
     }
     let end = text.floor_char_boundary(LONGEST);
     text.truncate(end);
-    Status::new(code(error.kind()), text)
+    match error.retry_after() {
+        Some(wait) => {
+            let details = ErrorDetails::with_retry_info(Some(wait));
+            Status::with_error_details(code(error.kind()), text, details)
+        }
+        None => Status::new(code(error.kind()), text),
+    }
 }
 
 /// The client sent what the protocol doesn't allow.
@@ -92,7 +99,8 @@ fn code(kind: ErrorKind) -> Code {
         | ErrorKind::OutOfMemory
         | ErrorKind::DiskFull
         | ErrorKind::ProgramLimit
-        | ErrorKind::LimitExceeded
+        | ErrorKind::RowsExceeded
+        | ErrorKind::BytesExceeded
         | ErrorKind::RateExceeded
         | ErrorKind::BudgetExceeded
         | ErrorKind::TooBusy => Code::ResourceExhausted,

@@ -8,10 +8,10 @@
 
 mod lines;
 mod text;
+mod texts;
+mod totals;
 
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use tollgate_catalog::{Error, ErrorKind, WarehouseName};
 use tollgate_identity::Principal;
 use tollgate_ledger::billing::{Price, billed_bytes};
-use tollgate_ledger::{Entry, Ledger, Place, Receipt, Refusal, Text};
+use tollgate_ledger::{Entry, Health, Ledger, Place, Receipt, Refusal, Text};
 use tollgate_policy::Limits;
 use tollgate_policy::limits::Used;
 use tollgate_rewriter::Secured;
@@ -34,14 +34,14 @@ use tracing::Span;
 pub use self::lines::AuditTarget;
 use self::lines::Lines;
 pub use self::text::Statements;
+use self::texts::Texts;
+use self::totals::Totals;
+pub use self::totals::{Ended, StatementCounts};
 use crate::stages::{self, Stage, Stages};
 pub use tollgate_ledger::Decision;
 
 /// The longest text that every decision holds itself, in bytes.
 const SHORT: usize = 8 * 1024;
-
-/// Long texts that are remembered as written.
-const TEXTS: usize = 16 * 1024;
 
 /// The attribute of a user that names who pays, unless the configuration names another.
 pub const TENANT: &str = "tenant_id";
@@ -51,8 +51,8 @@ pub const TENANT: &str = "tenant_id";
 pub enum Ending {
     /// All rows were taken.
     Complete,
-    /// Refused before it ran.
-    Denied,
+    /// Refused before it ran, with the error's kind.
+    Denied(ErrorKind),
     /// Failed, with the error's kind.
     Failed(ErrorKind),
     /// Dropped by the client or by the session before its end.
@@ -68,6 +68,7 @@ pub struct Audit {
     tenant: String,
     statements: Statements,
     texts: Mutex<Texts>,
+    totals: Totals,
 }
 
 /// Where records become durable.
@@ -85,36 +86,14 @@ impl Trail {
     }
 }
 
-/// The long texts that were written last, by hash.
-#[derive(Default)]
-struct Texts {
-    written: HashSet<[u8; 32]>,
-    order: VecDeque<[u8; 32]>,
-}
-
-impl Texts {
-    /// Whether a text has to be written; from then on it is.
-    fn is_new(&mut self, hash: [u8; 32]) -> bool {
-        if !self.written.insert(hash) {
-            return false;
-        }
-        self.order.push_back(hash);
-        if self.order.len() > TEXTS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.written.remove(&oldest);
-        }
-        true
-    }
-}
-
 impl Audit {
-    /// Opens a trail of lines, without a ledger, and starts its writer.
+    /// Opens a trail of lines, without a ledger, and starts its writer. `tenant` and `statements` are as
+    /// for [`Audit::ledger`].
     ///
     /// # Errors
     /// The file can't be opened for appending, or the thread can't start.
-    pub fn open(target: AuditTarget) -> io::Result<Audit> {
-        Ok(Self::start(Trail::Lines(Lines::open(target)?), false, TENANT, Statements::Whole))
+    pub fn open(target: AuditTarget, tenant: &str, statements: Statements) -> io::Result<Audit> {
+        Ok(Self::start(Trail::Lines(Lines::open(target)?), false, tenant, statements))
     }
 
     /// Opens the trail of rehearsals: each record says that it is one. A gateway with this trail takes
@@ -129,6 +108,27 @@ impl Audit {
     /// The trail that a ledger keeps. `tenant` is the attribute of a user that names who pays.
     pub fn ledger(ledger: Ledger, tenant: &str, statements: Statements) -> Audit {
         Self::start(Trail::Ledger(Box::new(ledger)), false, tenant, statements)
+    }
+
+    /// Whether the last record could not be written: then nothing is begun before its decision is durable.
+    pub(crate) fn is_failing(&self) -> bool {
+        match &self.trail {
+            Trail::Lines(lines) => lines.is_failing(),
+            Trail::Ledger(ledger) => ledger.is_failing(),
+        }
+    }
+
+    /// What all statements came to.
+    pub(crate) fn totals(&self) -> StatementCounts {
+        self.totals.read()
+    }
+
+    /// How the ledger does, if there is one, and how many decisions wait for it.
+    pub(crate) fn health(&self) -> Option<(&Health, usize)> {
+        match &self.trail {
+            Trail::Lines(_) => None,
+            Trail::Ledger(ledger) => Some((ledger.health(), ledger.waiting())),
+        }
     }
 
     /// Where the records can be asked, if they are in a ledger.
@@ -147,7 +147,8 @@ impl Audit {
     fn start(trail: Trail, rehearsal: bool, tenant: &str, statements: Statements) -> Audit {
         let start = chrono::Utc::now().timestamp_micros().unsigned_abs();
         let (next, texts, tenant) = (AtomicU64::new(0), Mutex::default(), tenant.to_owned());
-        Audit { trail, next, start, rehearsal, tenant, statements, texts }
+        let totals = Totals::default();
+        Audit { trail, next, start, rehearsal, tenant, statements, texts, totals }
     }
 
     /// A new query id, unique across restarts.
@@ -165,9 +166,10 @@ impl Audit {
 
     /// Sends a decision; the answer resolves once it is durable.
     pub fn decide(&self, decision: Decision<'_>) -> Pending {
-        let keep = |text| self.shorten(self.statements.record(&decision, text));
-        let sql = keep(decision.sql);
-        let secured_sql = decision.secured_sql.map(keep);
+        let keep = |dialect, text| self.shorten(self.statements.record(&decision, dialect, text));
+        let sql = keep(decision.dialect, decision.sql);
+        // Ours is printed in one dialect, whatever it was written in.
+        let secured_sql = decision.secured_sql.map(|text| keep(None, text));
         let decision = Decision { sql: &sql, secured_sql: secured_sql.as_deref(), ..decision };
         match Entry::decision(&decision, self.rehearsal) {
             Ok(entry) => Pending(match &self.trail {
@@ -188,18 +190,15 @@ impl Audit {
         }
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-        let mut sha256 = String::new();
-        for byte in hash {
-            // Writing to a String can't fail.
-            let _ = write!(sha256, "{byte:02x}");
-        }
+        let name = text::hashed(&text);
         // Locked until it is queued, so that no decision that refers to it comes before.
         let mut texts = self.texts.lock();
-        if texts.is_new(hash) {
-            let text = Text { sha256: &sha256, text: &text };
+        if texts.is_new(hash, Instant::now()) {
+            let sha256 = name.trim_start_matches("sha256:");
+            let text = Text { sha256, text: &text };
             self.note(Entry::text(&text, self.rehearsal));
         }
-        Cow::Owned(format!("sha256:{sha256}"))
+        Cow::Owned(name)
     }
 
     fn note(&self, entry: Result<Entry, serde_json::Error>) {
@@ -457,14 +456,12 @@ impl Meter {
         self.ended = true;
         let elapsed = self.start.elapsed();
         self.stages.note(Stage::Total, elapsed);
-        let (outcome, error) = match ending {
-            Ending::Complete => ("complete", None),
-            Ending::Denied => ("denied", None),
-            Ending::Failed(ErrorKind::QueryCanceled) => {
-                ("canceled", Some(ErrorKind::QueryCanceled.label()))
-            }
-            Ending::Failed(kind) => ("failed", Some(kind.label())),
-            Ending::Abandoned => ("abandoned", None),
+        self.audit.totals.note(ending, self.rows, self.bytes);
+        let outcome = ending.outcome();
+        let error = match ending {
+            Ending::Failed(kind) => Some(kind.label()),
+            // The decision says why.
+            Ending::Denied(_) | Ending::Complete | Ending::Abandoned => None,
         };
         self.span.record("outcome", outcome);
         let credits = self.begun.as_ref().and_then(|begun| begun.usage.credits());

@@ -7,6 +7,7 @@ mod access;
 pub mod audit;
 pub mod cancel;
 pub mod config;
+mod figures;
 pub mod introspect;
 mod keys;
 pub mod limits;
@@ -26,8 +27,9 @@ mod state;
 pub mod stream;
 mod system;
 
-pub use audit::{Audit, AuditTarget};
+pub use audit::{Audit, AuditTarget, StatementCounts};
 pub use cancel::CancelToken;
+pub use figures::LedgerCounts;
 pub use keys::{KeySource, RemoteKeys};
 pub use limits::EstimateCounts;
 pub use peers::{Cancel, Peers};

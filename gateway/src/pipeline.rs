@@ -23,16 +23,16 @@ use crate::audit::{Audit, Ending, Meter};
 use crate::cancel::CancelToken;
 use crate::introspect;
 use crate::keys::RemoteKeys;
+use crate::limits::Costs;
 use crate::limits::bounds::Deadline;
 use crate::limits::budget::Purse;
-use crate::limits::{Costs, EstimateCounts};
 use crate::peers::{Cancel, Peers};
-use crate::plans::{CacheCounts, Key, Plans};
+use crate::plans::{Key, Plans};
 use crate::records::Known;
 use crate::results::Results;
 use crate::revocation::Open;
 use crate::sight::{Visible, denied};
-use crate::stages::{Latency, Stage, Stages};
+use crate::stages::{Stage, Stages};
 use crate::state::{State, circumstances};
 use crate::stream::{Ends, RowStream};
 
@@ -87,7 +87,7 @@ pub struct Gateway {
     pub(crate) system: embedded::Context,
     pub(crate) admission: Admission,
     pub(crate) costs: Arc<Costs>,
-    plans: Plans,
+    pub(crate) plans: Plans,
     pub(crate) results: Results,
     /// What a change of users or policies must reach.
     pub(crate) open: Open,
@@ -136,27 +136,6 @@ impl Gateway {
     /// The gateways that share the ledger.
     pub fn peers(&self) -> &Peers {
         &self.peers
-    }
-
-    /// How often what was kept could be used.
-    pub fn cache_counts(&self) -> CacheCounts {
-        let (plans, results) = (&self.plans.counts, &self.results.counts);
-        CacheCounts {
-            plan_hits: plans.hits(),
-            plan_misses: plans.misses(),
-            result_hits: results.hits(),
-            result_misses: results.misses(),
-        }
-    }
-
-    /// How far estimates were off.
-    pub fn estimate_counts(&self) -> EstimateCounts {
-        self.costs.counts.read()
-    }
-
-    /// How long the stages of the road have taken.
-    pub fn latencies(&self) -> Vec<Latency> {
-        self.stages.read()
     }
 
     /// The name of the one database.
@@ -396,7 +375,7 @@ impl Gateway {
             Err(error) => {
                 let (id, mut meter) = self.meter(caller);
                 self.refused(&id, caller, statement, &error).durable().await?;
-                meter.end(Ending::Denied);
+                meter.end(Ending::Denied(error.kind()));
                 Err(error)
             }
         }
@@ -415,7 +394,7 @@ impl Gateway {
         let nulls = nulls.collect::<Result<Vec<_>, _>>().map_err(Error::internal)?;
         let secured = prepared.bind(nulls)?;
         meter.about(&secured);
-        self.permitted(&id, caller, &secured).durable().await?;
+        self.permitted(&id, caller, statement, &secured).durable().await?;
         meter.end(Ending::Complete);
         Ok(Explained { prepared, secured })
     }
@@ -459,26 +438,27 @@ impl Gateway {
             Ok(secured) => secured,
             Err(error) => {
                 self.refused(&id, caller, statement, &error).durable().await?;
-                meter.end(Ending::Denied);
+                meter.end(Ending::Denied(error.kind()));
                 return Err(error);
             }
         };
         let entry = self.open.query(&id, &prepared, caller.ended, || self.state());
         meter.about(&secured);
-        let decision = self.permitted(&id, caller, &secured);
+        let decision = self.permitted(&id, caller, statement, &secured);
         let mut deadline = Deadline::of(caller.timeout, &secured);
         let at_warehouse = secured.engine().is_warehouse();
         let both = {
             let start =
                 self.start((caller, &state), secured, cancel, &entry, (&deadline, &mut meter));
-            if at_warehouse {
+            let durable = self.recorded(decision, cancel, &entry, &deadline);
+            if at_warehouse && !self.audit.is_failing() {
                 // The warehouse works while the record goes to disk.
                 let started = start.await;
-                let durable = self.stages.waiting(Stage::Record, decision.durable()).await;
+                let durable = durable.await;
                 started.and_then(|started| durable.map(|recorded| (recorded, started)))
             } else {
-                // What reads records sees its own, and what stops a query is recorded before it does.
-                match self.stages.waiting(Stage::Record, decision.durable()).await {
+                // What reads records sees its own, and what can't be recorded costs nothing.
+                match durable.await {
                     Ok(recorded) => start.await.map(|started| (recorded, started)),
                     Err(error) => Err(error),
                 }
@@ -492,8 +472,7 @@ impl Gateway {
             }
         };
         deadline.spend(meter.elapsed());
-        let counts = Arc::clone(&self.costs);
         let ends = Ends { entry, cancel: cancel.clone(), deadline };
-        Ok(RowStream::new(recorded, started, meter, ends, counts))
+        Ok(RowStream::new(recorded, started, meter, ends, Arc::clone(&self.costs)))
     }
 }

@@ -1,16 +1,22 @@
 //! What the audit trail is told of a decision.
 
 use tollgate_catalog::Error;
-use tollgate_rewriter::Secured;
+use tollgate_rewriter::{Secured, SqlDialect};
 
 use crate::audit::Decision;
 use crate::pipeline::{Caller, Gateway, Statement};
+
+/// The name of a dialect, unless it is PostgreSQL's.
+fn named(dialect: SqlDialect) -> Option<&'static str> {
+    (dialect != SqlDialect::PostgreSql).then(|| dialect.name())
+}
 
 impl Gateway {
     pub(crate) fn permitted(
         &self,
         id: &str,
         caller: &Caller<'_>,
+        statement: &Statement,
         secured: &Secured,
     ) -> crate::audit::Pending {
         self.audit.decide(Decision {
@@ -20,6 +26,7 @@ impl Gateway {
             roles: secured.roles().iter().map(String::as_str).collect(),
             address: caller.principal.address().to_string(),
             application: caller.application,
+            dialect: named(statement.parsed().dialect()),
             sql: secured.sql(),
             secured_sql: Some(secured.secured_sql()),
             bundle: secured.bundle_hash(),
@@ -54,6 +61,7 @@ impl Gateway {
             roles: roles.iter().map(String::as_str).collect(),
             address: caller.principal.address().to_string(),
             application: caller.application,
+            dialect: named(statement.parsed().dialect()),
             sql: statement.sql(),
             secured_sql: None,
             bundle: state.bundle.hash(),

@@ -91,17 +91,18 @@ impl Results {
         Some(Place { key: Arc::new(key), until })
     }
 
-    /// The result that is kept there.
-    pub(crate) fn get(&self, place: &Place) -> Option<BatchStream> {
+    /// The result that is kept there, and how many rows it has.
+    pub(crate) fn get(&self, place: &Place) -> Option<(BatchStream, u64)> {
         let kept = self.kept.get(&place.key).filter(|kept| Instant::now() < kept.until);
         let Some(kept) = kept else {
             self.counts.miss();
             return None;
         };
         self.counts.hit();
+        let rows = kept.batches.iter().map(|batch| batch.num_rows() as u64).sum();
         let batches = 0..kept.batches.len();
         let batches = batches.filter_map(move |index| kept.batches.get(index).cloned().map(Ok));
-        Some(futures::stream::iter(batches).boxed())
+        Some((futures::stream::iter(batches).boxed(), rows))
     }
 
     /// Passes a result on and keeps it, once it has come to its end and if it isn't too large. One that

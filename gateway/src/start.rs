@@ -11,7 +11,7 @@ use tollgate_warehouse::estimate::{Estimate, is_restricted};
 use tollgate_warehouse::warehouses::NamedWarehouse;
 use tollgate_warehouse::{BatchStream, Warehouse};
 
-use crate::audit::Meter;
+use crate::audit::{Meter, Pending, Recorded};
 use crate::cancel::CancelToken;
 use crate::introspect::View;
 use crate::limits::bounds::Deadline;
@@ -77,6 +77,26 @@ impl Gateway {
         }
     }
 
+    /// Waits until the decision is durable, but no longer than the statement may take.
+    pub(crate) async fn recorded(
+        &self,
+        decision: Pending,
+        cancel: &CancelToken,
+        entry: &Entry,
+        deadline: &Deadline,
+    ) -> Result<Recorded, Error> {
+        let durable = self.stages.waiting(Stage::Record, decision.durable());
+        tokio::select! {
+            biased;
+            () = entry.token().cancelled() => Err(revoked()),
+            () = entry.stopped().cancelled() => Err(canceled()),
+            () = cancel.cancelled() => Err(canceled()),
+            durable = tokio::time::timeout(deadline.left(), durable) => {
+                durable.unwrap_or_else(|_| Err(deadline.passed()))
+            }
+        }
+    }
+
     /// Waits for a place.
     async fn admit(&self, secured: Secured) -> Result<Admitted, Error> {
         self.stages.waiting(Stage::Admit, self.admission.admit(secured)).await
@@ -118,14 +138,16 @@ impl Gateway {
         self.costs.start(&secured)?;
         let place = self.results.place(&secured);
         let kept = place.as_ref().and_then(|place| self.results.get(place));
+        let rows = kept.as_ref().map(|(_, rows)| *rows);
+        let kept = kept.map(|(batches, _)| batches);
         let limits = secured.limits();
         let counts = limits.counts_bytes()
             || limits.has_budget()
             || (limits.prices_bytes() && !warehouse.tells_scanned());
         let estimate = match &kept {
-            // Nothing is scanned, and how many rows there are is known only when they have gone.
             Some(_) => {
-                Estimate { bytes: Some(0), credits: Some(Decimal::ZERO), ..Estimate::default() }
+                let credits = Some(Decimal::ZERO);
+                Estimate { bytes: Some(0), rows, credits, ..Estimate::default() }
             }
             None if counts => {
                 let estimate = warehouse.estimate(&secured).await?;

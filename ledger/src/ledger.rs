@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::error::{LedgerError, Refusal};
+use crate::health::Health;
 use crate::keys::{PublicKey, SigningKey};
 use crate::record::{Decision, Kind, Line, Receipt, Text, now, spelled};
 use crate::store::Place;
@@ -131,10 +132,13 @@ pub(crate) struct Answer {
 pub struct Ledger {
     queue: Option<mpsc::UnboundedSender<Item>>,
     places: Arc<Semaphore>,
+    /// How many places there are.
+    size: usize,
     thread: Option<JoinHandle<()>>,
     public: PublicKey,
     place: Place,
     interrupted: usize,
+    health: Arc<Health>,
 }
 
 impl Ledger {
@@ -147,11 +151,14 @@ impl Ledger {
         let key = SigningKey::open(&options.key)?;
         let place = options.place.clone();
         let public = key.public();
-        let places = Arc::new(Semaphore::new(options.queue.min(Semaphore::MAX_PERMITS)));
+        let size = options.queue.min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(size));
         // Unbounded, but never long: decisions need a place, receipts follow decisions that are
         // written, and a text goes with its decision.
         let (queue, items) = mpsc::unbounded_channel();
         let (opened, answer) = std::sync::mpsc::sync_channel(1);
+        let health = Arc::new(Health::default());
+        let noted = Arc::clone(&health);
         let run = move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
@@ -161,7 +168,7 @@ impl Ledger {
                 }
             };
             runtime.block_on(async {
-                match Writer::open(options, key).await {
+                match Writer::open(options, key, noted).await {
                     Err(error) => {
                         let _ = opened.send(Err(error));
                     }
@@ -178,7 +185,23 @@ impl Ledger {
             std::thread::Builder::new().name("ledger".to_owned()).spawn(run).map_err(system)?;
         let stopped = || LedgerError::System("the ledger's writer did not start".to_owned());
         let interrupted = answer.recv().map_err(|_| stopped())??;
-        Ok(Ledger { queue: Some(queue), places, thread: Some(thread), public, place, interrupted })
+        let (queue, thread) = (Some(queue), Some(thread));
+        Ok(Ledger { queue, places, size, thread, public, place, interrupted, health })
+    }
+
+    /// How its writer does.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// How many decisions wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.size.saturating_sub(self.places.available_permits())
+    }
+
+    /// Whether the last commit failed: until one succeeds, what can't be recorded must not begin.
+    pub fn is_failing(&self) -> bool {
+        self.health.is_failing()
     }
 
     /// The key that verifies what this ledger signs.

@@ -15,7 +15,8 @@ use sqlx::{Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{LedgerError, Refusal};
-use crate::store::{Place, Store, begin};
+use crate::store::{Engine, Place, Store, begin};
+use crate::writer::{in_time, patience};
 
 /// Money in the store is in billionths.
 const DIGITS: u32 = 9;
@@ -89,8 +90,9 @@ impl Purses {
                 }
             };
             runtime.block_on(async {
-                let mut purses = Writer { place, owner, store: None, next: 0 };
-                let started = purses.recover().await;
+                let limit = patience(&place);
+                let mut purses = Writer { place, owner, store: None, next: 0, doubt: Vec::new() };
+                let started = in_time(limit, purses.recover()).await;
                 let works = started.is_ok();
                 if opened.send(started).is_err() || !works {
                     return;
@@ -172,15 +174,21 @@ struct Writer {
     owner: String,
     store: Option<Store>,
     next: u64,
+    /// Holds of which isn't known whether they were written. Nobody was given them.
+    doubt: Vec<String>,
 }
 
 impl Writer {
     async fn run(&mut self, command: Command) {
+        let limit = patience(&self.place);
         match command {
             Command::Hold { account, budgets, amount, answer } => {
-                let held = self.hold(&account, &budgets, amount).await;
+                self.next += 1;
+                let id = format!("{}-{:x}-{:x}", self.owner, crate::record::now(), self.next);
+                let held = in_time(limit, self.hold(&id, &account, &budgets, amount)).await;
                 let held = held.unwrap_or_else(|error| {
                     self.store = None;
+                    self.doubt.push(id);
                     tracing::error!(%error, "money could not be held");
                     Err(HoldError::Refused(Refusal::of(&error)))
                 });
@@ -195,7 +203,8 @@ impl Writer {
                 let _ = answer.send(settled);
             }
             Command::Taken { account, period, answer } => {
-                let taken = self.taken(&account, &period).await.map_err(|error| {
+                let taken = in_time(limit, self.taken(&account, &period)).await;
+                let taken = taken.map_err(|error| {
                     self.store = None;
                     tracing::error!(%error, "what is spent could not be read");
                     Refusal::of(&error)
@@ -206,15 +215,24 @@ impl Writer {
     }
 
     async fn store(&mut self) -> Result<&mut Store, LedgerError> {
-        let store = match self.store.take() {
+        let mut store = match self.store.take() {
             Some(store) => store,
             None => Store::open(&self.place, None).await?,
         };
+        if !self.doubt.is_empty() {
+            let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
+            for id in &self.doubt {
+                spend(&mut transaction, id, Some(0)).await?;
+            }
+            transaction.commit().await?;
+            self.doubt.clear();
+        }
         Ok(self.store.insert(store))
     }
 
     async fn hold(
         &mut self,
+        id: &str,
         account: &str,
         budgets: &[Budget],
         amount: Decimal,
@@ -222,9 +240,6 @@ impl Writer {
         let Some(units) = units(amount).filter(|units| *units >= 0) else {
             return Ok(Err(HoldError::Amount));
         };
-        self.next += 1;
-        let started = crate::record::now();
-        let id = format!("{}-{started:x}-{:x}", self.owner, self.next);
         let owner = self.owner.clone();
         let store = self.store().await?;
         let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
@@ -253,7 +268,7 @@ impl Writer {
             let insert = "INSERT INTO holds (id, account, period, owner, amount) \
                           VALUES ($1, $2, $3, $4, $5)";
             sqlx::query(insert)
-                .bind(id.as_str())
+                .bind(id)
                 .bind(account)
                 .bind(period.as_str())
                 .bind(owner.as_str())
@@ -262,7 +277,7 @@ impl Writer {
                 .await?;
         }
         transaction.commit().await?;
-        Ok(Ok(Hold { id }))
+        Ok(Ok(Hold { id: id.to_owned() }))
     }
 
     /// Tries for a while: what was spent must not be lost.
@@ -270,7 +285,7 @@ impl Writer {
         let units = units(amount).filter(|units| *units >= 0).unwrap_or(i64::MAX / 4);
         let mut refusal = Refusal::Failing;
         for _ in 0..TRIES {
-            match self.spend(hold, units).await {
+            match in_time(patience(&self.place), self.spend(hold, units)).await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     self.store = None;
@@ -304,17 +319,30 @@ impl Writer {
         Ok(Decimal::new(held, DIGITS) + Decimal::new(spent, DIGITS))
     }
 
+    /// Ends what an earlier run of this replica, and what replicas that are gone have left held.
     async fn recover(&mut self) -> Result<(), LedgerError> {
-        let owner = self.owner.clone();
+        let own = self.owner.clone();
         let store = self.store().await?;
-        let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
-        let query = "SELECT DISTINCT id FROM holds WHERE owner = $1";
-        let rows = sqlx::query(query).bind(owner).fetch_all(&mut *transaction).await?;
-        for row in rows {
-            let id: String = row.try_get(0)?;
-            spend(&mut transaction, &id, None).await?;
+        let rows = sqlx::query("SELECT DISTINCT owner FROM holds");
+        for row in rows.fetch_all(&mut store.connection).await? {
+            let owner: String = row.try_get(0)?;
+            // Whoever runs holds the lock of its chain, which has its name.
+            let is_own = owner == own;
+            if !is_own && (store.engine == Engine::Sqlite || !store.lock_chain(&owner).await?) {
+                continue;
+            }
+            let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
+            let query = "SELECT DISTINCT id FROM holds WHERE owner = $1";
+            let rows = sqlx::query(query).bind(owner.as_str()).fetch_all(&mut *transaction).await?;
+            for row in rows {
+                let id: String = row.try_get(0)?;
+                spend(&mut transaction, &id, None).await?;
+            }
+            transaction.commit().await?;
+            if !is_own {
+                store.unlock_chain(&owner).await?;
+            }
         }
-        transaction.commit().await?;
         Ok(())
     }
 }

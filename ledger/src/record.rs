@@ -1,9 +1,15 @@
 //! The records: what is known when a query is decided, and what when it has ended.
 
+use std::time::Duration;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::billing::{Price, billed_bytes};
+
+/// How long a writer may refer to a text that it has written: then it writes it again. What is deleted
+/// must be older by so much than what is kept.
+pub const TEXT_MEMORY: Duration = Duration::from_secs(3600);
 
 /// The kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,9 @@ pub struct Decision<'a> {
     pub address: String,
     /// What the client calls itself; never trusted.
     pub application: &'a str,
+    /// What the client's text is written in, unless it is PostgreSQL's SQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<&'a str>,
     /// The client's text.
     pub sql: &'a str,
     /// What runs instead; absent when refused.

@@ -15,6 +15,7 @@ pub(crate) fn decision(id: &str, sql: &str) -> Entry {
         roles: vec!["analyst"],
         address: "127.0.0.1".to_owned(),
         application: "psql",
+        dialect: None,
         sql,
         secured_sql: Some(sql),
         bundle: "b",

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Row};
 use tokio::sync::mpsc;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::batch::{Batch, Open};
 use crate::chain::{Hash, Purpose, is_signed, sign};
 use crate::error::{LedgerError, Refusal};
+use crate::health::Health;
 use crate::keys::SigningKey;
 use crate::ledger::{Answer, Entry, Item, Options};
 use crate::read::PAGE;
@@ -46,7 +48,7 @@ pub(crate) struct Writer {
     doubt: Option<Batch>,
     /// Why nothing can be written any more.
     closed: bool,
-    failing: bool,
+    health: Arc<Health>,
     inserts: Vec<(usize, String)>,
 }
 
@@ -55,6 +57,7 @@ impl Writer {
     pub(crate) async fn open(
         options: Options,
         key: SigningKey,
+        health: Arc<Health>,
     ) -> Result<(Writer, usize), LedgerError> {
         let Options { place, chain, checkpoint_every, max_bytes, export, key: _, queue: _ } =
             options;
@@ -75,7 +78,7 @@ impl Writer {
             backlog: Vec::new(),
             doubt: None,
             closed: false,
-            failing: false,
+            health,
             inserts: SIZES.map(|size| (size, insert(size))).into(),
         };
         let interrupted = writer.recover().await?;
@@ -127,19 +130,9 @@ impl Writer {
             answers.extend(answer);
             entries.push(entry);
         }
+        let (from, start) = (self.chain.seq, Instant::now());
         let outcome = self.write(entries).await;
-        match &outcome {
-            Ok(()) if self.failing => {
-                self.failing = false;
-                tracing::info!("the ledger is written again");
-            }
-            Ok(()) => {}
-            Err(error) if !self.failing => {
-                self.failing = true;
-                tracing::error!(%error, "the ledger can't be written: queries are refused");
-            }
-            Err(_) => {}
-        }
+        self.health.note(&outcome, self.chain.seq - from, start.elapsed());
         let outcome = outcome.map_err(|error| Refusal::of(&error));
         for Answer { to, .. } in answers {
             let _ = to.send(outcome);

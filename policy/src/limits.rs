@@ -364,6 +364,11 @@ impl Limits {
         self.prices.iter().any(|(_, price)| !price.gigabyte.is_zero())
     }
 
+    /// Whether any price is for rows.
+    pub fn prices_rows(&self) -> bool {
+        self.prices.iter().any(|(_, price)| !price.million_rows.is_zero())
+    }
+
     /// Whether any price is for credits.
     pub fn prices_credits(&self) -> bool {
         self.prices.iter().any(|(_, price)| !price.credit.is_zero())

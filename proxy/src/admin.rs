@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::Router;
@@ -13,15 +14,18 @@ use rust_decimal::Decimal;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tollgate_gateway::Latency;
+use tollgate_catalog::WarehouseName;
 use tollgate_gateway::limits::OffCounts;
+use tollgate_gateway::{Latency, LedgerCounts, StatementCounts};
 use tollgate_warehouse::warehouses::NamedWarehouse;
 
 use crate::export::Counts;
+use crate::flight::Front;
 use crate::listener::{Shared, stopping};
 
 struct Admin {
     shared: Arc<Shared>,
+    flight: Option<Arc<Front>>,
     exports: Vec<Arc<Counts>>,
     shutdown: watch::Receiver<bool>,
     start: Instant,
@@ -31,11 +35,13 @@ struct Admin {
 pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
+    flight: Option<Arc<Front>>,
     exports: Vec<Arc<Counts>>,
     shutdown: watch::Receiver<bool>,
 ) {
     let mut stop = shutdown.clone();
-    let admin = Arc::new(Admin { shared, exports, shutdown, start: Instant::now() });
+    let start = Instant::now();
+    let admin = Arc::new(Admin { shared, flight, exports, shutdown, start });
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -49,13 +55,19 @@ pub(crate) async fn serve(
     }
 }
 
-/// The gateway is ready while it doesn't stop: what a warehouse that is down can't do, others may, and so
+/// The gateway is ready while it doesn't stop and its decisions can be recorded: what a warehouse that is down can't do, others may, and so
 /// may the catalogs. Below that stands which warehouses are down, and whose list of tables is an old one.
 async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
     if *admin.shutdown.borrow() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
     }
-    let mut text = "ready\n".to_owned();
+    let refuses = admin.shared.gateway.is_refusing();
+    let (status, mut text) = if refuses {
+        let text = "queries are refused, the ledger can't be written\n".to_owned();
+        (StatusCode::SERVICE_UNAVAILABLE, text)
+    } else {
+        (StatusCode::OK, "ready\n".to_owned())
+    };
     for (warehouse, health) in health(&admin.shared).await {
         let name = warehouse.name();
         // Writing to a String can't fail.
@@ -73,7 +85,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
             );
         }
     }
-    (StatusCode::OK, text)
+    (status, text)
 }
 
 /// Whether each warehouse answers; all are asked at once.
@@ -113,6 +125,13 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         "",
         admin.start.elapsed().as_secs(),
     );
+    let flights =
+        admin.flight.as_ref().map_or(0, |front| front.connections.load(Ordering::Relaxed));
+    gauge("tollgate_flight_connections", "Connections over Flight SQL", "", flights as u64);
+    statements(&admin.shared.gateway.statement_counts(), &mut text);
+    if let Some(counts) = admin.shared.gateway.ledger_counts() {
+        ledger(&counts, &mut text);
+    }
     let counts = admin.shared.gateway.cache_counts();
     let mut counter = |name: &str, help: &str, value: u64| {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
@@ -143,9 +162,58 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         }
     }
     stages(&admin.shared.gateway.latencies(), &mut text);
+    queue(&admin.shared.gateway.waiting(), &mut text);
     warehouses(&health(&admin.shared).await, &mut text);
     Counts::write(&admin.exports, &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+/// Statements by how they ended, and what they gave.
+fn statements(counts: &StatementCounts, text: &mut String) {
+    // Writing to a String can't fail.
+    let name = "tollgate_statements_total";
+    let _ = writeln!(text, "# HELP {name} Statements by how they ended\n# TYPE {name} counter");
+    for ((outcome, error), count) in &counts.ended {
+        let error = error.unwrap_or_default();
+        let _ = writeln!(text, "{name}{{outcome=\"{outcome}\",error=\"{error}\"}} {count}");
+    }
+    for (name, help, value) in [
+        ("tollgate_rows_total", "Rows that went to clients", counts.rows),
+        ("tollgate_bytes_total", "Bytes that went to clients", counts.bytes),
+    ] {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
+    }
+}
+
+/// How the ledger does.
+fn ledger(counts: &LedgerCounts, text: &mut String) {
+    for (name, kind, help, value) in [
+        (
+            "failing",
+            "gauge",
+            "Whether the last commit failed, so that queries are refused",
+            f64::from(u8::from(counts.is_failing)),
+        ),
+        ("waiting", "gauge", "Decisions that wait to be written", counts.waiting as f64),
+        ("commits_total", "counter", "Commits", counts.commits as f64),
+        ("records_total", "counter", "Records that they wrote", counts.records as f64),
+        ("commit_seconds_total", "counter", "How long they took", counts.seconds),
+    ] {
+        let name = format!("tollgate_ledger_{name}");
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+}
+
+/// How many queries wait for a place; without a warehouse those over the catalogs.
+fn queue(waiting: &[(Option<WarehouseName>, usize)], text: &mut String) {
+    let name = "tollgate_waiting";
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "# HELP {name} Queries that wait for a place\n# TYPE {name} gauge");
+    for (warehouse, count) in waiting {
+        let of = warehouse.as_ref().map_or("", WarehouseName::as_str);
+        let _ = writeln!(text, "{name}{{warehouse=\"{of}\"}} {count}");
+    }
 }
 
 /// A currency, what budgets held in it, and what the same statements were charged.
@@ -174,13 +242,19 @@ fn off((name, label, help): (&str, &str, &str), counts: &OffCounts, text: &mut S
 type Told = fn(&NamedWarehouse, bool) -> Vec<(&'static str, u64)>;
 
 /// The metrics of warehouses: name, kind, what it is, and its values.
-const OF_WAREHOUSES: [(&str, &str, &str, Told); 4] = [
+const OF_WAREHOUSES: [(&str, &str, &str, Told); 5] = [
     ("tollgate_warehouse_up", "gauge", "Whether the warehouse answers", |_, up| {
         vec![("", u64::from(up))]
     }),
     ("tollgate_warehouse_running", "gauge", "Queries that run there", |warehouse, _| {
         vec![("", warehouse.queries().running())]
     }),
+    (
+        "tollgate_warehouse_idle_connections",
+        "gauge",
+        "Connections that are kept for the next queries",
+        |warehouse, _| warehouse.idle().map(|idle| ("", idle as u64)).into_iter().collect(),
+    ),
     ("tollgate_warehouse_queries_total", "counter", "Queries that have ended", |warehouse, _| {
         warehouse.queries().ended().to_vec()
     }),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,8 @@ pub struct Front {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Connections at the same time, beside some that haven't authenticated; more wait.
     pub max_connections: usize,
+    /// Connections that are open.
+    pub connections: AtomicUsize,
     /// How long a connection may take to authenticate a first call.
     pub startup_timeout: Duration,
     /// How long calls may go on after the shutdown signal.
@@ -41,6 +44,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, mut shutdown: watch
     let lobby = Lobby::default();
     let mut connections = JoinSet::new();
     loop {
+        front.connections.store(connections.len(), Ordering::Relaxed);
         tokio::select! {
             biased;
             () = stopping(&mut shutdown) => break,

@@ -20,8 +20,10 @@ pub(crate) fn audit(config: &Config) -> Result<Audit, String> {
         let message = format!("could not open the audit trail: {error}");
         config.error("audit.file", message, "name a file that can be appended to").to_string()
     };
-    let Some(place) = place(config)? else { return Audit::open(target).map_err(lines) };
     let settings = &config.ledger;
+    let Some(place) = place(config)? else {
+        return Audit::open(target, &settings.tenant, settings.statements).map_err(lines);
+    };
     let max_bytes = match &settings.store {
         Some(LedgerStore::Sqlite { max_size, .. }) => *max_size,
         Some(LedgerStore::Postgres(_)) | None => None,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use futures::future::OptionFuture;
 use tokio::net::TcpListener;
@@ -88,6 +89,7 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         ),
         tls: tls.as_ref().map(flight::tls),
         max_connections: flight.max_connections,
+        connections: AtomicUsize::new(0),
         startup_timeout: config.pg.authentication_timeout,
         drain: config.drain,
     });
@@ -124,7 +126,8 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
     }
     let mut admin = None;
     if let Some((listener, address)) = admin_listener {
-        tasks.spawn(admin::serve(listener, Arc::clone(&shared), counts, signal.clone()));
+        let (shared, front) = (Arc::clone(&shared), front.clone());
+        tasks.spawn(admin::serve(listener, shared, front, counts, signal.clone()));
         admin = Some(address);
     }
     let live = Live { config: Arc::new(config), found, sources, opened };

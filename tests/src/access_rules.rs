@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tollgate_catalog::{Error, Snapshot};
+use tollgate_gateway::audit::Statements;
 use tollgate_gateway::{
     Audit, AuditTarget, CancelToken, Gateway, GatewayParts, GatewaySettings, Session,
     StartupSettings, State,
@@ -36,7 +37,12 @@ impl World {
         let snapshot = Arc::new(Snapshot::new(1, tables));
         let registry =
             Arc::new(Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source())));
-        let audit = Audit::open(AuditTarget::File(folder.join("audit.jsonl"))).unwrap();
+        let audit = Audit::open(
+            AuditTarget::File(folder.join("audit.jsonl")),
+            "tenant_id",
+            Statements::Whole,
+        )
+        .unwrap();
         let gateway = Gateway::new(GatewayParts {
             snapshot: Arc::clone(&snapshot),
             bundle: bundle("", &snapshot, &registry),

@@ -135,14 +135,14 @@ fn rows_are_cut_and_the_client_is_told() {
         let answer = root.simple(sql).await;
         assert_eq!(
             told(&answer),
-            "53400 the result has more than the 1000 rows that limit \"fewer\" allows \
+            "53T01 the result has more than the 1000 rows that limit \"fewer\" allows \
              (add conditions, aggregate, or add LIMIT)"
         );
         assert!(answer.rows().len() <= 1000);
         assert_eq!(count(&root.simple("SELECT id FROM shop.events LIMIT 1000").await), 1000);
         let status = flight(&server, "root").await.statement(sql).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
-        assert!(status.message().contains("SQLSTATE 53400"), "{status:?}");
+        assert!(status.message().contains("SQLSTATE 53T01"), "{status:?}");
         server.stop().await;
     });
 }
@@ -219,7 +219,7 @@ fn time_is_up_and_the_limit_is_named() {
         let site = site("runtime", limits).await;
         let server = site.serve().await;
         let ana = site.connect("ana").await;
-        let wanted = "57014 canceling statement after the 300ms that limit \"quick\" allows \
+        let wanted = "57T01 canceling statement after the 300ms that limit \"quick\" allows \
             (make the statement faster: add conditions, or name smaller tables)";
         assert_eq!(told(&ana.simple(COUNTED).await), wanted);
         // A shorter timeout of the session's own is that.
@@ -257,9 +257,9 @@ fn places_are_shared_waited_for_and_given_back() {
             assert!(!ended, "one of those who wait didn't");
             ana.simple("SET statement_timeout = 200").await;
             let answer = ana.simple(short).await;
-            let refused = answer.error().is_some_and(|(code, _)| code == "53300");
+            let refused = answer.error().is_some_and(|(code, _)| code == "53T03");
             if refused {
-                let text = "53300 1 statements run, as many as limit \"one\" allows, and too many \
+                let text = "53T03 1 statements run, as many as limit \"one\" allows, and too many \
                     wait (try again when one of them has ended)";
                 assert_eq!(told(&answer), text);
             }
@@ -293,7 +293,7 @@ fn rates_are_each_users_own() {
         }
         let refused = told(&ana.simple(sql).await);
         let start =
-            "53400 limit \"slow\" allows 2 statements per hour for each user (try again in ";
+            "53T04 limit \"slow\" allows 2 statements per hour for each user (try again in ";
         assert!(refused.starts_with(start), "{refused}");
         let seconds = refused[start.len()..].trim_end_matches(" s)").parse::<u32>().unwrap();
         assert!((1790..=1800).contains(&seconds), "{refused}");
@@ -321,7 +321,7 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
         assert_eq!(count(&ana.simple("SELECT id FROM shop.kept").await), 400);
         let refused = told(&ana.simple("SELECT name FROM shop.events").await);
         let (code, rest) = refused.split_at(37);
-        assert_eq!(code, "53400 the statement would scan about ");
+        assert_eq!(code, "53T02 the statement would scan about ");
         assert!(
             rest.ends_with(
                 ", and limit \"small\" allows 60 KiB (name fewer columns or smaller tables)"
@@ -349,7 +349,7 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
         assert!(told(&ana.simple(narrow).await).starts_with(code));
         assert_eq!(
             told(&root.simple("SELECT name FROM shop.events").await).get(..5),
-            Some("53400")
+            Some("53T02")
         );
         let status = flight(&server, "ana").await.statement("SELECT name FROM shop.events").await;
         assert_eq!(status.unwrap_err().code(), Code::ResourceExhausted);
@@ -458,7 +458,7 @@ fn money_is_held_settled_and_released() {
         receipts(&site, ENDLESS, 3).await;
         assert_eq!(count(&ana.simple(sql).await), 1);
         let refused = told(&ana.simple(sql).await);
-        let start = "53400 the statement would cost about 1 USD, and of the 7 USD per day that limit \
+        let start = "53T05 the statement would cost about 1 USD, and of the 7 USD per day that limit \
             \"poor\" allows less is left (try again from ";
         assert!(refused.starts_with(start) && refused.contains(" 00:00 UTC on"), "{refused}");
         let status = flight(&server, "ana").await.statement(sql).await.unwrap_err();
@@ -498,7 +498,7 @@ fn money_is_counted_in_the_ledger() {
             }
             if queries == 0 {
                 let refused = told(&ana.simple("SELECT count(*) FROM shop.events").await);
-                assert!(refused.starts_with("53400 "), "{refused}");
+                assert!(refused.starts_with("53T05 "), "{refused}");
             }
             drop(ana);
             server.stop().await;
@@ -690,10 +690,10 @@ fn a_postgresql_is_limited_too() {
         let endless = "SELECT count(*) FROM crm.orders a, crm.orders b, crm.orders c, crm.orders d";
         let error = told(&bob.simple(&format!("{endless} WHERE a.id + b.id + c.id <> d.id")).await);
         assert!(
-            error.starts_with("57014 canceling statement after the 300ms that limit \"quick\"")
+            error.starts_with("57T01 canceling statement after the 300ms that limit \"quick\"")
         );
         let error = told(&root.simple("SELECT id FROM crm.orders").await);
-        let start = "53400 the statement would scan about ";
+        let start = "53T02 the statement would scan about ";
         assert!(error.starts_with(start) && error.contains("\"small\" allows 2 KiB"), "{error}");
         let full = world.postgres.connect("full").await;
         eventually("the end of the cancelled query", async || {

@@ -160,11 +160,11 @@ fn budgets_hold_the_credits_of_a_start() {
         let (code, text) = refused.error().unwrap();
         let wanted = "the statement would cost about 3 USD, and of the 4 USD per day that limit \
             \"poor\" allows less is left";
-        assert_eq!((code, text), ("53400", wanted));
+        assert_eq!((code, text), ("53T05", wanted));
         // Rows are hidden from her, and the emulator doesn't know how large tables are.
         let unknown = ana.simple(ALL).await;
         let wanted = "it can't be told what the statement would cost";
-        assert_eq!(unknown.error(), Some(("53400", wanted)));
+        assert_eq!(unknown.error(), Some(("53T05", wanted)));
         let spent = "SELECT used FROM tollgate.my_limits";
         assert!(root.simple(spent).await.rows()[0][0].text().starts_with('3'));
         // What it has scanned is asked for, to know how fast it is.

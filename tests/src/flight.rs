@@ -402,6 +402,24 @@ fn keys_and_facts_are_answered() {
         assert!(rows.count() > 85, "{}", rows.count());
         let rows = ana.run(command(&CommandGetSqlInfo { info: vec![8, 4, 9999] })).await.unwrap();
         assert_eq!(rows.count(), 2);
+        // A list of nothing that is known isn't one of everything, and a long one takes no room.
+        let rows = ana.run(command(&CommandGetSqlInfo { info: vec![9999, 9998] })).await.unwrap();
+        assert_eq!(rows.count(), 0);
+        let info = (0..20).cycle().take(1_000_000).collect();
+        let rows = ana.run(command(&CommandGetSqlInfo { info })).await.unwrap();
+        assert!((5..20).contains(&rows.count()), "{}", rows.count());
+        let mut tables = async |table_types: Vec<String>| {
+            let tables = CommandGetTables { table_types, ..CommandGetTables::default() };
+            ana.run(command(&tables)).await.unwrap().count()
+        };
+        let some = tables(Vec::new()).await;
+        assert!(some > 2, "{some}");
+        assert_eq!(
+            tables(["TABLE", "SYSTEM"].repeat(50_000).into_iter().map(str::to_owned).collect())
+                .await,
+            some
+        );
+        assert_eq!(tables(vec!["SYSTEM".to_owned()]).await, 0);
         let all = ana.run(command(&CommandGetXdbcTypeInfo { data_type: None })).await.unwrap();
         assert!(all.count() > 10);
         let one = ana.run(command(&CommandGetXdbcTypeInfo { data_type: Some(12) })).await.unwrap();

@@ -153,6 +153,7 @@ async fn front(
         flight: tollgate_flight::Flight::new(gateway, users, Arc::clone(keys), settings),
         tls: None,
         max_connections: 200,
+        connections: std::sync::atomic::AtomicUsize::new(0),
         startup_timeout: Duration::from_secs(30),
         drain: Duration::from_secs(1),
     };

@@ -8,10 +8,12 @@ use serde_json::Value;
 use tollgate_ledger::purse::{Budget, HoldError, Purses};
 use tollgate_ledger::verify::verify;
 use tollgate_ledger::{Decision, Entry, Ledger, LedgerError, Options, Place, PublicKey, Receipt};
+use tollgate_proxy::serve::Server;
 
 use crate::harness::postgres::Postgres;
 use crate::harness::served::{Site, rows, write};
 use crate::harness::{run, runtime};
+use crate::routing::{admin, answer, metric, until};
 
 /// What a command prints, and how it ends. On a thread of its own: it has a runtime of its own.
 async fn tollgate(arguments: Vec<String>) -> (ExitCode, String) {
@@ -199,6 +201,115 @@ fn a_full_ledger_refuses_queries_until_there_is_room() {
     });
 }
 
+/// While decisions can't be written, nothing is given to a warehouse, and the operator sees why.
+#[test]
+fn what_can_not_be_recorded_does_not_begin() {
+    run(async {
+        let (place, _) = shared("ledger-lost").await;
+        let Place::Postgres(url) = &place else { unreachable!() };
+        let keys = ["ledger.kind = \"postgres\"", "ledger.url_file = \"url\"", ADMIN];
+        let site = site("ledger-lost-site", &keys).await;
+        std::fs::write(site.folder.join("url"), url).unwrap();
+        let server = site.serve().await;
+        let ana = site.connect("ana").await;
+        let sql = "SELECT id FROM shop.items";
+        assert_eq!(ana.simple(sql).await.rows().len(), 20);
+        assert_eq!(metric(&server, "tollgate_ledger_failing").await, 0);
+        assert_eq!(metric(&server, "tollgate_rows_total").await, 20);
+        let complete = "tollgate_statements_total{outcome=\"complete\",error=\"\"}";
+        assert_eq!(metric(&server, complete).await, 1);
+
+        let maintenance = Postgres::shared().await.connect("postgres").await;
+        let cut = "ALTER DATABASE \"ledger-lost\" ALLOW_CONNECTIONS false;
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'ledger-lost'";
+        maintenance.inner.batch_execute(cut).await.unwrap();
+        // The first one may have begun: nobody knew yet.
+        assert_eq!(ana.simple(sql).await.error().map(|(code, _)| code), Some("58030"));
+        let before = begun(&server).await;
+        for _ in 0..3 {
+            assert_eq!(ana.simple(sql).await.error().map(|(code, _)| code), Some("58030"));
+        }
+        assert_eq!(begun(&server).await, before);
+        let (status, text) = answer(&server, "/readyz").await;
+        assert_eq!((&status[..], text.lines().next()), ("503", Some(REFUSED)));
+        assert_eq!(metric(&server, "tollgate_ledger_failing").await, 1);
+        let failed = "tollgate_statements_total{outcome=\"failed\",error=\"io_error\"}";
+        assert_eq!(metric(&server, failed).await, 4);
+
+        let back = "ALTER DATABASE \"ledger-lost\" ALLOW_CONNECTIONS true";
+        maintenance.inner.batch_execute(back).await.unwrap();
+        until("it is written again", || async { ana.simple(sql).await.error().is_none() }).await;
+        assert_eq!(answer(&server, "/readyz").await.0, "200");
+        server.stop().await;
+        works(&site, &["audit", "verify"]).await;
+    });
+}
+
+/// How many queries the warehouse was given.
+async fn begun(server: &Server) -> u64 {
+    let text = admin(server, "/metrics").await;
+    let of = |line: &&str| {
+        line.starts_with("tollgate_warehouse_queries_total{")
+            || line.starts_with("tollgate_warehouse_running{")
+    };
+    text.lines()
+        .filter(of)
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum()
+}
+
+const ADMIN: &str = "admin.listen = \"127.0.0.1:0\"";
+const REFUSED: &str = "queries are refused, the ledger can't be written";
+
+/// As much of a statement is kept as the configuration says, in each dialect, with and without a ledger.
+#[test]
+fn no_more_of_a_text_is_kept_than_is_wanted() {
+    run(async {
+        for (name, keys) in [
+            ("redacted", &["ledger.statements = \"redacted\""][..]),
+            ("redacted-lines", &["ledger.statements = \"redacted\"", "ledger.kind = \"none\""]),
+            ("hashed-lines", &["ledger.statements = \"hashed\"", "ledger.kind = \"none\""]),
+        ] {
+            let site = site(name, keys).await;
+            let mask =
+                "CREATE MASKING POLICY names ON shop.items (name) USING (mask_redact(value))";
+            std::fs::write(site.folder.join("policies/masks.sql"), mask).unwrap();
+            let server = site.serve().await;
+            let ana = site.connect("ana").await;
+            for (dialect, sql) in [
+                ("postgresql", r"SELECT id FROM shop.items WHERE name IN ('hidden\', 'hidden')"),
+                (
+                    "snowflake",
+                    r"SELECT id FROM shop.items WHERE name IN ('hi\'hidden', 'hidden') // hidden",
+                ),
+                ("snowflake", r"SELECT id FROM shop.items WHERE amount = 31337 AND name = 'a\\'"),
+                ("snowflake", r"SELECT * FROM shop.nothing WHERE name = '\' || hidden || \''"),
+            ] {
+                ana.simple(&format!("SET tollgate.dialect = '{dialect}'")).await;
+                let answer = ana.simple(sql).await;
+                let refused = answer.error().map(|(code, _)| code);
+                assert_eq!(refused, sql.contains("nothing").then_some("42P01"), "{sql}");
+            }
+            server.stop().await;
+            let lines = std::fs::read_to_string(site.folder.join("audit.jsonl")).unwrap();
+            assert!(!lines.contains("hidden") && !lines.contains("31337"), "{name}: {lines}");
+            let decisions = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let decisions: Vec<_> = decisions.filter(|line| line["record"] == "decision").collect();
+            assert_eq!(decisions.len(), 4, "{name}");
+            for decision in &decisions[1..] {
+                assert_eq!(decision["dialect"], "snowflake");
+            }
+            assert_eq!(decisions[0]["dialect"], Value::Null);
+            let sql = decisions[2]["sql"].as_str().unwrap();
+            if name == "hashed-lines" {
+                assert!(sql.starts_with("sha256:"), "{sql}");
+            } else {
+                assert_eq!(sql, "SELECT id FROM shop.items WHERE amount = ? AND name = ?");
+            }
+        }
+    });
+}
+
 fn decision(id: &str) -> Entry {
     let decision = Decision {
         id,
@@ -207,6 +318,7 @@ fn decision(id: &str) -> Entry {
         roles: vec!["analyst"],
         address: "127.0.0.1".to_owned(),
         application: "psql",
+        dialect: None,
         sql: "SELECT 'ü'",
         secured_sql: None,
         bundle: "b",

@@ -96,13 +96,20 @@ fn errors(site: &Site) -> String {
 
 /// The body of an answer of the admin front end.
 pub(crate) async fn admin(server: &Server, path: &str) -> String {
+    let (status, text) = answer(server, path).await;
+    assert_eq!(status, "200", "{text}");
+    text
+}
+
+/// An answer of the admin front end, whatever its status.
+pub(crate) async fn answer(server: &Server, path: &str) -> (String, String) {
     let mut socket = TcpStream::connect(server.admin().unwrap()).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).await.unwrap();
-    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-    text.split_once("\r\n\r\n").unwrap().1.to_owned()
+    let status = text.split(' ').nth(1).unwrap().to_owned();
+    (status, text.split_once("\r\n\r\n").unwrap().1.to_owned())
 }
 
 /// The value of a metric with these labels.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use tollgate_catalog::{Error, Snapshot};
+use tollgate_gateway::audit::Statements;
 use tollgate_gateway::{
     Audit, AuditTarget, CancelToken, Gateway, GatewayParts, GatewaySettings, Outcome, Session,
     StartupSettings,
@@ -55,7 +56,9 @@ fn gateway(folder: &Path, rules: &str) -> Result<Arc<Gateway>, Diagnostics> {
     let text = format!("CREATE ROLE a; GRANT ROLE a TO USER 'ana'; {VIEWS} {rules}");
     let file = SourceFile { path: "p.sql".to_owned(), text };
     let bundle = Bundle::load(&[file], &snapshot, &*registry, &MaskSecret::new([7; 32]))?;
-    let audit = Audit::open(AuditTarget::File(folder.join("audit.jsonl"))).unwrap();
+    let audit =
+        Audit::open(AuditTarget::File(folder.join("audit.jsonl")), "tenant_id", Statements::Whole)
+            .unwrap();
     let gateway = Gateway::new(GatewayParts {
         snapshot,
         bundle: Arc::new(bundle),

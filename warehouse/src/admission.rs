@@ -3,6 +3,7 @@
 mod line;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -48,6 +49,8 @@ struct Rooms {
 struct Room {
     size: usize,
     slots: Arc<Semaphore>,
+    /// Queries that wait for one.
+    waiting: AtomicUsize,
     /// Slots that one user may hold.
     share: usize,
     users: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -106,6 +109,17 @@ impl Admission {
         line.map_or(0, |line| u64::try_from(line.taken()).unwrap_or(u64::MAX))
     }
 
+    /// How many queries wait for a slot, or for what a limit allows, by warehouse; under no name those of
+    /// the gateway itself.
+    pub fn waiting(&self) -> Vec<(Option<WarehouseName>, usize)> {
+        let rooms = self.shared.rooms.lock();
+        let waiting = |room: &Arc<Room>| room.waiting.load(Ordering::Relaxed);
+        let mut all: Vec<_> =
+            rooms.by_name.iter().map(|(name, room)| (name.clone(), waiting(room))).collect();
+        all.sort();
+        all
+    }
+
     /// The slots that are free now, where there are fewest.
     pub fn free(&self) -> usize {
         let rooms = self.shared.rooms.lock();
@@ -114,10 +128,28 @@ impl Admission {
     }
 }
 
+/// Counts a query that waits, as long as it does.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(room: &'a Room) -> Self {
+        room.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(&room.waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Shared {
     /// `returns` says whether the query had a slot before.
     async fn slot(&self, secured: &Secured, returns: bool) -> Result<Slot, Error> {
         let user = secured.principal().name();
+        let line = self.room(secured.engine().warehouse());
+        let _waits = Waits::new(&line);
         let mut limited = Vec::new();
         if secured.engine().is_warehouse() {
             let bound = secured.limits().bound().iter();
@@ -130,6 +162,7 @@ impl Shared {
             let place = self.line(limit, most).place(user, returns).await;
             places.push(place.map_err(|line::Full| limits::busy(limit, most))?);
         }
+        // Of now: a reload may have made another one.
         let room = self.room(secured.engine().warehouse());
         // The user's own bound first: whoever waits for it holds up nobody else.
         let own = room.user(user);
@@ -169,7 +202,8 @@ impl Room {
             slots.close();
         }
         let share = (count - count / 4).max(1);
-        Arc::new(Self { size: max_concurrent, slots, share, users: Mutex::default() })
+        let (waiting, users) = (AtomicUsize::new(0), Mutex::default());
+        Arc::new(Self { size: max_concurrent, slots, waiting, share, users })
     }
 
     fn user(&self, name: &str) -> Arc<Semaphore> {

@@ -130,6 +130,11 @@ pub trait Warehouse: Send + Sync {
         false
     }
 
+    /// Connections that it keeps for the next queries; nothing if it needs none.
+    fn idle(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether it answers. Unless overridden, it is in this process, and so it does.
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
         futures::future::ready(Ok(())).boxed()

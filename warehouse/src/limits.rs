@@ -11,7 +11,7 @@ use tollgate_policy::limits::{Limit, Rate, size};
 /// More rows than a limit allows.
 pub fn rows(limit: &Limit, most: u64) -> Error {
     Error::new(
-        ErrorKind::LimitExceeded,
+        ErrorKind::RowsExceeded,
         format!("the result has more than the {most} rows that limit \"{}\" allows", limit.name()),
     )
     .with_hint("add conditions, aggregate, or add LIMIT")
@@ -20,7 +20,7 @@ pub fn rows(limit: &Limit, most: u64) -> Error {
 /// More bytes to scan than a limit allows, by an estimate.
 pub fn bytes_before(limit: &Limit, most: u64, estimate: u64) -> Error {
     Error::new(
-        ErrorKind::LimitExceeded,
+        ErrorKind::BytesExceeded,
         format!(
             "the statement would scan about {}, and limit \"{}\" allows {}",
             about(estimate),
@@ -34,7 +34,7 @@ pub fn bytes_before(limit: &Limit, most: u64, estimate: u64) -> Error {
 /// More bytes scanned than a limit allows.
 pub fn bytes_scanned(limit: &Limit, most: u64) -> Error {
     Error::new(
-        ErrorKind::LimitExceeded,
+        ErrorKind::BytesExceeded,
         format!(
             "the statement has scanned the {} that limit \"{}\" allows",
             size(most),
@@ -47,7 +47,7 @@ pub fn bytes_scanned(limit: &Limit, most: u64) -> Error {
 /// A limit on bytes, and a warehouse that can't tell how many there are.
 pub fn bytes_unknown(limit: &Limit) -> Error {
     Error::new(
-        ErrorKind::LimitExceeded,
+        ErrorKind::BytesExceeded,
         format!(
             "it can't be told how much the statement would scan, which limit \"{}\" bounds",
             limit.name()
@@ -87,6 +87,7 @@ pub fn rate(limit: &Limit, rate: Rate, wait: Duration) -> Error {
         format!("limit \"{}\" allows {count} statements per {every} for each {per}", limit.name()),
     )
     .with_hint(format!("try again in {} s", seconds.max(1)))
+    .with_retry_after(wait)
 }
 
 /// A number of bytes to one digit, rounded up.

@@ -78,6 +78,11 @@ impl NamedWarehouse {
         &self.queries
     }
 
+    /// Connections that it keeps for the next queries; nothing if it needs none.
+    pub fn idle(&self) -> Option<usize> {
+        self.engine.idle()
+    }
+
     /// How often it was asked again which tables it has.
     pub fn refreshes(&self) -> &Refreshes {
         &self.refreshes

@@ -5,7 +5,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -57,6 +58,7 @@ struct Item {
 pub(super) struct Lines {
     queue: Option<mpsc::Sender<Item>>,
     thread: Option<JoinHandle<()>>,
+    failing: Arc<AtomicBool>,
 }
 
 impl Lines {
@@ -65,10 +67,17 @@ impl Lines {
         // Unbounded, but never long: a query waits for its decision before it sends another record,
         // so there are at most a few entries per running query.
         let (queue, items) = mpsc::channel();
+        let failing = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&failing);
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write_all(sink, &items))?;
-        Ok(Lines { queue: Some(queue), thread: Some(thread) })
+            .spawn(move || write_all(sink, &items, &failed))?;
+        Ok(Lines { queue: Some(queue), thread: Some(thread), failing })
+    }
+
+    /// Whether the last records could not be written.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     pub(super) fn decide(&self, entry: Entry) -> oneshot::Receiver<Result<(), Refusal>> {
@@ -134,11 +143,12 @@ impl Sink {
 }
 
 /// Group commit: whatever waits is written and synchronised as one.
-fn write_all(mut sink: Sink, items: &mpsc::Receiver<Item>) {
+fn write_all(mut sink: Sink, items: &mpsc::Receiver<Item>, failing: &AtomicBool) {
     while let Ok(first) = items.recv() {
         let mut group = vec![first];
         group.extend(items.try_iter().take(1023));
         let written = sink.write(&group);
+        failing.store(written.is_err(), Ordering::Relaxed);
         if let Err(error) = &written {
             tracing::error!(%error, "the audit trail can't be written");
         }

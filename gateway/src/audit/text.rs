@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, SnowflakeDialect};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 use ring::digest;
 use tollgate_ledger::Decision;
@@ -23,8 +23,19 @@ pub enum Statements {
 }
 
 impl Statements {
-    /// What is recorded of a text of a decision.
-    pub(super) fn record<'a>(self, decision: &Decision<'_>, text: &'a str) -> Cow<'a, str> {
+    /// What is recorded of a text of a decision, in PostgreSQL's dialect unless another one is named.
+    pub(super) fn record<'a>(
+        self,
+        decision: &Decision<'_>,
+        dialect: Option<&str>,
+        text: &'a str,
+    ) -> Cow<'a, str> {
+        let normalised = |text| match dialect {
+            None => normalised(&PostgreSqlDialect {}, text),
+            Some("snowflake") => normalised(&SnowflakeDialect {}, text),
+            // Nobody knows where a literal ends.
+            Some(_) => hashed(text),
+        };
         match self {
             Statements::Whole => Cow::Borrowed(text),
             Statements::Redacted => {
@@ -42,7 +53,7 @@ impl Statements {
 const MASK: &str = "masking policy";
 
 /// A text's SHA-256, as records write it.
-fn hashed(text: &str) -> String {
+pub(super) fn hashed(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = "sha256:".to_owned();
     for byte in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {
@@ -53,8 +64,8 @@ fn hashed(text: &str) -> String {
 }
 
 /// A text with `?` for each literal and a space for each comment. What has no tokens is hashed.
-fn normalised(text: &str) -> String {
-    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else {
+fn normalised(dialect: &dyn Dialect, text: &str) -> String {
+    let Ok(tokens) = Tokenizer::new(dialect, text).tokenize() else {
         return hashed(text);
     };
     let mut out = String::with_capacity(text.len());
@@ -104,6 +115,8 @@ fn normalised(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::sql::sqlparser::dialect::{PostgreSqlDialect, SnowflakeDialect};
+
     use super::normalised;
 
     #[test]
@@ -119,8 +132,19 @@ mod tests {
             ),
             ("SELECT date '2020-01-01' || N'x'", "SELECT date ? || ?"),
         ] {
-            assert_eq!(normalised(text), expected, "{text}");
+            assert_eq!(normalised(&PostgreSqlDialect {}, text), expected, "{text}");
         }
-        assert!(normalised("SELECT 'never ends").starts_with("sha256:"));
+        for (text, expected) in [
+            (
+                r"SELECT * FROM t WHERE a IN ('O\'Brien', 'D\'Arcy')",
+                "SELECT * FROM t WHERE a IN (?, ?)",
+            ),
+            ("SELECT 1 // secret\n FROM t -- secret", "SELECT ?   FROM t  "),
+            ("SELECT $$secret$$, v:secret", "SELECT ?, v:secret"),
+            (r"SELECT 'a\\', b", "SELECT ?, b"),
+        ] {
+            assert_eq!(normalised(&SnowflakeDialect {}, text), expected, "{text}");
+        }
+        assert!(normalised(&PostgreSqlDialect {}, "SELECT 'never ends").starts_with("sha256:"));
     }
 }

@@ -1,6 +1,7 @@
 //! What one statement costs: held by its estimate, settled by what it used, however it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -33,11 +34,15 @@ impl Charge {
     pub(super) async fn hold(
         (purse, counts): (&Arc<dyn Purse>, &Arc<Counts>),
         limits: &Limits,
-        used: &Used,
         estimate: &Estimate,
         now: i64,
     ) -> Result<Self, Error> {
-        let amount = limits.cost(now, used).ok_or_else(no_price)?;
+        let used = Used {
+            bytes: estimate.bytes.unwrap_or_default(),
+            rows: estimate.rows.unwrap_or_default(),
+            credits: estimate.credits.unwrap_or_default(),
+        };
+        let amount = limits.cost(now, &used).ok_or_else(no_price)?;
         let mut charge = Self {
             holdings: Vec::new(),
             amount,
@@ -50,8 +55,10 @@ impl Charge {
             rows: 0,
             cached: false,
         };
-        let no_bytes = estimate.bytes.is_none() && limits.counts_bytes();
-        if no_bytes || (estimate.credits.is_none() && limits.prices_credits()) {
+        let unknown_part = (estimate.bytes.is_none() && limits.counts_bytes())
+            || (estimate.rows.is_none() && limits.prices_rows())
+            || (estimate.credits.is_none() && limits.prices_credits());
+        if unknown_part {
             return Err(unknown());
         }
         for bound in limits.bound() {
@@ -59,7 +66,7 @@ impl Charge {
             let span = Span::of(budget, now)?;
             let held = Holding::new(purse, bound.limit.name(), span, amount).await;
             charge.holdings.push(held.map_err(|why| match why {
-                NotHeld::Spent => spent(&bound.limit, limits, span, amount),
+                NotHeld::Spent => spent(&bound.limit, limits, (span, now), amount),
                 NotHeld::Failed(error) => error,
             })?);
         }
@@ -112,7 +119,7 @@ impl Drop for Charge {
     }
 }
 
-fn spent(limit: &Limit, limits: &Limits, span: Span, amount: Decimal) -> Error {
+fn spent(limit: &Limit, limits: &Limits, (span, now): (Span, i64), amount: Decimal) -> Error {
     let currency = limits.currency();
     let again = DateTime::<Utc>::from_timestamp_micros(span.end);
     let again = again.map(|end| end.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
@@ -122,7 +129,7 @@ fn spent(limit: &Limit, limits: &Limits, span: Span, amount: Decimal) -> Error {
     } else {
         format!("try again from {again} UTC on, or with fewer columns or smaller tables")
     };
-    Error::new(
+    let error = Error::new(
         ErrorKind::BudgetExceeded,
         format!(
             "the statement would cost about {} {currency}, and of the {} {currency} per {} that limit \
@@ -133,7 +140,12 @@ fn spent(limit: &Limit, limits: &Limits, span: Span, amount: Decimal) -> Error {
             limit.name()
         ),
     )
-    .with_hint(hint)
+    .with_hint(hint);
+    let wait = u64::try_from(span.end.saturating_sub(now)).ok().filter(|_| amount <= span.most);
+    match wait {
+        Some(wait) => error.with_retry_after(Duration::from_micros(wait)),
+        None => error,
+    }
 }
 
 /// To one digit, rounded up: what a statement would cost may tell about rows that are hidden.
@@ -151,7 +163,7 @@ fn no_price() -> Error {
 
 fn unknown() -> Error {
     Error::new(ErrorKind::BudgetExceeded, "it can't be told what the statement would cost")
-        .with_hint("ask the operator for statistics of the tables")
+        .with_hint("ask the operator for statistics of the tables, or for a limit of rows")
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use parking_lot::Mutex;
 use rust_decimal::Decimal;
 use tollgate_catalog::Error;
 use tollgate_identity::Principal;
-use tollgate_policy::limits::{Bound, Budget, Limit, Rate, Used};
+use tollgate_policy::limits::{Bound, Budget, Limit, Rate};
 use tollgate_rewriter::Secured;
 use tollgate_warehouse::estimate::Estimate;
 use tollgate_warehouse::limits;
@@ -105,14 +105,12 @@ impl Costs {
             return Ok(None);
         }
         let rows = match (estimate.rows, of.rows()) {
-            (Some(rows), Some(limit)) => rows.min(limit.most.0),
-            (Some(rows), None) => rows,
-            (None, Some(limit)) => limit.most.0,
-            (None, None) => 0,
+            (Some(rows), Some(limit)) => Some(rows.min(limit.most.0)),
+            (Some(rows), None) => Some(rows),
+            (None, limit) => limit.map(|limit| limit.most.0),
         };
-        let credits = estimate.credits.unwrap_or_default();
-        let used = Used { bytes: estimate.bytes.unwrap_or(0), rows, credits };
-        Charge::hold((&self.purse, &self.counts), of, &used, estimate, now).await.map(Some)
+        let estimate = Estimate { rows, ..*estimate };
+        Charge::hold((&self.purse, &self.counts), of, &estimate, now).await.map(Some)
     }
 }
 

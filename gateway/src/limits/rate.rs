@@ -18,7 +18,8 @@ use tollgate_warehouse::limits;
 
 /// Users, roles or tenants that one rate counts for; those who were silent go first.
 const KEYS: usize = 16 * 1024;
-/// Rates that are remembered; of those that policies no longer have, too.
+/// From so many rates on, those that nobody has taken anything of are forgotten: of those that policies no
+/// longer have, no others are.
 const RATES: usize = 1024;
 /// The attribute that says whose tenants a principal's are.
 const TENANT: &str = "tenant_id";
@@ -79,8 +80,30 @@ impl Keyed {
 /// All rates, by the limit's name: a reload of the same limit goes on counting.
 #[derive(Default)]
 pub(super) struct Rates {
-    known: Mutex<HashMap<(String, Rate), Arc<Keyed>>>,
+    known: Mutex<Known>,
     clock: DefaultClock,
+}
+
+#[derive(Default)]
+struct Known {
+    rates: HashMap<(String, Rate), Arc<Keyed>>,
+    /// How many were left the last time that some were forgotten.
+    left: usize,
+}
+
+impl Known {
+    /// Forgets what nobody has taken anything of, at most each time that they have doubled.
+    fn forget(&mut self) {
+        if self.rates.len() < RATES.max(self.left.saturating_mul(2)) {
+            return;
+        }
+        self.rates.retain(|_, keyed| {
+            keyed.limiter.retain_recent();
+            // One that is being used is asked by somebody else, too.
+            !keyed.limiter.is_empty() || Arc::strong_count(keyed) > 1
+        });
+        self.left = self.rates.len();
+    }
 }
 
 impl Rates {
@@ -132,19 +155,17 @@ impl Rates {
     fn keyed(&self, name: &str, rate: Rate) -> Arc<Keyed> {
         let mut known = self.known.lock();
         let key = (name.to_owned(), rate);
-        if let Some(limiter) = known.get(&key) {
+        if let Some(limiter) = known.rates.get(&key) {
             return Arc::clone(limiter);
         }
-        if known.len() >= RATES {
-            known.clear();
-        }
+        known.forget();
         let quota = match rate.every {
             Every::Second => Quota::per_second(rate.count),
             Every::Minute => Quota::per_minute(rate.count),
             Every::Hour => Quota::per_hour(rate.count),
         };
         let keyed = Arc::new(Keyed::new(quota, &self.clock));
-        known.insert(key, Arc::clone(&keyed));
+        known.rates.insert(key, Arc::clone(&keyed));
         keyed
     }
 }
@@ -159,5 +180,35 @@ fn keys(principal: &Principal, bound: &Bound, per: Sharing) -> Vec<String> {
             let tenants = principal.attributes().get(TENANT).map(Vec::as_slice);
             vec![tenants.unwrap_or_default().join("\0")]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::num::NonZeroU32;
+
+    use tollgate_policy::limits::{Every, Rate, Sharing};
+
+    use super::{RATES, Rates};
+
+    #[test]
+    fn what_is_taken_of_a_rate_is_not_forgotten() {
+        let rates = Rates::default();
+        let count = NonZeroU32::new(1).unwrap();
+        let rate = Rate { count, every: Every::Hour, per: Sharing::User };
+        let take =
+            |name: &str| rates.keyed(name, rate).limiter.check_key(&"ana".to_owned()).is_ok();
+        for number in 0..RATES + 10 {
+            assert!(take(&format!("used {number}")));
+            rates.keyed(&format!("idle {number}"), rate);
+        }
+        for number in 0..RATES + 10 {
+            assert!(!take(&format!("used {number}")), "{number}");
+        }
+        // Those that nobody took anything of make room.
+        let known = rates.known.lock().rates.len();
+        assert!(known < 2 * RATES + 10, "{known}");
     }
 }

@@ -18,6 +18,7 @@ fn decision(id: &str, principal: &str) -> Entry {
         roles: Vec::new(),
         address: String::new(),
         application: "",
+        dialect: None,
         sql: "SELECT 1",
         secured_sql: None,
         bundle: "",

@@ -13,7 +13,7 @@ use tollgate_ledger::export::forget;
 use tollgate_ledger::ocsf::Events;
 use tollgate_ledger::verify::{Report, verify};
 use tollgate_ledger::{
-    Checkpoint, LedgerError, Place, PublicKey, Reader, SigningKey, prune, public_path,
+    Checkpoint, LedgerError, Place, PublicKey, Reader, SigningKey, TEXT_MEMORY, prune, public_path,
 };
 
 use super::runtime;
@@ -307,7 +307,10 @@ fn prune_all(options: &Prune, out: &mut dyn Write) -> Result<(), String> {
         }
         // What is deleted can't be rated any more.
         rate(&found.place).await?;
-        prune(&found.place, &key, options.before, options.unexported).await.map(Ok)
+        // What is kept may refer to texts that are so much older.
+        let memory = i64::try_from(TEXT_MEMORY.as_micros()).unwrap_or(i64::MAX);
+        let before = options.before.saturating_sub(memory);
+        prune(&found.place, &key, before, options.unexported).await.map(Ok)
     });
     let cuts = cuts.map_err(|error| found.said(&error))?.map_err(|count: usize| {
         format!(

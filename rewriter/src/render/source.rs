@@ -36,14 +36,16 @@ impl Printer {
         if self.base.is_some() {
             return Err(Error::internal("a secured relation inside of another"));
         }
+        let closes = self.barrier.closes(source, self.dialect);
+        let guards = closes && self.dialect == Dialect::Snowflake;
         self.base = Some(Vec::new());
-        let block = self.base_block(source.relation());
+        let block = self.base_block(source.relation(), guards);
         let tables = self.base.take().unwrap_or_default();
         let mut block = block?;
-        if self.barrier.closes(source, self.dialect) {
+        if closes {
             block = match self.dialect {
                 Dialect::Postgres => self.closed(block)?,
-                Dialect::Snowflake => self.guarded(block, source)?,
+                Dialect::Snowflake => self.guarded(block)?,
             };
         }
         let own = self.real_name(table)?;
@@ -89,20 +91,24 @@ impl Printer {
         Ok(block)
     }
 
-    /// `masks ← row predicate ← raw rows`, of a table or of a lookup in a policy.
-    fn base_block(&mut self, plan: &LogicalPlan) -> Result<Block, Error> {
+    /// `masks ← row predicate ← raw rows`; for guards, with the lookups of the predicate as joins.
+    fn base_block(&mut self, plan: &LogicalPlan, guards: bool) -> Result<Block, Error> {
         match plan {
             LogicalPlan::Projection(node) => {
-                let block = self.base_block(&node.input)?;
+                let block = self.base_block(&node.input, guards)?;
                 let row = Row { schema: node.input.schema(), columns: &block.columns, outer: None };
                 let columns = node.expr.iter().map(|expr| self.expr(expr, row));
                 let columns = columns.collect::<Result<Vec<_>, _>>()?;
                 Ok(Block { columns, computed: true, ..block })
             }
             LogicalPlan::Filter(node) => {
-                let mut block = self.base_block(&node.input)?;
+                let mut block = self.base_block(&node.input, guards)?;
                 let row = Row { schema: node.input.schema(), columns: &block.columns, outer: None };
-                let predicate = self.expr(&node.predicate, row)?;
+                let predicate = if guards {
+                    self.looked_up(&node.predicate, row, &mut block.from)?
+                } else {
+                    self.expr(&node.predicate, row)?
+                };
                 block.filter.push(predicate);
                 Ok(block)
             }

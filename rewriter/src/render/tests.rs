@@ -60,6 +60,36 @@ fn a_table_stands_in_its_own_relation_only() {
     is_denied("SELECT CAST('5' AS integer) AS \"c0\"");
 }
 
+/// A lookup is a derived table inside of the generated one, in Snowflake's text only.
+#[test]
+fn lookups_stand_inside_of_a_relation() {
+    let base = "\"d\".\"s\".\"t\" AS \"t1\"";
+    let lookup = "SELECT \"t4\".\"k\" AS \"c0\" FROM \"d\".\"s\".\"m\" AS \"t4\"";
+    let text = |lookup: &str| {
+        format!(
+            "SELECT \"t1\".\"a\" AS \"c0\" FROM ({base} LEFT JOIN ({lookup}) AS \"t3\" \
+             ON (\"t1\".\"k\" = \"t3\".\"c0\"))"
+        )
+    };
+    let relation = text(lookup);
+    let mut printed = Printed::default();
+    let tables = ["t", "m"].map(|name| ["d", "s", name].map(str::to_owned).to_vec()).to_vec();
+    printed.secured.insert("t2".to_owned(), Secured { text: relation.clone(), tables });
+    printed.aliases.extend(["t1", "t3", "t4"].map(str::to_owned));
+    let verified =
+        |dialect, text: &str| verify(dialect, text, &printed, 0).map_err(|error| error.kind());
+    verified(Dialect::Snowflake, &over(&relation, "")).unwrap();
+    let denied = [
+        (Dialect::Postgres, over(&relation, "")),
+        (Dialect::Snowflake, over(&text(&format!("{lookup} WHERE (\"t4\".\"k\" IS NULL)")), "")),
+        (Dialect::Snowflake, over(&text(&lookup.replace("\"m\"", "\"n\"")), "")),
+        (Dialect::Snowflake, format!("SELECT \"t3\".\"c0\" AS \"c0\" FROM ({lookup}) AS \"t3\"")),
+    ];
+    for (dialect, text) in denied {
+        assert_eq!(verified(dialect, &text), Err(ErrorKind::Internal), "{text}");
+    }
+}
+
 #[test]
 fn what_was_not_printed_is_denied() {
     for rest in [

@@ -130,10 +130,14 @@ impl Walk<'_> {
                 ControlFlow::Continue(())
             }
             Some(parts) if !is_function && parts.len() == self.depth() => {
-                let around = self.derived.last();
-                let Some(alias) =
-                    around.filter(|alias| self.printed.secured.contains_key(alias.as_str()))
-                else {
+                let is_secured = |alias: &&String| self.printed.secured.contains_key(*alias);
+                let mut around = self.derived.iter().rev();
+                let around = match self.dialect {
+                    Dialect::Postgres => around.next().filter(is_secured),
+                    // Lookups are derived tables inside of it; it is compared as a whole.
+                    Dialect::Snowflake => around.find(is_secured),
+                };
+                let Some(alias) = around else {
                     return stop("a table outside of a secured relation");
                 };
                 let name = parts.iter().map(|part| (*part).to_owned()).collect();

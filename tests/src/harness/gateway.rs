@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tollgate_catalog::{ForeignKey, Snapshot, Table, TableName};
 use tollgate_flight::Flight;
+use tollgate_gateway::audit::Statements;
 use tollgate_gateway::{Audit, AuditTarget, Gateway, GatewayParts, GatewaySettings};
 use tollgate_identity::{SealKeys, UserStore, Verifier};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
@@ -127,7 +128,10 @@ pub async fn start_over(
         bundle: Arc::new(bundle),
         registry,
         warehouses: Arc::new(Warehouses::only(warehouse, 8)),
-        audit: Arc::new(Audit::open(AuditTarget::File(audit.to_owned())).unwrap()),
+        audit: Arc::new(
+            Audit::open(AuditTarget::File(audit.to_owned()), "tenant_id", Statements::Whole)
+                .unwrap(),
+        ),
         purse: Arc::new(tollgate_gateway::limits::budget::MemoryPurse::default()),
         settings: GatewaySettings {
             database: DATABASE.to_owned(),
@@ -155,6 +159,7 @@ pub async fn start_over(
             flight: flight_front.clone(),
             tls,
             max_connections: 200,
+            connections: std::sync::atomic::AtomicUsize::new(0),
             startup_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(1),
         };

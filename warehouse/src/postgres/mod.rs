@@ -155,6 +155,10 @@ fn begin(timeout: Option<Duration>) -> String {
 }
 
 impl Warehouse for Postgres {
+    fn idle(&self) -> Option<usize> {
+        Some(self.pool.idle())
+    }
+
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
         let asked = async {
             let mut lease = self.pool.lease(&begin(self.timeout)).await?;

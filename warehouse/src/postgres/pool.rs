@@ -50,6 +50,11 @@ impl Pool {
         Ok(Self { options, tls, idle: Mutex::default() })
     }
 
+    /// Connections that wait for a query.
+    pub(super) fn idle(&self) -> usize {
+        self.idle.lock().len()
+    }
+
     /// A connection of one's own, in a transaction that `begin` begins. One that was kept may have been
     /// lost while nobody looked: then the next one is tried, and last a new one.
     pub(super) async fn lease(self: &Arc<Self>, begin: &str) -> Result<Lease, Error> {

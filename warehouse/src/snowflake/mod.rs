@@ -210,6 +210,10 @@ impl Warehouse for Snowflake {
         self.clock.is_some()
     }
 
+    fn idle(&self) -> Option<usize> {
+        Some(self.pool.idle())
+    }
+
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
         session::reach(&self.pool).boxed()
     }

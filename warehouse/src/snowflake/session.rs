@@ -323,6 +323,11 @@ impl Pool {
         Self { service: Arc::new(service), idle: Mutex::default(), keeper: Mutex::default() }
     }
 
+    /// Sessions that wait for a query.
+    pub(super) fn idle(&self) -> usize {
+        self.idle.lock().len()
+    }
+
     /// A session of one's own.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
         self.keep();

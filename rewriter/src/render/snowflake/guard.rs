@@ -7,6 +7,9 @@
 //! sums and products don't fail either. Whatever else could fail there is refused, wherever in the
 //! statement it stands.
 
+use std::collections::BTreeSet;
+
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, JoinType};
 use datafusion_expr::expr::GroupingSet;
 use datafusion_expr::logical_plan::Distinct;
@@ -135,14 +138,16 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
             Ok(vec![Class::Any; node.schema.fields().len()])
         }
         LogicalPlan::TableScan(scan) => {
-            // A view's is refused where it is printed.
-            let class = match scan.source.downcast_ref::<SecuredSource>() {
-                Some(source) if source.secured().table().view().is_some() => Class::Any,
-                Some(source) if source.secured().is_unrestricted() => Class::Free,
-                Some(_) => Class::Null,
-                None => Class::Any,
-            };
-            Ok(vec![class; plan.schema().fields().len()])
+            let width = plan.schema().fields().len();
+            match scan.source.downcast_ref::<SecuredSource>() {
+                // A view's is refused where it is printed.
+                Some(source) if source.secured().table().view().is_some() => {
+                    Ok(vec![Class::Any; width])
+                }
+                Some(source) if source.secured().is_unrestricted() => Ok(vec![Class::Free; width]),
+                Some(source) => columns(source, scan.projection.as_deref()),
+                None => Ok(vec![Class::Any; width]),
+            }
         }
         LogicalPlan::Repartition(_)
         | LogicalPlan::Statement(_)
@@ -156,6 +161,36 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
             Err(Error::internal("a node that isn't part of a query"))
         }
     }
+}
+
+/// What the columns of a restricted table are. A value that a policy looks up is equal to a key of the other
+/// table where the guard holds: what is computed from it alone may be computed for all keys there.
+fn columns(source: &SecuredSource, projection: Option<&[usize]>) -> Result<Vec<Class>, Error> {
+    let secured = source.secured();
+    let mut keys = BTreeSet::new();
+    if let Some(policy) = secured.row_predicate() {
+        policy
+            .apply(|expr| {
+                if let Expr::InSubquery(lookup) = expr {
+                    keys.extend(lookup.expr.column_refs().into_iter().map(|key| key.name.clone()));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+            .map_err(Error::internal)?;
+    }
+    let all = secured.columns().iter().map(|visible| {
+        let column = secured.table().columns.get(visible.index);
+        let is_key = match (&visible.mask, column) {
+            (Some(mask), _) => mask.expr.column_refs().iter().any(|of| keys.contains(&of.name)),
+            (None, Some(column)) => keys.contains(&column.name),
+            (None, None) => true,
+        };
+        if is_key { Class::Any } else { Class::Null }
+    });
+    let all: Vec<_> = all.collect();
+    let Some(projection) = projection else { return Ok(all) };
+    let some = projection.iter().map(|index| all.get(*index).copied()).collect::<Option<_>>();
+    some.ok_or_else(|| Error::internal("a projection is out of range"))
 }
 
 /// What the columns of a join are. Where a side may be filled with NULL, whether it is depends on the
@@ -405,7 +440,6 @@ impl Row<'_> {
 
     /// The worst class of an expression's direct parts.
     fn parts(&self, expr: &Expr) -> Result<Class, Error> {
-        use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
         let mut worst = Ok(Class::Free);
         expr.apply_children(|child| {
             worst = match (&worst, self.class(child)) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `guard` | which expressions a guarded column keeps from failing |
 //! | `lists` | what functions do with NULL |
+//! | `lookup` | the lookups of a row policy, which a guard can't hold, as joins |
 //! | `expr` | operators, patterns, constants |
 //! | `function` | the functions whose values are the same |
 //! | `format` | `to_char` |
@@ -20,6 +21,7 @@ mod format;
 mod function;
 mod guard;
 mod lists;
+mod lookup;
 mod moment;
 
 use arrow::datatypes::DataType;
@@ -34,23 +36,13 @@ use super::barrier::has_subquery;
 use super::block::Block;
 use super::node::Outer;
 use super::{MAX_TEXT, Printer, Row};
-use crate::relation::SecuredSource;
 use crate::system::WorkTableSource;
 
 pub(super) use guard::guard;
 
 impl Printer {
     /// The barrier: no column has a value on a row that the policy hides, wherever it is computed.
-    pub(super) fn guarded(
-        &mut self,
-        mut block: Block,
-        source: &SecuredSource,
-    ) -> Result<Block, Error> {
-        if source.secured().row_predicate().is_some_and(has_subquery) {
-            return Err(self.dialect.unsupported(
-                "an expression that can fail over rows that a lookup in a policy decides on",
-            ));
-        }
+    pub(super) fn guarded(&mut self, mut block: Block) -> Result<Block, Error> {
         if block.filter.is_empty() {
             return Ok(block);
         }
