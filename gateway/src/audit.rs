@@ -399,6 +399,7 @@ impl Meter {
 
     /// Notes that a warehouse is given it, and by the prices of which moment it is billed.
     pub(crate) fn begins(&mut self, limits: &Limits, now: i64, usage: &Arc<Usage>) {
+        usage.is_of(&self.id);
         self.begun = Some(Begun { limits: limits.clone(), at: now, usage: Arc::clone(usage) });
     }
 

@@ -157,6 +157,8 @@ pub struct Warehouse {
     pub max_concurrent: usize,
     /// How often it is asked again which tables it has; none: at each reload only.
     pub refresh: Option<Duration>,
+    /// How often its account is asked what it attributes to statements; none: never.
+    pub attribution: Option<Duration>,
     /// Where it stands in the file: `warehouse`, or `warehouses[0]`.
     at: String,
 }
@@ -178,6 +180,7 @@ impl Warehouse {
             temp,
             max_concurrent,
             refresh: _,
+            attribution: _,
             at: _,
         } = self;
         *name == other.name

@@ -75,7 +75,7 @@ impl Batch {
                     Some(number) if ended.insert(number) => {}
                     Some(_) | None => continue,
                 },
-                Kind::Text => {}
+                Kind::Text | Kind::Correction => {}
             }
             let body = numbered(next, &entry.body);
             (seq, hash) = (next, Hash::of(&hash, body.as_bytes()));
@@ -95,7 +95,7 @@ impl Batch {
                 Kind::Receipt => {
                     open.end(&row.entry.id);
                 }
-                Kind::Text => {}
+                Kind::Text | Kind::Correction => {}
             }
         }
     }

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::{Connection, Row};
 
@@ -17,7 +18,7 @@ use crate::billing::rated_receipt;
 use crate::error::LedgerError;
 use crate::prune::Waiting;
 use crate::read::PAGE;
-use crate::record::{Body, Kind};
+use crate::record::{Body, Correction, Kind};
 use crate::store::{ChainRow, Place, RecordRow, Store};
 use crate::writer::{in_time, patience};
 use crate::{cloudevents, ocsf};
@@ -33,7 +34,8 @@ const FULL: usize = 1 << 20;
 pub enum Form {
     /// Each query, of the Open Cybersecurity Schema Framework.
     Ocsf,
-    /// Each query that was not denied, with what it used and cost, as CloudEvents.
+    /// Each query that was not denied, with what it used and cost, and each correction of that, as
+    /// CloudEvents.
     Usage,
 }
 
@@ -260,9 +262,9 @@ async fn track(store: &mut Store, name: &str, chain: &ChainRow) -> Result<Track,
         after = last.seq;
         for row in rows.iter().filter(|row| row.seq <= seq) {
             if row.kind == Kind::Decision.number() {
-                track.begin(read(row)?.id, row.seq);
+                track.begin(read::<Body>(row)?.id, row.seq);
             } else if row.kind == Kind::Receipt.number() {
-                track.open.remove(&read(row)?.id);
+                track.open.remove(&read::<Body>(row)?.id);
             }
         }
     }
@@ -292,11 +294,11 @@ async fn collect(
     let mut decisions: HashMap<i64, Body> = HashMap::new();
     for row in &rows {
         if row.kind == Kind::Decision.number() {
-            let decision = read(row)?;
+            let decision: Body = read(row)?;
             track.begin(decision.id.clone(), row.seq);
             decisions.insert(row.seq, decision);
         } else if row.kind == Kind::Receipt.number() {
-            let receipt = read(row)?;
+            let receipt: Body = read(row)?;
             let decision = match track.open.remove(&receipt.id) {
                 None => None,
                 Some(seq) => match decisions.remove(&seq) {
@@ -309,6 +311,12 @@ async fn collect(
                 let succeeded = receipt.outcome == "complete";
                 events.push(Event { chain: track.name.clone(), at: row.at, succeeded, json });
             }
+        } else if row.kind == Kind::Correction.number() && form == Form::Usage {
+            let correction: Correction = read(row)?;
+            let at = (track.name.as_str(), row.seq, row.at);
+            let json = cloudevents::corrected(&track.ledger, at, &correction).to_string();
+            size += json.len();
+            events.push(Event { chain: track.name.clone(), at: row.at, succeeded: true, json });
         }
         track.seq = row.seq;
         if events.len() >= most || size >= FULL {
@@ -340,7 +348,7 @@ async fn one(store: &mut Store, chain: i64, seq: i64) -> Result<Option<Body>, Le
     rows.iter().find(|row| row.seq == seq).map(read).transpose()
 }
 
-fn read(row: &RecordRow) -> Result<Body, LedgerError> {
+fn read<T: DeserializeOwned>(row: &RecordRow) -> Result<T, LedgerError> {
     serde_json::from_str(&row.body)
         .map_err(|_| LedgerError::Damaged(format!("record {} is not one of a gateway", row.seq)))
 }

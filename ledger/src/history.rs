@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use rust_decimal::Decimal;
 use sqlx::Row;
 
+use crate::billing::{CORRECTIONS, corrected_credits};
 use crate::error::LedgerError;
 use crate::read::PAGE;
 use crate::record::{Body, Kind};
@@ -112,6 +113,8 @@ struct Found {
     kind: i64,
     at: i64,
     body: String,
+    /// Of a receipt, what its account attributes to the query if that is known.
+    credits: Option<String>,
 }
 
 impl Found {
@@ -119,10 +122,15 @@ impl Found {
         self.kind == kind.number()
     }
 
+    /// The record, with the credits that are billed.
     fn read(&self) -> Result<Body, LedgerError> {
-        serde_json::from_str(&self.body).map_err(|_| {
+        let mut body: Body = serde_json::from_str(&self.body).map_err(|_| {
             LedgerError::Damaged(format!("record {} is not one of a gateway", self.seq))
-        })
+        })?;
+        if let Some(text) = &self.credits {
+            body.credits = Some(corrected_credits(text)?);
+        }
+        Ok(body)
     }
 }
 
@@ -144,7 +152,9 @@ struct Records {
 impl Records {
     async fn open(place: &Place, whose: Whose) -> Result<Self, LedgerError> {
         let mut store = Store::open_to_read(place).await?;
-        let rows = store.chains().await?;
+        let mut rows = store.chains().await?;
+        // It holds no query, and to find that out would mean to read all of it.
+        rows.retain(|chain| chain.name != CORRECTIONS);
         let names = rows.iter().map(|chain| (chain.id, chain.name.clone())).collect();
         let chains =
             rows.iter().map(|chain| (chain.id, (VecDeque::new(), Some(i64::MAX)))).collect();
@@ -166,11 +176,12 @@ impl Records {
     async fn next_of(&mut self, principal: &str) -> Result<Option<Found>, LedgerError> {
         if let (true, Some((at, chain, seq))) = (self.own.is_empty(), self.before) {
             // `at <= $2` alone finds the place in the index.
-            let query = "SELECT chain, seq, kind, at, body FROM records \
-                         WHERE principal = $1 AND at <= $2 \
-                         AND (at < $2 OR chain < $3 OR (chain = $3 AND seq < $4)) \
-                         AND kind <= 2 \
-                         ORDER BY at DESC, chain DESC, seq DESC LIMIT $5";
+            let query = "SELECT r.chain, r.seq, r.kind, r.at, r.body, c.credits FROM records r \
+                         LEFT JOIN corrections c ON c.chain = r.chain AND c.seq = r.seq \
+                         WHERE r.principal = $1 AND r.at <= $2 \
+                         AND (r.at < $2 OR r.chain < $3 OR (r.chain = $3 AND r.seq < $4)) \
+                         AND r.kind <= 2 \
+                         ORDER BY r.at DESC, r.chain DESC, r.seq DESC LIMIT $5";
             let rows = sqlx::query(query)
                 .bind(principal)
                 .bind(at)
@@ -192,8 +203,10 @@ impl Records {
     async fn next_of_all(&mut self) -> Result<Option<Found>, LedgerError> {
         for (id, (page, before)) in &mut self.chains {
             let (true, Some(from)) = (page.is_empty(), *before) else { continue };
-            let query = "SELECT chain, seq, kind, at, body FROM records \
-                         WHERE chain = $1 AND seq < $2 AND kind <= 2 ORDER BY seq DESC LIMIT $3";
+            let query = "SELECT r.chain, r.seq, r.kind, r.at, r.body, c.credits FROM records r \
+                         LEFT JOIN corrections c ON c.chain = r.chain AND c.seq = r.seq \
+                         WHERE r.chain = $1 AND r.seq < $2 AND r.kind <= 2 \
+                         ORDER BY r.seq DESC LIMIT $3";
             let rows = sqlx::query(query)
                 .bind(*id)
                 .bind(from)
@@ -236,6 +249,7 @@ fn found(row: &sqlx::any::AnyRow) -> Result<Found, LedgerError> {
         kind: row.try_get(2)?,
         at: row.try_get(3)?,
         body: row.try_get(4)?,
+        credits: row.try_get(5)?,
     })
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::error::{LedgerError, Refusal};
 use crate::health::Health;
 use crate::keys::{PublicKey, SigningKey};
-use crate::record::{Decision, Kind, Line, Receipt, Text, now, spelled};
+use crate::record::{Correction, Decision, Kind, Line, Receipt, Text, now, spelled};
 use crate::store::Place;
 use crate::writer::Writer;
 
@@ -90,6 +90,12 @@ impl Entry {
     /// It can't be written as JSON.
     pub fn text(text: &Text<'_>, rehearsal: bool) -> Result<Entry, serde_json::Error> {
         Entry::new(Kind::Text, "", "", rehearsal, text)
+    }
+
+    /// A correction.
+    pub(crate) fn correction(correction: &Correction) -> Result<Entry, serde_json::Error> {
+        let (id, principal) = (&correction.id, &correction.principal);
+        Entry::new(Kind::Correction, id, principal, false, correction)
     }
 
     fn new<T: Serialize>(

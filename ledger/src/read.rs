@@ -3,7 +3,7 @@
 use crate::chain::{Checkpoint, hex};
 use crate::error::LedgerError;
 use crate::record::{Body, spelled};
-use crate::store::{ChainRow, Engine, Place, Store};
+use crate::store::{ChainRow, Place, Store};
 
 /// Records that are read at once.
 pub(crate) const PAGE: i64 = 1000;
@@ -64,16 +64,6 @@ impl Reader {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// From now on everything is read as of now.
-    pub(crate) async fn hold_still(&mut self) -> Result<(), LedgerError> {
-        let begin = match self.store.engine {
-            Engine::Sqlite => "BEGIN",
-            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        };
-        sqlx::query(begin).execute(&mut self.store.connection).await?;
         Ok(())
     }
 }

@@ -20,6 +20,8 @@ pub enum Kind {
     Receipt,
     /// A text that is too long for each record that names it.
     Text,
+    /// The account of a warehouse attributes other credits to a query than its receipt says.
+    Correction,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Kind::Decision => "decision",
             Kind::Receipt => "receipt",
             Kind::Text => "text",
+            Kind::Correction => "correction",
         }
     }
 
@@ -38,6 +41,7 @@ impl Kind {
             Kind::Decision => 1,
             Kind::Receipt => 2,
             Kind::Text => 3,
+            Kind::Correction => 4,
         }
     }
 }
@@ -139,6 +143,41 @@ pub struct Text<'a> {
     pub sha256: &'a str,
     /// The text.
     pub text: &'a str,
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct At {
+    /// The chain's name.
+    pub(crate) chain: String,
+    /// The number in it.
+    pub(crate) seq: i64,
+}
+
+/// What a query is charged instead of what its receipt says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Correction {
+    /// The query's id.
+    pub(crate) id: String,
+    /// The authenticated user.
+    pub(crate) principal: String,
+    /// Who pays; empty if nobody was named.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) tenant: String,
+    /// The warehouse, by its name in the configuration.
+    pub(crate) warehouse: String,
+    /// The receipt.
+    pub(crate) of: At,
+    /// What the account attributes to it.
+    pub(crate) credits: Decimal,
+    /// What the gateway's clock said: the receipt's credits.
+    pub(crate) measured: Decimal,
+    /// What the receipt's price is in; empty if it has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) currency: String,
+    /// What the query costs by that, exactly.
+    pub(crate) amount: Decimal,
 }
 
 /// A record with what all of them have.

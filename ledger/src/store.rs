@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyRow};
-use sqlx::{AnyConnection, ConnectOptions, Connection, Row};
+use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row};
 
 use crate::chain::Hash;
 use crate::error::LedgerError;
@@ -29,11 +29,15 @@ pub(crate) enum Engine {
 }
 
 /// Versions of the store, oldest first.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/1_ledger.sql"),
     include_str!("../migrations/2_exports.sql"),
     include_str!("../migrations/3_prices.sql"),
+    include_str!("../migrations/4_corrections.sql"),
 ];
+
+/// The version that has corrections.
+const CORRECTIONS: i64 = 4;
 
 /// How long a new gateway waits for the one before it to let a ledger go.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(10);
@@ -200,6 +204,16 @@ impl Store {
         Ok(store)
     }
 
+    /// From now on everything is read as of now.
+    pub(crate) async fn hold_still(&mut self) -> Result<(), LedgerError> {
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN",
+            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        sqlx::query(begin).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
     async fn connect(place: &Place, write: bool) -> Result<Store, LedgerError> {
         sqlx::any::install_default_drivers();
         let options: AnyConnectOptions = place.url(write)?.parse()?;
@@ -209,6 +223,12 @@ impl Store {
             Place::Postgres(_) => Engine::Postgres,
         };
         Ok(Store { connection, engine })
+    }
+
+    /// Whether it has tables of corrections: one that an older program has written has none until it is
+    /// written again.
+    pub(crate) async fn has_corrections(&mut self) -> Result<bool, LedgerError> {
+        Ok(self.version().await? >= CORRECTIONS)
     }
 
     async fn version(&mut self) -> Result<i64, LedgerError> {
@@ -247,7 +267,7 @@ impl Store {
             .map_err(|_| LedgerError::Damaged(format!("it has version {version}")))?;
         for migration in MIGRATIONS.iter().skip(done) {
             let text = migration.replace("{bytes}", bytes);
-            sqlx::raw_sql(&text).execute(&mut *transaction).await?;
+            (&mut *transaction).execute(sqlx::raw_sql(&text)).await?;
         }
         if version < known {
             let update = "UPDATE tollgate_ledger SET version = $1";
@@ -357,7 +377,7 @@ pub(crate) fn begin(engine: Engine) -> &'static str {
 }
 
 /// The advisory lock of a chain.
-fn lock_key(name: &str) -> i64 {
+pub(crate) fn lock_key(name: &str) -> i64 {
     let mut bytes = [0; 8];
     let hash = Hash::genesis(name);
     for (to, from) in bytes.iter_mut().zip(hash.bytes()) {

@@ -106,7 +106,7 @@ pub async fn verify(
     kept: &[Checkpoint],
 ) -> Result<Report, LedgerError> {
     let mut reader = Reader::open(place).await?;
-    reader.hold_still().await?;
+    reader.store.hold_still().await?;
     let mut report = Report::default();
     let chains = reader.store.chains().await?;
     let mut walked = 0;
@@ -281,7 +281,7 @@ impl<'a> Walk<'a> {
 
     /// What the columns repeat of the record, and whether decisions and receipts are in pairs.
     fn body(&mut self, row: &RecordRow, body: &Body) {
-        let kinds = [Kind::Decision, Kind::Receipt, Kind::Text];
+        let kinds = [Kind::Decision, Kind::Receipt, Kind::Text, Kind::Correction];
         let kind = kinds.into_iter().find(|kind| kind.word() == body.record);
         let same = kind.is_some_and(|kind| kind.number() == row.kind)
             && body.at() == Some(row.at)
@@ -302,7 +302,7 @@ impl<'a> Walk<'a> {
                     self.note(row.seq, Finding::Unpaired, text);
                 }
             }
-            Some(Kind::Text) | None => {}
+            Some(Kind::Text | Kind::Correction) | None => {}
         }
     }
 

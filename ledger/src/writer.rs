@@ -418,7 +418,12 @@ async fn take(store: &mut Store, name: &str, key: &SigningKey) -> Result<ChainRo
     Ok(ChainRow { epoch: next, ..row })
 }
 
-async fn create(store: &mut Store, name: &str, key: &SigningKey) -> Result<ChainRow, LedgerError> {
+/// Begins a chain.
+pub(crate) async fn create(
+    store: &mut Store,
+    name: &str,
+    key: &SigningKey,
+) -> Result<ChainRow, LedgerError> {
     let (hash, at) = (Hash::genesis(name), now());
     let signature = sign(key, Purpose::Head, name, 0, &hash, at);
     let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
@@ -446,7 +451,7 @@ async fn create(store: &mut Store, name: &str, key: &SigningKey) -> Result<Chain
 }
 
 /// The statement that inserts so many records.
-fn insert(size: usize) -> String {
+pub(crate) fn insert(size: usize) -> String {
     let mut text =
         "INSERT INTO records (chain, seq, kind, at, principal, body, hash) VALUES ".to_owned();
     for row in 0..size {
@@ -460,7 +465,8 @@ fn insert(size: usize) -> String {
     text
 }
 
-async fn checkpoint(
+/// Keeps a head as a checkpoint.
+pub(crate) async fn checkpoint(
     connection: &mut sqlx::AnyConnection,
     head: &ChainRow,
 ) -> Result<(), LedgerError> {
@@ -477,7 +483,6 @@ async fn checkpoint(
     Ok(())
 }
 
-/// Keeps the head as a checkpoint.
 async fn keep_checkpoint(store: &mut Store, head: &ChainRow) -> Result<(), LedgerError> {
     if head.seq > 0 {
         checkpoint(&mut store.connection, head).await?;

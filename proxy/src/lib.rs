@@ -2,6 +2,7 @@
 //! fuzzing.
 
 mod admin;
+mod attribution;
 pub mod cli;
 mod clients;
 pub mod demo;

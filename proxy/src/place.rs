@@ -254,7 +254,12 @@ fn connect(config: &Config, warehouse: &Warehouse, server: &Server) -> Result<Po
     })
 }
 
-fn log_in(config: &Config, warehouse: &Warehouse, account: &Account) -> Result<Snowflake, String> {
+/// An account, ready to be asked.
+pub(crate) fn log_in(
+    config: &Config,
+    warehouse: &Warehouse,
+    account: &Account,
+) -> Result<Snowflake, String> {
     let tls = match account.address.starts_with("https:") {
         true => Some(trusting(config, &warehouse.key("tls_ca"), account.tls_ca.as_deref())?),
         false => None,
@@ -346,7 +351,7 @@ pub(crate) fn secret_of(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 /// The operator reads the cause too.
-fn said(error: &Error) -> String {
+pub(crate) fn said(error: &Error) -> String {
     match error.cause() {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),

@@ -91,6 +91,11 @@ impl Renewal {
         self.reloads.subscribe()
     }
 
+    /// The configuration that is in force; nothing while it may be replaced.
+    pub(crate) fn config(&self) -> Option<Arc<Config>> {
+        self.live.try_lock().map(|live| Arc::clone(&live.config))
+    }
+
     /// The warehouses that are to be asked again which tables they have, and how often.
     pub(crate) fn refreshed(&self) -> Vec<(WarehouseName, Duration)> {
         let config = tokio::task::block_in_place(|| Arc::clone(&self.live.lock().config));

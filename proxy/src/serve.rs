@@ -14,6 +14,7 @@ use tollgate_gateway::config::{self, Config};
 use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings};
 
 use crate::admin;
+use crate::attribution;
 use crate::export;
 use crate::flight::{self, Front};
 use crate::ledger;
@@ -132,7 +133,8 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
     }
     let live = Live { config: Arc::new(config), found, sources, opened };
     let renewal = Arc::new(Renewal::new((path, registry, secret), shared, front, live));
-    tasks.spawn(refresh::serve(Arc::clone(&renewal), signal));
+    tasks.spawn(refresh::serve(Arc::clone(&renewal), signal.clone()));
+    tasks.spawn(attribution::serve(Arc::clone(&renewal), signal));
     Ok(Server { pg, flight: flight_at, admin, shutdown, tasks, renewal, watch })
 }
 

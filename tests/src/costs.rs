@@ -300,6 +300,8 @@ fn rates_are_each_users_own() {
         let status = flight(&server, "ana").await.statement(sql).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert!(status.message().contains("try again in"), "{status:?}");
+        let details = String::from_utf8_lossy(status.details());
+        assert!(details.contains("google.rpc.RetryInfo"), "{details:?}");
         // Not for the catalogs, nor for others.
         assert_eq!(count(&ana.simple("SELECT 1").await), 1);
         assert_eq!(count(&ana.simple("SELECT count(*) FROM pg_class").await), 1);

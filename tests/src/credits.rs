@@ -25,10 +25,10 @@ const LONG: &str = "SELECT count(*) FROM shop.items a, shop.items b, shop.items 
     shop.items e, shop.items f, shop.items g, shop.items h, shop.items i, shop.items j \
     WHERE a.id * b.id - c.id * d.id + e.id * f.id - g.id * h.id + i.id * j.id = 3";
 
-const ALL: &str = "SELECT id FROM shop.items";
+pub(crate) const ALL: &str = "SELECT id FROM shop.items";
 
 /// A site over an emulator of its own, whose virtual warehouse has these keys.
-async fn over(name: &str, keys: &[&str], costs: &str) -> (Site, Emulator) {
+pub(crate) async fn over(name: &str, keys: &[&str], costs: &str) -> (Site, Emulator) {
     let site = Site::new(Postgres::shared().await.scratch(name), &[]);
     let emulator = Emulator::start(&site.folder);
     emulator.sql(&SHOP.map(str::to_owned));

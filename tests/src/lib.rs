@@ -39,6 +39,8 @@ mod clickbench;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod corrections;
+#[cfg(test)]
 mod costs;
 #[cfg(test)]
 mod credits;

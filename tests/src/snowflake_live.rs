@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The database needs the tables of `cases/attacks/snowflake_live.sql`, in schema `CRM`; the user reads
-//! them and nothing else.
+//! them and nothing else. The last test needs the database role `SNOWFLAKE.USAGE_VIEWER` as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,9 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tollgate_warehouse::postgres::trusting;
-use tollgate_warehouse::snowflake::{Credential, CredentialKind, Options, Snowflake, discover};
+use tollgate_warehouse::snowflake::{
+    Credential, CredentialKind, Options, Snowflake, attributed, discover,
+};
 
 use crate::harness::gateway::{Caches, Running, start_over};
 use crate::harness::postgres::Postgres;
@@ -125,5 +127,26 @@ fn a_statement_is_canceled_at_the_account() {
         assert_eq!(answer.error().map(|(code, _)| code), Some("57014"));
         let answer = ana.simple("SELECT count(*) FROM crm.tenants").await;
         assert_eq!(answer.rows(), [[Value::Number(1.0)]]);
+    });
+}
+
+/// The history can be asked for, and has what an earlier run of these tests has left there, once the account
+/// knows it.
+#[test]
+#[ignore = "needs a Snowflake account"]
+fn the_account_tells_what_it_attributes() {
+    harness::run(async {
+        let warehouse = Snowflake::new(account()).unwrap();
+        let mut history = attributed(&warehouse, 0, i64::MAX).await.unwrap();
+        let mut count = 0;
+        loop {
+            let page = history.next(500).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            count += page.len();
+        }
+        println!("{count} statements, {} figures refused", history.refused());
+        warehouse.close().await;
     });
 }

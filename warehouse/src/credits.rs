@@ -33,7 +33,7 @@ const TELLING: u64 = 100_000_000;
 const WEIGHT: u64 = 8;
 
 /// Digits of credits behind the point.
-const DIGITS: u32 = 9;
+pub(crate) const DIGITS: u32 = 9;
 
 /// What a virtual warehouse costs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What a query would use, before it runs, and what it has used so far.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -37,15 +38,31 @@ pub struct Usage {
     scanned: AtomicU64,
     /// Since when it runs where time is charged in credits.
     timed: Mutex<Option<Timed>>,
+    /// What records call the statement.
+    statement: OnceLock<String>,
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { scanned: AtomicU64::new(UNKNOWN), timed: Mutex::default() }
+        Self {
+            scanned: AtomicU64::new(UNKNOWN),
+            timed: Mutex::default(),
+            statement: OnceLock::new(),
+        }
     }
 }
 
 impl Usage {
+    /// Notes what records call the statement. It has one name only.
+    pub fn is_of(&self, statement: &str) {
+        let _ = self.statement.set(statement.to_owned());
+    }
+
+    /// What records call the statement, if that was said.
+    pub(crate) fn statement(&self) -> Option<&str> {
+        self.statement.get().map(String::as_str)
+    }
+
     /// Bytes that it has scanned; `None` if the warehouse doesn't tell.
     pub fn scanned(&self) -> Option<u64> {
         Some(self.scanned.load(Ordering::Relaxed)).filter(|bytes| *bytes != UNKNOWN)

@@ -230,6 +230,9 @@ pub(super) struct Warehouse {
     /// Snowflake: after how long without statements the virtual warehouse suspends itself: whoever starts
     /// it again is charged a minute at least (default "60s").
     pub(super) auto_suspend: Option<String>,
+    /// Snowflake: how often the account is asked which credits it attributes to statements, as "1h", and
+    /// what is billed is corrected; needs the database role SNOWFLAKE.USAGE_VIEWER (default: never).
+    pub(super) attribution: Option<String>,
     /// Snowflake: what the secret is (default "password").
     pub(super) authenticator: Option<Authenticator>,
     /// Snowflake: a file that holds the secret; read again at each login.

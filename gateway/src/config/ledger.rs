@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::validate::Checker;
-use super::{Export, Secret, file, values};
+use super::{Export, Secret, Warehouse, file, values};
 use crate::audit::{Statements, TENANT};
 
 /// Where decisions and receipts are kept.
@@ -94,6 +94,18 @@ impl Checker<'_> {
             statements: raw.statements.unwrap_or(Statements::Redacted),
             exports,
         })
+    }
+
+    /// Corrections of credits are records.
+    pub(super) fn corrected(&mut self, warehouses: Option<&[Warehouse]>, ledger: Option<&Ledger>) {
+        if ledger.is_none_or(|ledger| ledger.store.is_some()) {
+            return;
+        }
+        let asked = warehouses.into_iter().flatten().filter(|one| one.attribution.is_some());
+        for warehouse in asked {
+            let hint = "set \"ledger.kind\", or leave it out";
+            self.note(&warehouse.key("attribution"), "there is no ledger to correct", hint);
+        }
     }
 
     fn max_size(&mut self, text: Option<String>) -> Option<u64> {

@@ -67,13 +67,17 @@ impl Checker<'_> {
             .target_partitions
             .map(|partitions| self.positive(&key("target_partitions"), Some(partitions), 1));
         let max_concurrent = self.positive(&key("max_concurrent"), raw.max_concurrent, 64);
-        let refresh = match raw.refresh {
-            Some(text) => {
-                let every = self.duration(&key("refresh"), Some(text), None)?;
-                (!every.is_zero()).then_some(every)
-            }
-            None => None,
-        };
+        let attribution = self.interval(&key("attribution"), raw.attribution)?;
+        if let (Some(_), Some(Place::Snowflake(Account { credits: None, .. }))) =
+            (attribution, &place)
+        {
+            self.note(
+                &key("attribution"),
+                "what the virtual warehouse costs is missing",
+                "say its size: size = \"XS\"; or leave \"attribution\" out",
+            );
+        }
+        let refresh = self.interval(&key("refresh"), raw.refresh)?;
         Some(Warehouse {
             name: name?,
             place: place?,
@@ -83,8 +87,16 @@ impl Checker<'_> {
             temp: raw.temp.map(|temp| self.base.join(temp)),
             max_concurrent,
             refresh,
+            attribution,
             at,
         })
+    }
+
+    /// How often something is done; of zero, and unless it is said, never.
+    fn interval(&mut self, key: &str, text: Option<String>) -> Option<Option<Duration>> {
+        let Some(text) = text else { return Some(None) };
+        let every = self.duration(key, Some(text), None)?;
+        Some((!every.is_zero()).then_some(every))
     }
 
     /// The name; only that of `[warehouse]` may be left out.
@@ -305,7 +317,7 @@ fn of_embedded(raw: &file::Warehouse) -> [(&'static str, bool); 4] {
 }
 
 /// The keys of Snowflake alone, and whether they are set.
-fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 11] {
+fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 12] {
     [
         ("account", raw.account.is_some()),
         ("address", raw.address.is_some()),
@@ -318,5 +330,6 @@ fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 11] {
         ("size", raw.size.is_some()),
         ("credits_per_hour", raw.credits_per_hour.is_some()),
         ("auto_suspend", raw.auto_suspend.is_some()),
+        ("attribution", raw.attribution.is_some()),
     ]
 }

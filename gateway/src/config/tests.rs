@@ -171,6 +171,22 @@ fn a_virtual_warehouse_costs_by_its_size() {
     let errors = account("auto_suspend = \"5min\"").unwrap_err();
     assert!(errors[0].ends_with("what the virtual warehouse costs is missing"), "{errors:?}");
     assert_eq!(account("size = \"huge\"").unwrap_err().len(), 1);
+    let asked = |keys: &str| account(keys).map(|config| config.warehouses[0].attribution);
+    assert_eq!(asked("size = \"XS\""), Ok(None));
+    assert_eq!(asked("size = \"XS\"\nattribution = \"0s\""), Ok(None));
+    let hour = Some(std::time::Duration::from_secs(3600));
+    assert_eq!(asked("size = \"XS\"\nattribution = \"1h\""), Ok(hour));
+    for (keys, wanted) in [
+        ("attribution = \"1h\"", "what the virtual warehouse costs is missing"),
+        ("size = \"XS\"\nattribution = \"true\"", "\"true\" is not a duration"),
+        (
+            "size = \"XS\"\nattribution = \"1h\"\n[ledger]\nkind = \"none\"",
+            "there is no ledger to correct",
+        ),
+    ] {
+        let errors = asked(keys).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].ends_with(wanted), "{errors:?}");
+    }
     let foreign = parse(&SMALL.replace("data = ", "size = \"XS\"\ndata = ")).unwrap_err();
     assert_eq!(foreign, ["9: \"warehouse.size\" is nothing to a warehouse of kind \"embedded\""]);
 }

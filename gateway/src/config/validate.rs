@@ -82,6 +82,7 @@ impl<'a> Checker<'a> {
         };
         let tables = self.tables(raw.tables);
         let ledger = self.ledger(raw.ledger);
+        self.corrected(warehouses.as_deref(), ledger.as_ref());
         let audit = raw.audit.file.filter(|file| file != "stdout").map(|file| self.base.join(file));
         let traces = raw.traces.and_then(|traces| self.traces(traces));
         let mask_key = self.mask_key(raw.secrets);

@@ -1,9 +1,12 @@
 //! From receipts to money.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection, Row};
+use sqlx::{AnyConnection, Connection, Row};
 
+use super::correcting::{CORRECTIONS, between, unproven};
 use super::price::Price;
 use crate::error::LedgerError;
 use crate::read::PAGE;
@@ -40,11 +43,31 @@ pub struct Rated {
     pub bytes: u64,
     /// Bytes that the warehouse read; what it was expected to read where it doesn't tell.
     pub scanned: u64,
-    /// Credits of the warehouse.
+    /// Credits of the warehouse: those that its account attributes to the query, once that is known.
     #[serde(default, skip_serializing_if = "Decimal::is_zero")]
     pub credits: Decimal,
+    /// The receipt's credits, where the account's are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Decimal>,
     /// What it costs, exactly.
     pub amount: Decimal,
+}
+
+impl Rated {
+    /// The same with other credits; nothing if that is beyond all bounds.
+    pub(super) fn corrected(self, credits: Decimal) -> Option<Rated> {
+        let amount = match &self.terms {
+            Some(price) => price.of(self.scanned, self.rows, credits)?,
+            None => Decimal::ZERO,
+        };
+        let measured = self.measured.or(Some(self.credits));
+        Some(Rated { credits, measured, amount, ..self })
+    }
+}
+
+/// What a query is found by that was charged credits.
+pub(super) fn query_key(warehouse: &str, id: &str) -> String {
+    format!("{warehouse}/{id}")
 }
 
 /// The bytes that a query is billed for: what it was expected to scan, where the warehouse doesn't tell
@@ -80,6 +103,7 @@ pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
         bytes: receipt.bytes,
         scanned,
         credits,
+        measured: None,
         amount,
     })
 }
@@ -91,34 +115,62 @@ pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
 pub async fn rate(place: &Place) -> Result<usize, LedgerError> {
     let mut store = Store::open(place, None).await?;
     let mut count = 0;
-    for chain in store.chains().await? {
+    for chain in receipts(&mut store).await? {
         let query = "SELECT coalesce(max(seq), 0) FROM rated WHERE chain = $1";
         let row = sqlx::query(query).bind(chain.id).fetch_one(&mut store.connection).await?;
         let mut after: i64 = row.try_get(0)?;
-        while let Some((lines, last)) = page(&mut store, &chain, after).await? {
+        while let Some((lines, last)) = page(&mut store, &chain, after, true).await? {
             after = last;
-            let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
-            for line in &lines {
-                let body = serde_json::to_string(line)
-                    .map_err(|error| LedgerError::System(error.to_string()))?;
-                let insert = "INSERT INTO rated (chain, seq, at, tenant, principal, body) \
-                              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-                sqlx::query(insert)
-                    .bind(chain.id)
-                    .bind(line.seq)
-                    .bind(line.at)
-                    .bind(line.tenant.as_str())
-                    .bind(line.principal.as_str())
-                    .bind(body)
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-            transaction.commit().await?;
             count += lines.len();
+            keep(&mut store, chain.id, lines).await?;
         }
     }
     store.connection.close().await?;
     Ok(count)
+}
+
+/// The chains that hold receipts.
+async fn receipts(store: &mut Store) -> Result<Vec<ChainRow>, LedgerError> {
+    let chains = store.chains().await?.into_iter();
+    Ok(chains.filter(|chain| chain.name != CORRECTIONS).collect())
+}
+
+/// Keeps the rated receipts of a page.
+async fn keep(store: &mut Store, chain: i64, lines: Vec<Line>) -> Result<(), LedgerError> {
+    let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
+    for line in lines {
+        line.put(&mut transaction, chain).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// A rated receipt, and what its query is found by if it was charged credits.
+struct Line {
+    rated: Rated,
+    query: Option<String>,
+}
+
+impl Line {
+    /// Keeps it, unless it is kept already.
+    async fn put(&self, connection: &mut AnyConnection, chain: i64) -> Result<(), LedgerError> {
+        let Line { rated, query } = self;
+        let body =
+            serde_json::to_string(rated).map_err(|error| LedgerError::System(error.to_string()))?;
+        let insert = "INSERT INTO rated (chain, seq, at, tenant, principal, body, query) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+        sqlx::query(insert)
+            .bind(chain)
+            .bind(rated.seq)
+            .bind(rated.at)
+            .bind(rated.tenant.as_str())
+            .bind(rated.principal.as_str())
+            .bind(body)
+            .bind(query.as_deref())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
 }
 
 /// The rated receipts of the next page of records, and the last record of it.
@@ -126,14 +178,26 @@ async fn page(
     store: &mut Store,
     chain: &ChainRow,
     after: i64,
-) -> Result<Option<(Vec<Rated>, i64)>, LedgerError> {
+    corrections: bool,
+) -> Result<Option<(Vec<Line>, i64)>, LedgerError> {
     let rows = store.records(chain.id, after, PAGE).await?;
     let Some(last) = rows.last().map(|row| row.seq) else { return Ok(None) };
+    let corrected = match corrections {
+        true => between(store, chain.id, after, last).await?,
+        false => BTreeMap::new(),
+    };
     let mut lines = Vec::new();
     for row in rows.iter().filter(|row| row.kind == Kind::Receipt.number()) {
         let receipt: Body = serde_json::from_str(&row.body)
             .map_err(|_| LedgerError::Damaged(format!("receipt {} can't be read", row.seq)))?;
-        lines.push(rated(&chain.name, &receipt)?);
+        let query = receipt.credits.and(receipt.warehouse.as_ref());
+        let query = query.map(|warehouse| query_key(warehouse, &receipt.id));
+        let mut rated = rated(&chain.name, &receipt)?;
+        if let Some(credits) = corrected.get(&row.seq) {
+            let broken = || LedgerError::Damaged(format!("the correction of receipt {}", row.seq));
+            rated = rated.corrected(*credits).ok_or_else(broken)?;
+        }
+        lines.push(Line { rated, query });
     }
     Ok(Some((lines, last)))
 }
@@ -151,23 +215,30 @@ pub struct Replay {
     pub new: usize,
     /// Rated before, but retention has deleted the receipts.
     pub gone: usize,
+    /// Corrections of credits that aren't what the records of corrections say.
+    pub unproven: usize,
 }
 
-/// Rates all receipts anew, and compares with what was rated. Nothing is written.
+/// Rates all receipts anew, with the corrections of credits that were recorded, and compares with what was rated. Nothing is written.
 ///
 /// # Errors
 /// The store can't be read.
 pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
     let mut store = Store::open_to_read(place).await?;
+    store.hold_still().await?;
     let mut replay = Replay::default();
-    for chain in store.chains().await? {
+    let corrections = store.has_corrections().await?;
+    if corrections {
+        replay.unproven = unproven(&mut store).await?;
+    }
+    for chain in receipts(&mut store).await? {
         let cut = store.cut(chain.id).await?.map_or(0, |cut| cut.seq);
         let query = "SELECT count(*) FROM rated WHERE chain = $1 AND seq <= $2";
         let row =
             sqlx::query(query).bind(chain.id).bind(cut).fetch_one(&mut store.connection).await?;
         replay.gone += usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
         let mut after = cut;
-        while let Some((lines, last)) = page(&mut store, &chain, after).await? {
+        while let Some((lines, last)) = page(&mut store, &chain, after, corrections).await? {
             let query =
                 "SELECT body FROM rated WHERE chain = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
             let rows = sqlx::query(query)
@@ -181,7 +252,7 @@ pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
                 let line = read(&row.try_get::<String, _>(0)?)?;
                 before.insert(line.seq, line);
             }
-            for now in lines {
+            for now in lines.into_iter().map(|line| line.rated) {
                 match before.remove(&now.seq) {
                     None => replay.new += 1,
                     Some(before) if before == now => replay.same += 1,

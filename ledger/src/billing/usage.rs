@@ -69,8 +69,10 @@ pub struct Usage {
     pub bytes: u64,
     /// Bytes that the warehouse read, as far as is known.
     pub scanned: u64,
-    /// Credits of warehouses.
+    /// Credits of warehouses, as they are billed.
     pub credits: Decimal,
+    /// The same by the gateway's own clock: what receipts say.
+    pub measured: Decimal,
     /// What it costs, exactly.
     pub amount: Decimal,
 }
@@ -131,6 +133,7 @@ pub async fn report(
         sum.bytes = sum.bytes.saturating_add(line.bytes);
         sum.scanned = sum.scanned.saturating_add(line.scanned);
         sum.credits = add(sum.credits, line.credits)?;
+        sum.measured = add(sum.measured, line.measured.unwrap_or(line.credits))?;
         sum.amount = add(sum.amount, line.amount)?;
         Ok(())
     })

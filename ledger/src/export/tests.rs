@@ -168,3 +168,53 @@ fn usage_has_an_id_that_stays_and_an_amount_that_is_exact() {
         assert!(source.len() > 60 && source == events[1]["source"], "{source}");
     });
 }
+
+/// A correction is an event of its own, which names the one that it corrects.
+#[test]
+fn corrections_are_sent_as_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path());
+    block_on(ledger.decide(decision("a", "SELECT 1")).durable()).unwrap();
+    let receipt = crate::Receipt {
+        id: "a",
+        principal: "ana",
+        warehouse: Some("lake"),
+        outcome: "complete",
+        credits: Some(1.into()),
+        ..Default::default()
+    };
+    ledger.note(crate::Entry::receipt(&receipt, false).unwrap());
+    drop(ledger);
+    let place = place(folder.path());
+    let key = crate::SigningKey::read(&folder.path().join("ledger.key")).unwrap();
+    let figure = crate::billing::Figure {
+        warehouse: "lake".to_owned(),
+        query: "a".to_owned(),
+        credits: "0.5".parse().unwrap(),
+    };
+    block_on(async {
+        let mut corrections = crate::billing::Corrections::open(&place, &key).await.unwrap();
+        assert_eq!(corrections.take(&[figure]).await.unwrap().corrected, 1);
+        for (form, wanted) in [(Form::Usage, 2), (Form::Ocsf, 1)] {
+            let mut outbox = Outbox::new(place.clone(), &format!("{form:?}"), form);
+            assert!(outbox.lease().await.unwrap());
+            let mut events: Vec<Value> = Vec::new();
+            while let Some(parcel) = outbox.next(9).await.unwrap() {
+                let read = |event: &super::Event| serde_json::from_str(&event.json).unwrap();
+                events.extend(parcel.events.iter().map(read));
+                outbox.delivered(parcel).await.unwrap();
+            }
+            assert_eq!(events.len(), wanted, "{events:?}");
+            let corrected =
+                events.iter().find(|event| event["type"] == "tollgate.query.corrected.v1");
+            let Some(corrected) = corrected else { continue };
+            assert_eq!(corrected["id"], "usage/corrections/1/a");
+            let said = serde_json::json!({
+                "query": "a", "corrects": "main/2/a", "tenant": "", "user": "ana",
+                "credits": "0.5", "measured": "1", "currency": "", "amount": "0"
+            });
+            assert_eq!(corrected["data"], said);
+        }
+        assert!(crate::prune(&place, &key, i64::MAX, false).await.unwrap()[1].waiting.is_none());
+    });
+}

@@ -1,5 +1,6 @@
 //! `tollgate usage`: what queries cost, by which prices, reports and invoices.
 
+mod correct;
 mod focus;
 mod table;
 
@@ -22,6 +23,8 @@ pub(super) enum Command {
     Prices(Prices),
     /// Rate what was used since the last time; with --replay, compare with rating everything anew
     Rate(Rate),
+    /// Ask the accounts of warehouses which credits they attribute to statements, and correct what is billed
+    Correct(correct::Correct),
     /// Sum up what was used and what it costs
     Report(Report),
     /// Print the invoices of a month, one per tenant and currency
@@ -113,6 +116,7 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> Result<(), String> 
             let count = block(&found, rate(&found.place))?;
             writeln!(out, "{count} receipts rated").map_err(unwritable)
         }
+        Command::Correct(options) => correct::correct(options, out),
         Command::Report(options) => report_usage(options, out),
         Command::Invoice(options) => invoice(options, out),
     }
@@ -175,7 +179,11 @@ fn replay_all(options: &Rate, out: &mut dyn Write) -> Result<(), String> {
         );
         writeln!(out, "{line}").map_err(unwritable)?;
     }
-    match replay.differing {
+    if replay.unproven > 0 {
+        let line = format!("{} corrections are not what their records say", replay.unproven);
+        writeln!(out, "{line}").map_err(unwritable)?;
+    }
+    match replay.differing + replay.unproven {
         0 => Ok(()),
         _ => Err("error: what was rated is not what the receipts give\n  \
                   hint: verify the ledger with `tollgate audit verify`"
@@ -209,13 +217,22 @@ fn report_usage(options: &Report, out: &mut dyn Write) -> Result<(), String> {
 /// Head and rows.
 fn rows(keys: &[Key], sums: &[Usage]) -> Vec<Vec<String>> {
     let names = keys.iter().map(|key| key.name());
-    let head =
-        names.chain(["currency", "queries", "rows", "bytes", "scanned", "credits", "amount"]);
+    let head = names.chain([
+        "currency",
+        "queries",
+        "rows",
+        "bytes",
+        "scanned",
+        "credits_measured",
+        "credits",
+        "amount",
+    ]);
     let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
     for sum in sums {
         let mut row = sum.keys.clone();
         row.push(sum.currency.clone());
         row.extend([sum.queries, sum.rows, sum.bytes, sum.scanned].map(|n| n.to_string()));
+        row.push(sum.measured.to_string());
         row.push(sum.credits.to_string());
         row.push(sum.amount.to_string());
         rows.push(row);

@@ -101,6 +101,7 @@ async fn ask(
     let statement = Statement {
         text,
         bindings: bindings(&names)?,
+        id: None,
         tag: json!({ "user": null, "tenant": null }),
         timeout: None,
         counter: Counter::default(),

@@ -14,8 +14,10 @@
 //! | `decode` | their values into Arrow |
 //! | `discover` | which tables there are |
 //! | `estimate` | what a statement would scan, and what it has scanned |
+//! | `attribution` | what the account attributes to statements that ran |
 //! | `error` | the service's errors as public ones |
 
+mod attribution;
 mod decode;
 mod discover;
 mod error;
@@ -46,6 +48,7 @@ use crate::embedded::{output_schema, shape};
 use crate::estimate::{Estimate, is_restricted};
 use crate::{BatchStream, Warehouse};
 
+pub use attribution::{Attributed, Figure, attributed};
 pub use discover::{Discovery, discover};
 pub use login::{Credential, CredentialKind};
 
@@ -138,6 +141,7 @@ impl Snowflake {
         Ok(Statement {
             text: format!("{before}{}", rendering.text()),
             bindings: bindings(rendering.parameters())?,
+            id: None,
             tag: json!({ "user": principal.name(), "tenant": tenant }),
             timeout: self.timeout,
             counter: Counter::default(),
@@ -166,6 +170,7 @@ impl Snowflake {
     async fn stream(&self, admitted: &Admitted) -> Result<BatchStream, Error> {
         let secured = admitted.secured();
         let mut statement = self.statement("", secured)?;
+        statement.id = admitted.usage().statement().map(str::to_owned);
         statement.counter.time =
             self.clock.as_ref().map(|clock| (Arc::clone(clock), Arc::clone(admitted.usage())));
         statement.counter.tells = self.clock.is_some() && !is_restricted(secured)?;

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tollgate_catalog::Error;
 use zeroize::Zeroizing;
 
+use super::attribution::tag;
 use super::error::{Said, malformed, public, unreachable};
 use super::service::{Call, Data, Reply, Service, identifier};
 use crate::credits::{Clock, Run};
@@ -30,8 +31,6 @@ const MOST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the service is asked what a statement has scanned.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest tag, in characters.
-const MAX_TAG: usize = 2_000;
 
 /// The token of a session is old: another is to be had for the master token.
 const EXPIRED: &str = "390112";
@@ -58,7 +57,9 @@ pub(super) struct Session {
 pub(super) struct Statement {
     pub(super) text: String,
     pub(super) bindings: Map<String, Value>,
-    /// What the account's history of queries shows, besides the request.
+    /// What records call it: the account's history of queries shows that.
+    pub(super) id: Option<String>,
+    /// What else it shows, besides the request.
     pub(super) tag: Value,
     /// How long it may run at the service, in seconds.
     pub(super) timeout: Option<u64>,
@@ -150,10 +151,7 @@ impl Session {
     /// Runs a statement to its end and gives the answer about its result.
     async fn run(&self, request: &str, statement: &Statement) -> Result<Data, Failure> {
         let mut parameters = Map::new();
-        let tag = json!({ "gateway": "tollgate", "request": request, "by": statement.tag });
-        // Longer ones are refused.
-        let tag: String = tag.to_string().chars().take(MAX_TAG).collect();
-        parameters.insert("QUERY_TAG".to_owned(), json!(tag));
+        parameters.insert("QUERY_TAG".to_owned(), json!(tag(request, statement)));
         if let Some(seconds) = statement.timeout {
             parameters.insert("STATEMENT_TIMEOUT_IN_SECONDS".to_owned(), json!(seconds));
         }
@@ -331,12 +329,11 @@ impl Pool {
     /// A session of one's own.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
         self.keep();
-        let known = self.idle.lock().pop();
-        let session = match known {
-            Some(session) => session,
-            None => Arc::new(Session::open(Arc::clone(&self.service)).await?),
-        };
-        Ok(Lease { pool: Arc::clone(self), session: Some(session), runtime: Handle::current() })
+        let mut session = self.idle.lock().pop();
+        if session.is_none() {
+            session = Some(Arc::new(Session::open(Arc::clone(&self.service)).await?));
+        }
+        Ok(Lease { pool: Arc::clone(self), session, runtime: Handle::current() })
     }
 
     /// Ends the sessions that wait.
@@ -360,10 +357,8 @@ impl Pool {
 async fn heartbeats(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        let Some(waiting) = pool.upgrade().map(|pool| std::mem::take(&mut *pool.idle.lock()))
-        else {
-            return;
-        };
+        let waiting = pool.upgrade().map(|pool| std::mem::take(&mut *pool.idle.lock()));
+        let Some(waiting) = waiting else { return };
         for session in waiting {
             if session.heartbeat().await
                 && let Some(pool) = pool.upgrade()

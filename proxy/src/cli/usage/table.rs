@@ -57,6 +57,7 @@ pub(super) fn json(keys: &[Key], sums: &[Usage], out: &mut dyn Write) -> io::Res
         object.insert("rows".to_owned(), json!(sum.rows));
         object.insert("bytes".to_owned(), json!(sum.bytes));
         object.insert("scanned".to_owned(), json!(sum.scanned));
+        object.insert("credits_measured".to_owned(), json!(sum.measured.to_string()));
         object.insert("credits".to_owned(), json!(sum.credits.to_string()));
         object.insert("amount".to_owned(), json!(sum.amount.to_string()));
         Value::Object(object)
@@ -83,6 +84,7 @@ pub(super) fn parquet(keys: &[Key], sums: &[Usage], out: &mut dyn Write) -> Resu
     columns.push(("rows".to_owned(), number(&|sum| sum.rows)));
     columns.push(("bytes".to_owned(), number(&|sum| sum.bytes)));
     columns.push(("scanned".to_owned(), number(&|sum| sum.scanned)));
+    columns.push(("credits_measured".to_owned(), text(&|sum| sum.measured.to_string())));
     columns.push(("credits".to_owned(), text(&|sum| sum.credits.to_string())));
     columns.push(("amount".to_owned(), text(&|sum| sum.amount.to_string())));
     let batch = RecordBatch::try_from_iter(columns).map_err(|error| said(&error))?;
