@@ -153,7 +153,7 @@ pub use error::{
 };
 pub use issuer::{Issuer, IssuerSettings};
 pub use principal::{Attributes, Principal};
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{Asker, Rehearsal};
 pub use scram::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramChallenge, ScramExchange};
 pub use seal::SealKeys;
 pub use store::UserStore;

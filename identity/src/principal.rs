@@ -44,6 +44,8 @@ pub(crate) struct Attested {
 pub(crate) struct Rehearsed {
     /// The roles it was granted, instead of those that the policies grant to its name.
     pub(crate) roles: Option<BTreeSet<String>>,
+    pub(crate) mfa: bool,
+    pub(crate) purpose: Option<String>,
 }
 
 impl Principal {
@@ -93,14 +95,16 @@ impl Principal {
         token.or(self.certified.as_ref().map(|certified| certified.expires))
     }
 
-    /// Whether the authentication proved a second factor.
+    /// Whether the authentication proved a second factor, or is rehearsed as if it had.
     pub fn mfa(&self) -> bool {
         self.attested.as_ref().is_some_and(|attested| attested.mfa)
+            || self.rehearsed.as_ref().is_some_and(|rehearsed| rehearsed.mfa)
     }
 
-    /// The purpose that the authentication attests.
+    /// The purpose that the authentication attests, or is rehearsed with.
     pub fn purpose(&self) -> Option<&str> {
-        self.attested.as_ref()?.purpose.as_deref()
+        let attested = self.attested.as_ref().and_then(|attested| attested.purpose.as_deref());
+        attested.or_else(|| self.rehearsed.as_ref()?.purpose.as_deref())
     }
 
     /// The roles that its token names. Which of them there are, the policies say.
@@ -139,7 +143,7 @@ impl Principal {
     }
 
     /// SHA-256 over all that a decision may depend on: name, attributes, address, what its
-    /// token attests, and whether and with which roles it is rehearsed.
+    /// token attests, and whether and as what it is rehearsed.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Fingerprint(digest::Context::new(&digest::SHA256));
         hash.text(&self.name);
@@ -163,9 +167,12 @@ impl Principal {
             hash.count(roles.len());
             roles.iter().for_each(|role| hash.text(role));
         }
-        if let Some(rehearsed) = &self.rehearsed {
+        if let Some(Rehearsed { roles, mfa, purpose }) = &self.rehearsed {
             hash.text("rehearsed");
-            if let Some(roles) = &rehearsed.roles {
+            hash.count(usize::from(*mfa));
+            hash.count(purpose.iter().len());
+            purpose.iter().for_each(|purpose| hash.text(purpose));
+            if let Some(roles) = roles {
                 hash.count(roles.len());
                 roles.iter().for_each(|role| hash.text(role));
             }

@@ -207,9 +207,9 @@ impl Bundle {
     ) -> Vec<RuleExplanation> {
         let rules = self.rules.access_rules.iter();
         let own = rules.filter(|rule| names(&rule.to, principal.name(), held));
-        let explained = own.map(|rule| RuleExplanation {
-            policy: rule.policy.clone(),
-            met: rule.is_met(principal, circumstances),
+        let explained = own.map(|rule| {
+            let unmet = rule.unmet(principal, circumstances);
+            RuleExplanation { policy: rule.policy.clone(), met: unmet.is_empty(), unmet }
         });
         explained.collect()
     }

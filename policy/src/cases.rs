@@ -1,6 +1,7 @@
 //! The tests that stand beside the policies, as data for whoever runs them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -17,6 +18,12 @@ pub struct PolicyTest {
     pub roles: Option<Vec<String>>,
     /// The user's attributes, all of them.
     pub attributes: BTreeMap<String, Vec<String>>,
+    /// Where the user would connect from; `None`: from this machine.
+    pub address: Option<IpAddr>,
+    /// Whether a second factor would be proven.
+    pub mfa: bool,
+    /// The purpose that would be attested.
+    pub purpose: Option<String>,
     /// The query.
     pub sql: String,
     /// What must come of it.
@@ -27,8 +34,10 @@ pub struct PolicyTest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
-    /// It is refused before the first row.
+    /// It is refused before the first row, to somebody who may connect.
     Denied,
+    /// Access rules leave the user no role, so that everything is refused.
+    NoAccess,
     /// Exactly these rows in any order, each value as a client reads it as text; `None` is NULL.
     Rows(Vec<Vec<Option<String>>>),
 }

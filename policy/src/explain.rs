@@ -16,7 +16,7 @@ use crate::decide::{SecuredTable, read_by_author, secure};
 use crate::display::sql_text;
 use crate::limits::CostExplanation;
 use crate::model::{MaskRule, PolicyRef, Predicates, RowKind, Strength, TableRules};
-use crate::standing::{Caller, Circumstances, NoActiveRole, Standing};
+use crate::standing::{Caller, Circumstances, Demand, NoActiveRole, Standing};
 
 /// What decides over one table for one caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,6 +62,8 @@ pub struct RuleExplanation {
     pub policy: PolicyRef,
     /// Whether the caller meets all that it demands.
     pub met: bool,
+    /// What of it isn't.
+    pub unmet: Vec<Demand>,
 }
 
 /// What decides over a column.

@@ -35,4 +35,4 @@ pub use explain::explain;
 pub use limits::Limits;
 pub use mask::{MaskSecret, Masking};
 pub use model::{PolicyKind, PolicyRef, Predicates, Strength};
-pub use standing::{Circumstances, NoActiveRole, Standing};
+pub use standing::{Circumstances, Demand, NoActiveRole, Standing};

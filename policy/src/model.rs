@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use datafusion_expr::Expr;
@@ -182,6 +183,9 @@ pub(crate) struct Case {
     pub(crate) user: String,
     pub(crate) roles: Option<Vec<Name>>,
     pub(crate) attributes: BTreeMap<String, Vec<String>>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) mfa: bool,
+    pub(crate) purpose: Option<String>,
     pub(crate) sql: String,
     pub(crate) expect: Expectation,
 }

@@ -5,9 +5,11 @@
 //! that the caller holds: a role that is switched off must not take its restrictions along.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::Serialize;
 use tollgate_identity::Principal;
 
 use crate::bundle::Members;
@@ -165,18 +167,61 @@ pub(crate) struct AccessRule {
     pub(crate) policy: PolicyRef,
 }
 
+/// A part of an access rule, by the clause that demands it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Demand {
+    /// `FROM`: an address.
+    Address,
+    /// `REQUIRE MFA`.
+    Mfa,
+    /// `VALID FROM`.
+    ValidFrom,
+    /// `VALID UNTIL`.
+    ValidUntil,
+    /// `PURPOSE IN`.
+    Purpose,
+}
+
+impl fmt::Display for Demand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "FROM",
+            Self::Mfa => "REQUIRE MFA",
+            Self::ValidFrom => "VALID FROM",
+            Self::ValidUntil => "VALID UNTIL",
+            Self::Purpose => "PURPOSE IN",
+        })
+    }
+}
+
 impl AccessRule {
-    pub(crate) fn is_met(&self, principal: &Principal, circumstances: &Circumstances) -> bool {
+    /// What it demands that isn't met.
+    pub(crate) fn unmet(
+        &self,
+        principal: &Principal,
+        circumstances: &Circumstances,
+    ) -> Vec<Demand> {
         let Self { to: _, networks, mfa, from, until, purposes, policy: _ } = self;
         let Circumstances { now, mfa: proven, purpose } = circumstances;
-        networks.as_ref().is_none_or(|networks| {
+        let address = networks.as_ref().is_none_or(|networks| {
             networks.iter().any(|network| network.holds(principal.address()))
-        }) && (!mfa || *proven)
-            && from.is_none_or(|from| from <= *now)
-            && until.is_none_or(|until| *now < until)
-            && purposes.as_ref().is_none_or(|purposes| {
-                purpose.as_ref().is_some_and(|purpose| purposes.contains(purpose))
-            })
+        });
+        let named = purposes.as_ref().is_none_or(|purposes| {
+            purpose.as_ref().is_some_and(|purpose| purposes.contains(purpose))
+        });
+        let demands = [
+            (Demand::Address, address),
+            (Demand::Mfa, !mfa || *proven),
+            (Demand::ValidFrom, from.is_none_or(|from| from <= *now)),
+            (Demand::ValidUntil, until.is_none_or(|until| *now < until)),
+            (Demand::Purpose, named),
+        ];
+        demands.into_iter().filter(|(_, met)| !met).map(|(demand, _)| demand).collect()
+    }
+
+    pub(crate) fn is_met(&self, principal: &Principal, circumstances: &Circumstances) -> bool {
+        self.unmet(principal, circumstances).is_empty()
     }
 }
 

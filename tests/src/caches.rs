@@ -91,3 +91,43 @@ fn results_are_no_older_than_what_policies_look_into_allows() {
         }
     });
 }
+
+/// What isn't the same each time is computed each time, wherever in the statement it stands.
+#[test]
+fn results_of_chance_and_time_are_not_kept() {
+    harness::run(async {
+        let world = harness::world().await;
+        let audit = world.postgres.scratch("chance").join("audit.jsonl");
+        let caches = Caches { plans: 64 << 20, results: 64 << 20, ..Caches::default() };
+        let gateway = start_caching(&world.folder, &audit, POLICIES, caches).await;
+        let ana = gateway.connect("ana").await;
+        for sql in [
+            "SELECT random() AS r, id FROM crm.orders ORDER BY id LIMIT 3",
+            "SELECT id FROM crm.orders ORDER BY random() LIMIT 3",
+            "SELECT count(*) FROM crm.orders WHERE random() < 0.5",
+            "WITH w AS (SELECT random() AS r, id FROM crm.orders) SELECT max(r) FROM w",
+            "SELECT id FROM crm.customers WHERE id IN (SELECT customer_id FROM crm.orders WHERE random() < 0.5)",
+            "SELECT id, row_number() OVER (ORDER BY random()) FROM crm.orders",
+            "SELECT count(*) FROM crm.orders WHERE ordered_at < now()",
+            "SELECT count(*) FROM crm.orders WHERE ordered_at < current_timestamp",
+            "SELECT count(*) FROM crm.orders WHERE ordered_at::date < current_date",
+            "SELECT max(clock_timestamp()) FROM crm.orders",
+        ] {
+            for _ in 0..2 {
+                let (simple, extended) = (ana.simple(sql).await, ana.extended(sql, &[]).await);
+                if sql.contains("clock_timestamp") {
+                    continue;
+                }
+                assert_eq!((simple.error(), extended.error()), (None, None), "{sql}");
+            }
+            assert_eq!(gateway.gateway.cache_counts().result_hits, 0, "{sql}");
+        }
+        let chance = "SELECT random() AS r FROM crm.orders ORDER BY id LIMIT 3";
+        assert_ne!(ana.simple(chance).await, ana.simple(chance).await);
+        // What is the same is kept.
+        for _ in 0..2 {
+            ana.simple("SELECT count(*) FROM crm.orders").await;
+        }
+        assert_eq!(gateway.gateway.cache_counts().result_hits, 1);
+    });
+}

@@ -91,6 +91,8 @@ pub struct Query {
 pub struct Generator {
     random: Random,
     aliases: usize,
+    /// Whether whole rows are used as values.
+    rows: bool,
 }
 
 /// A SELECT: its text, and the columns it yields.
@@ -101,7 +103,12 @@ struct Select {
 
 impl Generator {
     pub fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), aliases: 0 }
+        Self { random: Random::new(seed), aliases: 0, rows: false }
+    }
+
+    /// One that uses whole rows, too, which only the embedded engine answers.
+    pub fn with_rows(seed: u64) -> Self {
+        Self { rows: true, ..Self::new(seed) }
     }
 
     /// The next statement.
@@ -163,6 +170,7 @@ impl Generator {
             }
             2..=4 => self.join(),
             5 => self.lateral(),
+            6 if self.random.one_in(2) => self.cross(),
             6 => self.natural(),
             _ => self.table(),
         }
@@ -183,11 +191,35 @@ impl Generator {
             let value = self.expression(kind, &inner, 1);
             (format!("max({value})"), format!(" AND {}", self.condition(&inner, 0)))
         };
+        let (kind_of_join, on) = match self.random.below(3) {
+            0 => ("LEFT JOIN", " ON TRUE"),
+            1 => ("JOIN", " ON TRUE"),
+            _ => ("CROSS JOIN", ""),
+        };
         let sql = format!(
-            "{left} CROSS JOIN LATERAL (SELECT {item} AS v FROM {right} WHERE {b} = {a}{rest}) {alias}"
+            "{left} {kind_of_join} LATERAL (SELECT {item} AS v FROM {right} WHERE {b} = {a}{rest}) {alias}{on}"
         );
         scope.push((format!("{alias}.v"), kind));
         (sql, scope)
+    }
+
+    /// All pairs of the few rows of one table and those of another.
+    fn cross(&mut self) -> (String, Scope) {
+        let (name, columns) = TABLES[2];
+        let alias = self.alias("t");
+        let mut scope: Scope =
+            columns.iter().map(|(c, kind)| (format!("{alias}.{c}"), *kind)).collect();
+        let (right, other) = self.table();
+        scope.extend(other);
+        let comma = if self.random.one_in(3) { ", " } else { " CROSS JOIN " };
+        (format!("crm.{name} {alias}{comma}{right}"), scope)
+    }
+
+    /// A whole row in scope, as a text.
+    fn row(&mut self, scope: &Scope) -> Option<String> {
+        let (column, _) = self.random.pick(scope);
+        let (alias, _) = column.split_once('.')?;
+        Some(format!("CAST({alias} AS text)"))
     }
 
     fn join(&mut self) -> (String, Scope) {
@@ -513,6 +545,13 @@ impl Generator {
                 (self.expression(kind, scope, depth - 1), self.expression(kind, scope, depth - 1));
             let function = *self.random.pick(&["coalesce", "nullif", "greatest", "least"]);
             return format!("{function}({a}, {b})");
+        }
+        if self.rows
+            && kind == Text
+            && self.random.one_in(12)
+            && let Some(row) = self.row(scope)
+        {
+            return row;
         }
         let mut deeper = |kind| self.expression(kind, scope, depth - 1);
         match kind {

@@ -45,6 +45,8 @@ mod costs;
 #[cfg(test)]
 mod credits;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod dialect;
 #[cfg(test)]
 mod differential;
@@ -82,6 +84,8 @@ mod limits;
 mod noninterference;
 #[cfg(test)]
 mod operate;
+#[cfg(test)]
+mod policy_reference;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]

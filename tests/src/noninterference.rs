@@ -7,7 +7,9 @@ use futures::{StreamExt, stream};
 use crate::differential::{probes, scale};
 use crate::generator::Generator;
 use crate::harness::client::{Answer, Client};
-use crate::harness::{self, case, data, gateway};
+use crate::harness::gateway::Running;
+use crate::harness::raw::{Raw, Reply};
+use crate::harness::{self, World, case, data, gateway};
 
 /// Statements that ask for everything there is, also about the gateway itself.
 const BROWSING: &[&str] = &[
@@ -34,7 +36,7 @@ pub fn statements(random: u64) -> Vec<String> {
         (!open).then(|| attack["sql"].as_str().unwrap().to_owned())
     });
     let (seed, count) = scale(random);
-    let random = (seed..seed + count).map(|seed| Generator::new(seed).query().sql);
+    let random = (seed..seed + count).map(|seed| Generator::with_rows(seed).query().sql);
     let browsing = BROWSING.iter().map(|sql| (*sql).to_owned());
     corpus.chain(probes()).chain(random).chain(browsing).collect()
 }
@@ -68,16 +70,83 @@ async fn may_be_equal(left: &Client, right: &Client, sql: &str, first: [&str; 2]
     false
 }
 
+/// A gateway over data in which everything that is hidden from ana is different.
+async fn altered(world: &World, name: &str) -> Running {
+    let scripts = [&case("attacks/schema.sql")[..], &case("attacks/altered.sql")];
+    let altered = world.postgres.create(name, &scripts).await;
+    let folder = world.postgres.scratch(name);
+    data::export(&altered, &folder).await;
+    let path = world.postgres.scratch(&format!("{name}-audit")).join("audit.jsonl");
+    gateway::start(&folder, &path).await
+}
+
+/// All messages to a statement, byte for byte: descriptions, rows in any order, tags, notices, errors.
+async fn bytes(raw: &mut Raw, sql: &str) -> Vec<Reply> {
+    let mut replies = raw.query(sql).await;
+    if replies.iter().any(|reply| reply.kind == b'E') {
+        // Rows before an error: how many got away is a matter of time.
+        replies.retain(|reply| reply.kind != b'D');
+    }
+    for rows in replies.split_mut(|reply| reply.kind != b'D') {
+        rows.sort_by(|one, other| one.body.cmp(&other.body));
+    }
+    replies
+}
+
+/// Puts a session back to its start.
+async fn fresh(raw: &mut Raw) {
+    for sql in ["ROLLBACK", "DISCARD ALL"] {
+        let replies = raw.query(sql).await;
+        assert_eq!(replies.last().map(|reply| reply.kind), Some(b'Z'), "{sql}: {replies:?}");
+    }
+}
+
+#[test]
+fn hidden_data_changes_no_byte() {
+    harness::run(async {
+        let world = harness::world().await;
+        let other = altered(world, "altered-bytes").await;
+        let mut left = Raw::session(world.gateway.address, "ana").await;
+        let mut right = Raw::session(other.address, "ana").await;
+        let (mut wrong, mut tags, mut notices) = (Vec::new(), BTreeSet::new(), 0);
+        for sql in statements(300) {
+            let mut ones = Vec::new();
+            let mut others = Vec::new();
+            let equal = loop {
+                let (one, other) = futures::join!(bytes(&mut left, &sql), bytes(&mut right, &sql));
+                for reply in &one {
+                    match reply.kind {
+                        b'C' => drop(tags.insert(reply.body.clone())),
+                        b'N' => notices += 1,
+                        _ => {}
+                    }
+                }
+                ones.push(one);
+                others.push(other);
+                fresh(&mut left).await;
+                fresh(&mut right).await;
+                if ones.iter().any(|one| others.contains(one)) {
+                    break true;
+                }
+                if ones.len() == 20 {
+                    break false;
+                }
+            };
+            if !equal {
+                wrong.push(format!("{sql}\n--- {:?}\n+++ {:?}", ones[0], others[0]));
+            }
+        }
+        assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
+        // There was something to compare.
+        assert!(tags.len() > 20 && notices > 0, "{} tags, {notices} notices", tags.len());
+    });
+}
+
 #[test]
 fn hidden_data_changes_no_answer() {
     harness::run(async {
         let world = harness::world().await;
-        let scripts = [&case("attacks/schema.sql")[..], &case("attacks/altered.sql")];
-        let altered = world.postgres.create("altered", &scripts).await;
-        let folder = world.postgres.scratch("altered");
-        data::export(&altered, &folder).await;
-        let path = world.postgres.scratch("altered-audit").join("audit.jsonl");
-        let other = gateway::start(&folder, &path).await;
+        let other = altered(world, "altered").await;
 
         let (one, other) = (&world.gateway, &other);
         let statements = statements(5000);
@@ -88,6 +157,10 @@ fn hidden_data_changes_no_answer() {
                 for sql in statements {
                     let (one, other) = futures::join!(left.simple(sql), right.simple(sql));
                     let (one, other) = (canonical(one), canonical(other));
+                    let notices = (left.take_notices(), right.take_notices());
+                    if notices.0 != notices.1 {
+                        wrong.push(format!("{sql}\n--- {:?}\n+++ {:?}", notices.0, notices.1));
+                    }
                     if one != other && !may_be_equal(&left, &right, sql, [&one, &other]).await {
                         wrong.push(format!("{sql}\n--- {one}\n+++ {other}"));
                     }

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use arrow_flight::sql::CommandStatementQuery;
 use tollgate_identity::{UserStore, Verifier};
 use tollgate_proxy::{load, serve};
 
 use crate::harness;
+use crate::harness::flight::{Flight, command};
 use crate::harness::gateway::PASSWORD;
 use crate::harness::raw::{Raw, kinds, message, zero};
 
@@ -138,6 +140,90 @@ fn a_reload_reaches_what_runs() {
         let records = fs::read_to_string(folder.join("audit.jsonl")).unwrap();
         let count = |kind: &str| records.matches(&format!("\"record\":\"{kind}\"")).count();
         assert_eq!(count("decision"), count("receipt"), "{records}");
+    });
+}
+
+/// The same over Flight SQL: a stream goes on through reloads that are none of its business, and ends
+/// with the one that takes its role away.
+#[test]
+fn a_reload_cuts_a_flight_stream() {
+    harness::run(async {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path();
+        fs::create_dir_all(folder.join("policies")).unwrap();
+        fs::create_dir_all(folder.join("data/shop")).unwrap();
+        let ids: String = (0..200).map(|id| format!("{id},thing\n")).collect();
+        fs::write(folder.join("data/shop/items.csv"), format!("id,name\n{ids}")).unwrap();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = socket.local_addr().unwrap();
+        drop(socket);
+        let flight = format!("{CONFIG}[flight]\nlisten = \"{free}\"\n");
+        fs::write(folder.join("tollgate.toml"), flight.replace("\"50ms\"", "\"0s\"")).unwrap();
+        write_users(folder, &[("ana", "acme"), ("bob", "acme")]);
+        write_policies(folder, POLICIES);
+        let loaded =
+            load::load(&folder.join("tollgate.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+        let server = serve::start(loaded).await.unwrap();
+        let address = server.flight().unwrap();
+
+        let mut streams = Vec::new();
+        for user in ["ana", "bob"] {
+            let mut client = Flight::connect(address, user, PASSWORD).await.unwrap();
+            let asked = CommandStatementQuery { query: ENDLESS.to_owned(), transaction_id: None };
+            let info = client.info(command(&asked)).await.unwrap();
+            let ticket = info.endpoint[0].ticket.clone().unwrap();
+            let request = client.request(ticket);
+            let stream = client.inner.do_get(request).await.unwrap().into_inner();
+            streams.push((client, stream));
+        }
+        let [(mut ana, mut anas), (mut bob, mut bobs)] = <[_; 2]>::try_from(streams).ok().unwrap();
+        write_policies(
+            folder,
+            &POLICIES.replace("CREATE ROLE unused", "CREATE ROLE more; CREATE ROLE unused"),
+        );
+        server.reload();
+        for _ in 0..50 {
+            assert!(anas.message().await.unwrap().is_some());
+            assert!(bobs.message().await.unwrap().is_some());
+        }
+
+        write_policies(folder, &POLICIES.replace("GRANT ROLE reader TO USER 'ana';", ""));
+        server.reload();
+        let cut = async {
+            loop {
+                match anas.message().await {
+                    Ok(more) => assert!(more.is_some(), "the stream ended as if it were whole"),
+                    Err(status) => break status,
+                }
+            }
+        };
+        let status = tokio::time::timeout(Duration::from_secs(20), cut).await.expect("it goes on");
+        assert_eq!(status.code(), tonic::Code::PermissionDenied, "{status:?}");
+        let told = status.message();
+        assert!(told.starts_with("canceling statement because access was revoked"), "{told}");
+        let missing = ana.statement("SELECT id FROM shop.items").await.unwrap_err();
+        let told = missing.message();
+        assert!(told.starts_with("relation \"shop.items\" does not exist"), "{told}");
+        // Bob keeps what he has, until he leaves it.
+        for _ in 0..50 {
+            assert!(bobs.message().await.unwrap().is_some());
+        }
+        assert_eq!(bob.statement("SELECT count(*) FROM shop.items").await.unwrap().count(), 1);
+        drop((ana, anas, bob, bobs));
+        let receipts = async {
+            loop {
+                let records = fs::read_to_string(folder.join("audit.jsonl")).unwrap();
+                let count = |kind: &str| records.matches(&format!("\"record\":\"{kind}\"")).count();
+                if count("decision") == count("receipt") {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), receipts)
+            .await
+            .expect("a receipt is missing");
+        server.stop().await;
     });
 }
 

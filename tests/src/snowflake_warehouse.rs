@@ -10,7 +10,7 @@ use tollgate_catalog::{Snapshot, TableName};
 use tollgate_proxy::load;
 use tollgate_warehouse::snowflake::{CredentialKind, Snowflake, discover};
 
-use crate::attacks::{Findings, judge_text};
+use crate::attacks::{Findings, judge_dialect, judge_text};
 use crate::differential::{agree, probes};
 use crate::harness::client::Client;
 use crate::harness::data::export;
@@ -83,6 +83,14 @@ fn no_attack_gets_past_the_text_for_snowflake() {
         for (world, gateway) in [forwarding().await, looking_up().await] {
             judge_text(gateway, world, Findings::lenient(), "attacks/refused_snowflake.txt").await;
         }
+    });
+}
+
+#[test]
+fn no_attack_in_its_own_dialect_gets_past_the_text_for_snowflake() {
+    harness::run(async {
+        let (world, gateway) = forwarding().await;
+        judge_dialect(gateway, world, "attacks/refused_dialect_snowflake.txt").await;
     });
 }
 

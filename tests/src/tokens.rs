@@ -95,6 +95,24 @@ fn a_token_proves_what_access_rules_ask_for() {
     });
 }
 
+/// A policy asks for the purpose that the token attests; without one it is NULL.
+#[test]
+fn a_purpose_decides_about_rows() {
+    harness::run(async {
+        let gateway = start("tokens-purpose", &["policy/corpus/purpose.sql"]).await;
+        for (claims, expected) in [
+            (json!({ "purpose": "care" }), "40|acme"),
+            (json!({ "purpose": "research" }), "10|acme"),
+            (json!({ "purpose": ["care"] }), "10|acme"),
+            (json!({}), "10|acme"),
+        ] {
+            let token = token("tess", "acme", 60, &claims);
+            let answer = psql(&gateway, "tess", TLS, &token, COUNT).await;
+            assert!(answer.contains(expected), "{claims}: {answer}");
+        }
+    });
+}
+
 /// A token brings roles that the policies declare, beside those of its user's name; access rules hold for
 /// them as for others.
 #[test]

@@ -146,7 +146,7 @@ impl Binder<'_> {
                 None => {
                     return self.fail(
                         &at,
-                        format!("{value} is not a value of type {}", display(&to)),
+                        format!("\"{value}\" is not a value of type {}", display(&to)),
                         "correct the literal or the type",
                     );
                 }
@@ -189,7 +189,7 @@ impl Binder<'_> {
             if is_text(&right.data_type) && !is_text(&left.data_type) {
                 return self.fail(
                     &right.at,
-                    format!("{value} is not a value of type {}", display(&left.data_type)),
+                    format!("\"{value}\" is not a value of type {}", display(&left.data_type)),
                     "correct the literal",
                 );
             }

@@ -84,7 +84,7 @@ fn refused_conditions() {
     refused("nope = 1", "2:2: column \"nope\" of crm.orders does not exist");
     refused("customers.id = 1", "2:2: \"customers.id\" is not a column of crm.orders");
     refused("region", "2:2: expected a condition, found a value of type text");
-    refused("id = 'x'", "2:7: x is not a value of type bigint");
+    refused("id = 'x'", "2:7: \"x\" is not a value of type bigint");
     refused("region = 5", "2:11: text can't be compared with bigint");
     refused("id = principal_attr('n')", "2:7: bigint can't be compared with text");
     refused("placed_at = id", "2:14: timestamp without time zone can't be compared with bigint");

@@ -87,10 +87,12 @@ fn tests_stand_beside_the_policies() {
         "CREATE ROLE analyst;\nTEST POLICY AS USER 'ana' ROLES (analyst) WITH (tenant_id = 'acme', regions = ('eu', 'us'))
            SELECT DISTINCT tenant_id, 'expect ()' FROM crm.customers EXPECT ROWS ('acme', -1.5), (NULL, true);
          TEST POLICY AS USER 'o''hara' WITH a AS (SELECT 1) SELECT * FROM a EXPECT DENIED;
-         TEST POLICY AS USER 'ana' SELECT 1 EXPECT ROWS ();",
+         TEST POLICY AS USER 'ana' SELECT 1 EXPECT ROWS ();
+         TEST POLICY AS USER 'ana' PURPOSE 'care' MFA WITH (a = 'b') FROM '10.1.2.3' ROLES (analyst)
+           WITH mfa AS (SELECT 1) SELECT purpose FROM mfa EXPECT NO ACCESS;",
     )
     .unwrap();
-    let [first, second, third] = bundle.tests() else { panic!("{:?}", bundle.tests()) };
+    let [first, second, third, fourth] = bundle.tests() else { panic!("{:?}", bundle.tests()) };
     assert_eq!(first.sql, "SELECT DISTINCT tenant_id, 'expect ()' FROM crm.customers");
     assert_eq!((first.line, first.roles.as_deref()), (2, Some(&["analyst".to_owned()][..])));
     assert_eq!(first.attributes["regions"], ["eu", "us"]);
@@ -101,6 +103,15 @@ fn tests_stand_beside_the_policies() {
     assert_eq!(second.sql, "WITH a AS (SELECT 1) SELECT * FROM a");
     assert_eq!(second.expect, Expectation::Denied);
     assert_eq!(third.expect, Expectation::Rows(Vec::new()));
+    assert_eq!((third.address, third.mfa, &third.purpose), (None, false, &None));
+    assert_eq!(fourth.address, Some([10, 1, 2, 3].into()));
+    assert_eq!((fourth.mfa, fourth.purpose.as_deref()), (true, Some("care")));
+    assert_eq!(
+        (fourth.roles.as_ref().unwrap().len(), &fourth.attributes["a"][..]),
+        (1, &["b".to_owned()][..])
+    );
+    assert_eq!(fourth.sql, "WITH mfa AS (SELECT 1) SELECT purpose FROM mfa");
+    assert_eq!(fourth.expect, Expectation::NoAccess);
 }
 
 /// A statement over one table.

@@ -179,20 +179,35 @@ fn text(statement: &Statement) -> String {
             let to: Vec<String> = named.into_iter().chain(tenants).collect();
             format!("CREATE PRICE {} TO {}{}", name.text, to.join(", "), tariff_text(tariff))
         }
-        Statement::Test(Case { user, roles, attributes, sql, expect }) => {
-            let roles = roles.as_ref().map(|roles| format!(" ROLES ({})", names(roles)));
-            let expect = match expect {
-                Expectation::Denied => "DENIED".to_owned(),
-                Expectation::Rows(rows) => format!("ROWS {rows:?}"),
-            };
-            let roles = roles.unwrap_or_default();
-            let with = match attributes.is_empty() {
-                true => String::new(),
-                false => format!(" WITH {attributes:?}"),
-            };
-            format!("TEST POLICY AS USER '{user}'{roles}{with} {sql} EXPECT {expect}")
-        }
+        Statement::Test(case) => test_text(case),
     }
+}
+
+fn test_text(case: &Case) -> String {
+    let Case { user, roles, attributes, address, mfa, purpose, sql, expect } = case;
+    let mut text = format!("TEST POLICY AS USER '{user}'");
+    // Writing to a String can't fail.
+    if let Some(roles) = roles {
+        let _ = write!(text, " ROLES ({})", names(roles));
+    }
+    if !attributes.is_empty() {
+        let _ = write!(text, " WITH {attributes:?}");
+    }
+    if let Some(address) = address {
+        let _ = write!(text, " FROM '{address}'");
+    }
+    if *mfa {
+        text.push_str(" MFA");
+    }
+    if let Some(purpose) = purpose {
+        let _ = write!(text, " PURPOSE '{purpose}'");
+    }
+    let _ = match expect {
+        Expectation::Denied => write!(text, " {sql} EXPECT DENIED"),
+        Expectation::NoAccess => write!(text, " {sql} EXPECT NO ACCESS"),
+        Expectation::Rows(rows) => write!(text, " {sql} EXPECT ROWS {rows:?}"),
+    };
+    text
 }
 
 fn bounds_text(bounds: &Bounds) -> String {

@@ -40,7 +40,7 @@ fn every_statement_that_has_a_say_is_named() {
     assert_eq!(found["active_roles"], json!(["analyst"]));
     assert_eq!(
         found["access_rules"],
-        json!([{"policy": policy(3, "access_rule", "careful"), "met": false}])
+        json!([{"policy": policy(3, "access_rule", "careful"), "met": false, "unmet": ["mfa"]}])
     );
     assert_eq!(
         found["columns"][2].take(),

@@ -1,6 +1,9 @@
 //! What an explanation says in words.
 
-use super::{Applies, ColumnExplanation, Explanation, MaskExplanation, Outcome, RowExplanation};
+use super::{
+    Applies, ColumnExplanation, Explanation, MaskExplanation, Outcome, RowExplanation,
+    RuleExplanation,
+};
 use crate::model::{PolicyKind, PolicyRef, Predicates};
 
 impl PolicyRef {
@@ -31,6 +34,20 @@ impl Explanation {
             (Outcome::Visible, Some(condition)) => condition,
             (Outcome::Hidden, _) => "none: the table doesn't exist for the user",
             (Outcome::NoActiveRole, _) => "none: no role is active",
+        }
+    }
+}
+
+impl RuleExplanation {
+    /// The rule, and what of it isn't met.
+    pub fn says(&self) -> String {
+        let place = self.policy.place();
+        match self.unmet.as_slice() {
+            [] => place,
+            unmet => {
+                let unmet: Vec<_> = unmet.iter().map(ToString::to_string).collect();
+                format!("{place}: {}", unmet.join(", "))
+            }
         }
     }
 }

@@ -101,6 +101,19 @@ fn errors_have_places() {
         ("TEST POLICY AS USER 'ana' SELECT 1;", "1:35: expected EXPECT, found \";\""),
         ("TEST POLICY AS USER 'ana' DELETE FROM a EXPECT DENIED;", "1:27: expected a query"),
         (
+            "TEST POLICY AS USER 'ana' FROM '10.0.0.0/8' SELECT 1 EXPECT DENIED;",
+            "1:32: \"10.0.0.0/8\" is not an address",
+        ),
+        (
+            "TEST POLICY AS USER 'ana' FROM 10 SELECT 1 EXPECT DENIED;",
+            "1:32: expected an address, found \"10\"",
+        ),
+        (
+            "TEST POLICY AS USER 'ana' MFA PURPOSE 'a' MFA SELECT 1 EXPECT DENIED;",
+            "1:43: the test says this twice",
+        ),
+        ("TEST POLICY AS USER 'ana' SELECT 1 EXPECT NO ROWS;", "1:43: expected ROWS, found \"NO\""),
+        (
             "TEST POLICY AS USER 'ana' SELECT (1 EXPECT DENIED;",
             "1:50: expected EXPECT, found \";\"",
         ),

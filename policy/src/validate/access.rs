@@ -150,6 +150,9 @@ impl Validator<'_> {
                 .as_ref()
                 .map(|roles| roles.iter().map(|role| role.text.clone()).collect()),
             attributes: case.attributes.clone(),
+            address: case.address,
+            mfa: case.mfa,
+            purpose: case.purpose.clone(),
             sql: case.sql.clone(),
             expect: case.expect.clone(),
         });

@@ -9,8 +9,9 @@ use std::ops::ControlFlow;
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_identity::Asker;
 
-use super::rehearse::{Asker, Row, Stage};
+use super::rehearse::{Row, Stage};
 
 /// The most rows of the first result: more than these are not compared.
 pub(super) const MOST: usize = 1_000_000;

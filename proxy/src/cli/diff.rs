@@ -10,10 +10,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tollgate_catalog::id::quote_if_needed;
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_identity::Asker;
 use tollgate_policy::diff::{Change, Class, Place, Who, diff};
 
 use super::compare::{self, Only, Side};
-use super::rehearse::{Asker, AskerOptions, Stage};
+use super::rehearse::{AskerOptions, Stage};
 use super::test::line;
 use super::{runtime, text};
 use crate::load;

@@ -13,10 +13,11 @@ use clap::{Args, ValueEnum};
 use datafusion::common::ScalarValue;
 use serde::Serialize;
 use tollgate_catalog::{Error, ErrorKind, Snapshot, Table, TableName};
+use tollgate_identity::Asker;
 use tollgate_policy::FunctionSource;
 use tollgate_policy::explain::{CallerExplanation, Explanation, Rights};
 
-use super::rehearse::{Asker, AskerOptions, Stage, only};
+use super::rehearse::{AskerOptions, Stage, only};
 use super::{runtime, text};
 use crate::load::{self, Loaded};
 
@@ -66,6 +67,8 @@ pub(super) fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> 
 struct Report {
     user: String,
     address: String,
+    mfa: bool,
+    purpose: Option<String>,
     #[serde(flatten)]
     caller: CallerExplanation,
     outcome: &'static str,
@@ -118,6 +121,8 @@ async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Res
     let mut report = Report {
         user: asker.name.clone(),
         address: asker.address.to_string(),
+        mfa: asker.mfa,
+        purpose: asker.purpose.clone(),
         caller: stage.gateway().who(&principal)?,
         outcome: "permitted",
         error: None,
@@ -203,7 +208,14 @@ impl Report {
         if let Some(note) = &self.note {
             let _ = writeln!(text, "  {note}");
         }
-        who(&self.caller, &self.address, &mut text);
+        let _ = writeln!(text, "  address  {}", self.address);
+        if self.mfa {
+            let _ = writeln!(text, "  proves   a second factor");
+        }
+        if let Some(purpose) = &self.purpose {
+            let _ = writeln!(text, "  purpose  {purpose}");
+        }
+        who(&self.caller, &mut text);
         let timeout = loaded.config.pg.statement_timeout;
         let timeout = timeout.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"));
         let warehouses = &loaded.config.warehouses;
@@ -235,19 +247,19 @@ impl Report {
     }
 }
 
-fn who(caller: &CallerExplanation, address: &str, text: &mut String) {
+fn who(caller: &CallerExplanation, text: &mut String) {
     let CallerExplanation { held_roles, active_roles, access_rules, costs } = caller;
     let active = active_roles.as_deref().unwrap_or_default();
     let off: Vec<_> = held_roles.iter().filter(|role| !active.contains(role)).cloned().collect();
     let roles = if active.is_empty() { "none".to_owned() } else { active.join(", ") };
     // Writing to a String can't fail.
-    let _ = writeln!(text, "  address  {address}\n  roles    {roles}");
+    let _ = writeln!(text, "  roles    {roles}");
     if !off.is_empty() {
         let _ = writeln!(text, "  off      {}", off.join(", "));
     }
     for rule in access_rules {
         let met = if rule.met { "met" } else { "not met" };
-        let _ = writeln!(text, "  {met:<7}  {}", rule.policy.place());
+        let _ = writeln!(text, "  {met:<7}  {}", rule.says());
     }
     for cost in costs {
         let says = cost.says.join("; ");

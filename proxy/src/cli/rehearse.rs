@@ -3,7 +3,6 @@
 //! Statements go the road of a client's statements, session and audit trail included; only the
 //! principal is made from what the operator says instead of from a proof.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use tollgate_gateway::{
     Audit, AuditTarget, CancelToken, Gateway, GatewayParts, GatewaySettings, Outcome, Session,
     StartupSettings, Statement,
 };
-use tollgate_identity::{Attributes, Principal, Rehearsal};
+use tollgate_identity::{Asker, Principal, Rehearsal};
 use tollgate_policy::Bundle;
 
 use super::user::attributes;
@@ -93,8 +92,7 @@ impl Stage {
 
     /// Somebody who connects.
     pub(super) fn principal(&self, asker: &Asker) -> Result<Principal, Error> {
-        let Asker { name, attributes, roles, address } = asker.clone();
-        self.rehearsal.principal(&name, attributes, roles, address).map_err(|_| {
+        self.rehearsal.principal(asker.clone()).map_err(|_| {
             Error::internal("the system gave no random bytes for a rehearsed principal")
         })
     }
@@ -185,18 +183,6 @@ pub(super) fn only(statements: &[Statement]) -> Result<&Statement, Error> {
     }
 }
 
-/// Who a statement is tried out as.
-#[derive(Debug, Clone)]
-pub(super) struct Asker {
-    pub(super) name: String,
-    /// All of the attributes.
-    pub(super) attributes: Attributes,
-    /// The roles that are granted instead of those that the policies grant; `None`: those.
-    pub(super) roles: Option<BTreeSet<String>>,
-    /// Where the client would connect from.
-    pub(super) address: IpAddr,
-}
-
 /// The options that say who.
 #[derive(Args)]
 pub(super) struct AskerOptions {
@@ -209,6 +195,12 @@ pub(super) struct AskerOptions {
     /// The address that the client would have
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     address: IpAddr,
+    /// As if a second factor had been proven, for access rules that require one
+    #[arg(long)]
+    mfa: bool,
+    /// The purpose that the client would have proof of, for access rules and policies that ask for it
+    #[arg(long, value_name = "NAME")]
+    purpose: Option<String>,
 }
 
 impl AskerOptions {
@@ -219,7 +211,14 @@ impl AskerOptions {
             given => attributes(given)?,
         };
         let roles = (!self.roles.is_empty()).then(|| self.roles.iter().cloned().collect());
-        Ok(Asker { name: name.to_owned(), attributes, roles, address: self.address })
+        Ok(Asker {
+            name: name.to_owned(),
+            attributes,
+            roles,
+            address: self.address,
+            mfa: self.mfa,
+            purpose: self.purpose.clone(),
+        })
     }
 }
 

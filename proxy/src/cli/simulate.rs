@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tollgate_catalog::Error;
+use tollgate_identity::Asker;
 
 use super::compare::{self, Difference, Only, Side};
-use super::rehearse::{Asker, AskerOptions, Stage};
+use super::rehearse::{AskerOptions, Stage};
 use super::test::line;
 use super::{runtime, text};
 use crate::load;

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use clap::Args;
 use tollgate_catalog::{Error, ErrorKind};
+use tollgate_identity::Asker;
+use tollgate_policy::explain::RuleExplanation;
 use tollgate_policy::{Expectation, FunctionSource, PolicyTest};
 
-use super::rehearse::{Asker, Row, Stage};
+use super::rehearse::{Row, Stage};
 use super::{runtime, text};
 use crate::load::{self, Loaded};
 
@@ -46,7 +48,12 @@ pub(super) fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> 
         run += 1;
         let title = format!("{}:{}  {}: {}", test.file, test.line, test.user, short(&test.sql));
         match runtime.block_on(check(&loaded, &stage, test)) {
-            None => writeln!(out, "ok      {title}").map_err(unwritable)?,
+            None => {
+                writeln!(out, "ok      {title}").map_err(unwritable)?;
+                for rule in switched_off(&stage, test) {
+                    writeln!(out, "        not met: {rule}").map_err(unwritable)?;
+                }
+            }
             Some(problem) => {
                 failed += 1;
                 writeln!(out, "FAILED  {title}").map_err(unwritable)?;
@@ -83,20 +90,56 @@ fn short(sql: &str) -> String {
     }
 }
 
-/// Runs a test, and says what is wrong.
-async fn check(loaded: &Loaded, stage: &Stage, test: &PolicyTest) -> Option<String> {
-    let asker = Asker {
+/// Who asks.
+fn asker(test: &PolicyTest) -> Asker {
+    Asker {
         name: test.user.clone(),
         attributes: test.attributes.clone(),
         roles: test.roles.as_ref().map(|roles| roles.iter().cloned().collect()),
-        address: Ipv4Addr::LOCALHOST.into(),
-    };
+        address: test.address.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        mfa: test.mfa,
+        purpose: test.purpose.clone(),
+    }
+}
+
+/// The access rules that somebody who is denied doesn't meet: a role that is off might see it.
+fn switched_off(stage: &Stage, test: &PolicyTest) -> Vec<String> {
+    match test.expect {
+        Expectation::Denied => unmet(stage, &asker(test)),
+        Expectation::NoAccess | Expectation::Rows(_) => Vec::new(),
+    }
+}
+
+/// The access rules that aren't met.
+fn unmet(stage: &Stage, asker: &Asker) -> Vec<String> {
+    let who = stage.principal(asker).and_then(|principal| stage.gateway().who(&principal));
+    let rules = who.iter().flat_map(|who| &who.access_rules).filter(|rule| !rule.met);
+    rules.map(RuleExplanation::says).collect()
+}
+
+/// Runs a test, and says what is wrong.
+async fn check(loaded: &Loaded, stage: &Stage, test: &PolicyTest) -> Option<String> {
+    let asker = asker(test);
     let limit = match &test.expect {
-        Expectation::Denied => 1,
+        Expectation::Denied | Expectation::NoAccess => 1,
         Expectation::Rows(rows) => rows.len().saturating_add(SURPLUS),
     };
     match (&test.expect, stage.rows(&asker, &test.sql, limit).await) {
         (Expectation::Denied, Ok(_)) => Some("expected to be denied, but it runs".to_owned()),
+        (Expectation::NoAccess, Ok(_)) => Some("expected no access, but it runs".to_owned()),
+        (Expectation::NoAccess, Err(error)) => match error.kind() {
+            ErrorKind::InvalidAuthorization => None,
+            kind => Some(format!(
+                "expected no access, but a role is active, and it fails for another reason: {} \
+                 {error}",
+                kind.sqlstate()
+            )),
+        },
+        (Expectation::Denied | Expectation::Rows(_), Err(error))
+            if error.kind() == ErrorKind::InvalidAuthorization =>
+        {
+            Some(no_role(stage, &asker))
+        }
         (Expectation::Denied, Err(error)) => not_denied(loaded, test, &error),
         (Expectation::Rows(_), Err(error)) => {
             Some(format!("expected rows, but it fails: {} {error}", error.kind().sqlstate()))
@@ -111,13 +154,23 @@ async fn check(loaded: &Loaded, stage: &Stage, test: &PolicyTest) -> Option<Stri
     }
 }
 
+/// Why nothing can be said about what the user would see: no statement runs at all.
+fn no_role(stage: &Stage, asker: &Asker) -> String {
+    let mut text =
+        "no role is active, so that every statement is refused, whatever it asks".to_owned();
+    for rule in unmet(stage, asker) {
+        // Writing to a String can't fail.
+        let _ = write!(text, "\nnot met: {rule}");
+    }
+    text + "\nhint: say FROM 'address', MFA or PURPOSE 'purpose' behind the user, as the rules demand, \
+            or EXPECT NO ACCESS if this is meant"
+}
+
 /// Why a failure is no denial. What is hidden fails like what is missing, so a name that is spelled
 /// wrong would pass for a secret that is kept: the statement must make sense to who sees everything.
 fn not_denied(loaded: &Loaded, test: &PolicyTest, error: &Error) -> Option<String> {
     match error.kind() {
-        ErrorKind::InsufficientPrivilege
-        | ErrorKind::InvalidAuthorization
-        | ErrorKind::ReadOnly => None,
+        ErrorKind::InsufficientPrivilege | ErrorKind::ReadOnly => None,
         ErrorKind::UndefinedTable | ErrorKind::UndefinedColumn => {
             let catalog = loaded.bundle.catalog(&Arc::clone(&loaded.snapshot));
             let everything = loaded.registry.view(&test.sql, &catalog).err()?;
