@@ -7,6 +7,7 @@
 //! SHA-256: executing a prepared statement costs its client a few bytes, and must not fill a disk.
 
 mod lines;
+mod pending;
 mod text;
 mod texts;
 mod totals;
@@ -20,8 +21,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use ring::digest;
 use rust_decimal::Decimal;
-use tokio::sync::oneshot;
-use tollgate_catalog::{Error, ErrorKind, WarehouseName};
+use tollgate_catalog::{ErrorKind, WarehouseName};
 use tollgate_identity::Principal;
 use tollgate_ledger::billing::{Price, billed_bytes};
 use tollgate_ledger::{Entry, Health, Ledger, Place, Receipt, Refusal, Text};
@@ -33,6 +33,8 @@ use tracing::Span;
 
 pub use self::lines::AuditTarget;
 use self::lines::Lines;
+use self::pending::Waiting;
+pub use self::pending::{Pending, Recorded};
 pub use self::text::Statements;
 use self::texts::Texts;
 use self::totals::Totals;
@@ -114,7 +116,7 @@ impl Audit {
     pub(crate) fn is_failing(&self) -> bool {
         match &self.trail {
             Trail::Lines(lines) => lines.is_failing(),
-            Trail::Ledger(ledger) => ledger.is_failing(),
+            Trail::Ledger(ledger) => ledger.refusal().is_some(),
         }
     }
 
@@ -166,6 +168,11 @@ impl Audit {
 
     /// Sends a decision; the answer resolves once it is durable.
     pub fn decide(&self, decision: Decision<'_>) -> Pending {
+        if let Trail::Ledger(ledger) = &self.trail
+            && let Some(refusal) = ledger.refusal()
+        {
+            return Pending(Waiting::Refused(refusal));
+        }
         let keep = |dialect, text| self.shorten(self.statements.record(&decision, dialect, text));
         let sql = keep(decision.dialect, decision.sql);
         // Ours is printed in one dialect, whatever it was written in.
@@ -178,7 +185,7 @@ impl Audit {
             }),
             Err(error) => {
                 unwritten(&error);
-                Pending(Waiting::Never)
+                Pending(Waiting::Refused(Refusal::Failing))
             }
         }
     }
@@ -211,68 +218,6 @@ impl Audit {
 
 fn unwritten(error: &serde_json::Error) {
     tracing::error!(%error, "an audit record could not be written");
-}
-
-/// Proof that a decision is durable: no stream of rows is made without one.
-///
-/// ```compile_fail,E0423
-/// let forged = tollgate_gateway::audit::Recorded(());
-/// ```
-/// ```compile_fail,E0277
-/// fn again(recorded: &tollgate_gateway::audit::Recorded) -> tollgate_gateway::audit::Recorded {
-///     Clone::clone(recorded)
-/// }
-/// ```
-/// ```
-/// async fn wait(pending: tollgate_gateway::audit::Pending) -> Option<tollgate_gateway::audit::Recorded> {
-///     pending.durable().await.ok()
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Recorded(());
-
-/// A decision that is on its way to the disk.
-#[must_use = "no row may leave before the decision is durable"]
-pub struct Pending(Waiting);
-
-enum Waiting {
-    Line(oneshot::Receiver<Result<(), Refusal>>),
-    Ledger(tollgate_ledger::Pending),
-    /// It is not on its way.
-    Never,
-}
-
-impl Pending {
-    /// Waits until the decision is durable.
-    ///
-    /// # Errors
-    /// It could not be written: the statement must not run on.
-    pub async fn durable(self) -> Result<Recorded, Error> {
-        let durable = match self.0 {
-            Waiting::Line(answer) => answer.await.unwrap_or(Err(Refusal::Closed)),
-            Waiting::Ledger(pending) => pending.durable().await,
-            Waiting::Never => Err(Refusal::Failing),
-        };
-        durable.map(|()| Recorded(())).map_err(refused)
-    }
-}
-
-/// What a client reads whose query can't be recorded.
-fn refused(refusal: Refusal) -> Error {
-    let (kind, message) = match refusal {
-        Refusal::Full => (ErrorKind::DiskFull, "the query can't be recorded, the ledger is full"),
-        Refusal::Failing => {
-            (ErrorKind::IoError, "the query can't be recorded, the ledger can't be written")
-        }
-        Refusal::Busy => {
-            (ErrorKind::IoError, "the query can't be recorded in time, too many wait for that")
-        }
-        Refusal::Closed => {
-            (ErrorKind::IoError, "the query can't be recorded, the ledger is closed")
-        }
-    };
-    Error::new(kind, message)
-        .with_hint("it gave no rows, try again later; the operator finds the cause in the log")
 }
 
 /// By what a statement is billed.

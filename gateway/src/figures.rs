@@ -54,7 +54,7 @@ impl Gateway {
     pub fn ledger_counts(&self) -> Option<LedgerCounts> {
         let (health, waiting) = self.audit.health()?;
         Some(LedgerCounts {
-            is_failing: health.is_failing(),
+            is_failing: health.refusal().is_some(),
             waiting,
             commits: health.commits(),
             records: health.records(),

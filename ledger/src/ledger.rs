@@ -205,9 +205,9 @@ impl Ledger {
         self.size.saturating_sub(self.places.available_permits())
     }
 
-    /// Whether the last commit failed: until one succeeds, what can't be recorded must not begin.
-    pub fn is_failing(&self) -> bool {
-        self.health.is_failing()
+    /// Why the last commit failed: until one succeeds, nothing may begin, and nothing is queued.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.health.refusal()
     }
 
     /// The key that verifies what this ledger signs.
@@ -228,6 +228,10 @@ impl Ledger {
     /// Sends a decision; the answer resolves once it is durable.
     pub fn decide(&self, entry: Entry) -> Pending {
         let (to, answer) = oneshot::channel();
+        if let Some(refusal) = self.refusal() {
+            let _ = to.send(Err(refusal));
+            return Pending { answer, late: None };
+        }
         let Some(queue) = &self.queue else { return Pending { answer, late: None } };
         match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => {

@@ -27,6 +27,7 @@ mod chain;
 mod cloudevents;
 mod error;
 pub mod export;
+mod head;
 mod health;
 pub mod history;
 mod keys;

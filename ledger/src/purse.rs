@@ -11,11 +11,11 @@ use std::thread::JoinHandle;
 
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
-use sqlx::{Connection, Row};
+use sqlx::{Any, Connection, Row, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{LedgerError, Refusal};
-use crate::store::{Engine, Place, Store, begin};
+use crate::store::{Engine, Place, Store, begin, lock_key};
 use crate::writer::{in_time, patience};
 
 /// Money in the store is in billionths.
@@ -24,8 +24,8 @@ const DIGITS: u32 = 9;
 /// The most holds that wait for their turn.
 const QUEUE: usize = 1024;
 
-/// How often what was spent is tried to be written.
-const TRIES: u32 = 20;
+/// How often what was spent is tried to be written at once; then with what comes next.
+const TRIES: u32 = 3;
 
 /// A period of an account, and what may be spent in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Purses {
             };
             runtime.block_on(async {
                 let limit = patience(&place);
-                let mut purses = Writer { place, owner, store: None, next: 0, doubt: Vec::new() };
+                let mut purses = Writer { place, owner, store: None, next: 0, owed: Vec::new() };
                 let started = in_time(limit, purses.recover()).await;
                 let works = started.is_ok();
                 if opened.send(started).is_err() || !works {
@@ -129,7 +129,7 @@ impl Purses {
     /// Ends a hold: so much of it was spent.
     ///
     /// # Errors
-    /// It could not be written; the money stays held, and counts as spent after the next start.
+    /// It could not be written yet; until it is, the money stays held.
     pub async fn settle(&self, hold: Hold, amount: Decimal) -> Result<(), Refusal> {
         let queue = self.queue.as_ref().ok_or(Refusal::Closed)?;
         let (answer, settled) = oneshot::channel();
@@ -174,8 +174,9 @@ struct Writer {
     owner: String,
     store: Option<Store>,
     next: u64,
-    /// Holds of which isn't known whether they were written. Nobody was given them.
-    doubt: Vec<String>,
+    /// Holds that are to be ended, and what was spent of each: those of which isn't known whether they were
+    /// written, which nobody was given, and those that couldn't be settled.
+    owed: Vec<(String, i64)>,
 }
 
 impl Writer {
@@ -188,7 +189,7 @@ impl Writer {
                 let held = in_time(limit, self.hold(&id, &account, &budgets, amount)).await;
                 let held = held.unwrap_or_else(|error| {
                     self.store = None;
-                    self.doubt.push(id);
+                    self.owed.push((id, 0));
                     tracing::error!(%error, "money could not be held");
                     Err(HoldError::Refused(Refusal::of(&error)))
                 });
@@ -219,13 +220,11 @@ impl Writer {
             Some(store) => store,
             None => Store::open(&self.place, None).await?,
         };
-        if !self.doubt.is_empty() {
-            let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
-            for id in &self.doubt {
-                spend(&mut transaction, id, Some(0)).await?;
-            }
+        while let Some((id, units)) = self.owed.last() {
+            let mut transaction = alone(&mut store, &self.owner).await?;
+            spend(&mut transaction, id, Some(*units)).await?;
             transaction.commit().await?;
-            self.doubt.clear();
+            self.owed.pop();
         }
         Ok(self.store.insert(store))
     }
@@ -242,7 +241,7 @@ impl Writer {
         };
         let owner = self.owner.clone();
         let store = self.store().await?;
-        let mut transaction = store.connection.begin_with(begin(store.engine)).await?;
+        let mut transaction = alone(store, &owner).await?;
         for Budget { period, limit } in budgets {
             let Some(limit) = floor(*limit) else { return Ok(Err(HoldError::Amount)) };
             let insert = "INSERT INTO purses (account, period, held, spent) VALUES ($1, $2, 0, 0) \
@@ -295,6 +294,7 @@ impl Writer {
                 }
             }
         }
+        self.owed.push((hold.id.clone(), units));
         Err(refusal)
     }
 
@@ -345,6 +345,18 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// A transaction after all others of this replica: one whose connection was lost may still be committing.
+async fn alone<'c>(store: &'c mut Store, owner: &str) -> Result<Transaction<'c, Any>, LedgerError> {
+    let engine = store.engine;
+    let mut transaction = store.connection.begin_with(begin(engine)).await?;
+    if engine == Engine::Postgres {
+        let key = lock_key(&format!("purses/{owner}"));
+        let lock = "SELECT pg_advisory_xact_lock($1)";
+        sqlx::query(lock).bind(key).execute(&mut *transaction).await?;
+    }
+    Ok(transaction)
 }
 
 /// Ends a hold in all its periods; without an amount, all that was held is spent. Does nothing the

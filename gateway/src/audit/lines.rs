@@ -5,10 +5,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tollgate_ledger::{Entry, Refusal};
 
@@ -58,8 +59,12 @@ struct Item {
 pub(super) struct Lines {
     queue: Option<mpsc::Sender<Item>>,
     thread: Option<JoinHandle<()>>,
-    failing: Arc<AtomicBool>,
+    /// When records could last not be written, if none could since.
+    failed: Arc<Mutex<Option<Instant>>>,
 }
+
+/// For how long it is taken to go on failing; then somebody has to try.
+const FAILING: Duration = Duration::from_secs(2);
 
 impl Lines {
     pub(super) fn open(target: AuditTarget) -> io::Result<Lines> {
@@ -67,17 +72,17 @@ impl Lines {
         // Unbounded, but never long: a query waits for its decision before it sends another record,
         // so there are at most a few entries per running query.
         let (queue, items) = mpsc::channel();
-        let failing = Arc::new(AtomicBool::new(false));
-        let failed = Arc::clone(&failing);
+        let failed = Arc::new(Mutex::new(None));
+        let noted = Arc::clone(&failed);
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write_all(sink, &items, &failed))?;
-        Ok(Lines { queue: Some(queue), thread: Some(thread), failing })
+            .spawn(move || write_all(sink, &items, &noted))?;
+        Ok(Lines { queue: Some(queue), thread: Some(thread), failed })
     }
 
-    /// Whether the last records could not be written.
+    /// Whether the last records could not be written, a moment ago.
     pub(super) fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
+        self.failed.lock().is_some_and(|failed| failed.elapsed() < FAILING)
     }
 
     pub(super) fn decide(&self, entry: Entry) -> oneshot::Receiver<Result<(), Refusal>> {
@@ -143,12 +148,12 @@ impl Sink {
 }
 
 /// Group commit: whatever waits is written and synchronised as one.
-fn write_all(mut sink: Sink, items: &mpsc::Receiver<Item>, failing: &AtomicBool) {
+fn write_all(mut sink: Sink, items: &mpsc::Receiver<Item>, failed: &Mutex<Option<Instant>>) {
     while let Ok(first) = items.recv() {
         let mut group = vec![first];
         group.extend(items.try_iter().take(1023));
         let written = sink.write(&group);
-        failing.store(written.is_err(), Ordering::Relaxed);
+        *failed.lock() = written.is_err().then(Instant::now);
         if let Err(error) = &written {
             tracing::error!(%error, "the audit trail can't be written");
         }

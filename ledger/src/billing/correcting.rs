@@ -14,12 +14,13 @@ use super::rating::{Rated, query_key, rate, read};
 use crate::batch::{Batch, Open};
 use crate::chain::{Purpose, is_signed, sign};
 use crate::error::LedgerError;
+use crate::head::create;
 use crate::keys::SigningKey;
 use crate::ledger::Entry;
 use crate::read::PAGE;
 use crate::record::{At, Correction, Kind, now};
 use crate::store::{ChainRow, Engine, Place, Store, begin, chain_row, lock_key};
-use crate::writer::{checkpoint, create, insert};
+use crate::writer::{checkpoint, insert};
 
 /// The chain of corrections. No replica has a name like this.
 pub const CORRECTIONS: &str = "usage/corrections";
