@@ -273,6 +273,8 @@ pub struct Meter {
     ran: bool,
     stages: Arc<Stages>,
     span: Span,
+    /// Whether a decision is there, or on its way, that the receipt belongs to.
+    decided: bool,
     ended: bool,
 }
 
@@ -306,8 +308,14 @@ impl Meter {
             begun: None,
             ran: false,
             stages,
+            decided: false,
             ended: false,
         }
+    }
+
+    /// Notes the decision. Of one that was refused at once there is no receipt.
+    pub(crate) fn decided(&mut self, decision: &Pending) {
+        self.decided = decision.is_queued();
     }
 
     /// Notes what the query is over, at which warehouse, and under which roles.
@@ -431,7 +439,9 @@ impl Meter {
             truncated: self.truncated,
             price: self.price(credits),
         };
-        self.audit.note(Entry::receipt(&receipt, self.audit.rehearsal));
+        if self.decided {
+            self.audit.note(Entry::receipt(&receipt, self.audit.rehearsal));
+        }
     }
 }
 

@@ -374,7 +374,7 @@ impl Gateway {
             Ok(prepared) => Ok(prepared),
             Err(error) => {
                 let (id, mut meter) = self.meter(caller);
-                self.refused(&id, caller, statement, &error).durable().await?;
+                self.refused((&id, &mut meter), caller, statement, &error).durable().await?;
                 meter.end(Ending::Denied(error.kind()));
                 Err(error)
             }
@@ -394,7 +394,7 @@ impl Gateway {
         let nulls = nulls.collect::<Result<Vec<_>, _>>().map_err(Error::internal)?;
         let secured = prepared.bind(nulls)?;
         meter.about(&secured);
-        self.permitted(&id, caller, statement, &secured).durable().await?;
+        self.permitted((&id, &mut meter), caller, statement, &secured).durable().await?;
         meter.end(Ending::Complete);
         Ok(Explained { prepared, secured })
     }
@@ -437,14 +437,14 @@ impl Gateway {
         let (secured, prepared) = match secured {
             Ok(secured) => secured,
             Err(error) => {
-                self.refused(&id, caller, statement, &error).durable().await?;
+                self.refused((&id, &mut meter), caller, statement, &error).durable().await?;
                 meter.end(Ending::Denied(error.kind()));
                 return Err(error);
             }
         };
         let entry = self.open.query(&id, &prepared, caller.ended, || self.state());
         meter.about(&secured);
-        let decision = self.permitted(&id, caller, statement, &secured);
+        let decision = self.permitted((&id, &mut meter), caller, statement, &secured);
         let mut deadline = Deadline::of(caller.timeout, &secured);
         let at_warehouse = secured.engine().is_warehouse();
         let both = {

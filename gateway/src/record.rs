@@ -3,7 +3,7 @@
 use tollgate_catalog::Error;
 use tollgate_rewriter::{Secured, SqlDialect};
 
-use crate::audit::Decision;
+use crate::audit::{Decision, Meter, Pending};
 use crate::pipeline::{Caller, Gateway, Statement};
 
 /// The name of a dialect, unless it is PostgreSQL's.
@@ -14,12 +14,12 @@ fn named(dialect: SqlDialect) -> Option<&'static str> {
 impl Gateway {
     pub(crate) fn permitted(
         &self,
-        id: &str,
+        (id, meter): (&str, &mut Meter),
         caller: &Caller<'_>,
         statement: &Statement,
         secured: &Secured,
-    ) -> crate::audit::Pending {
-        self.audit.decide(Decision {
+    ) -> Pending {
+        let decision = self.audit.decide(Decision {
             id,
             principal: caller.principal.name(),
             tenant: self.audit.tenant(caller.principal),
@@ -42,19 +42,21 @@ impl Gateway {
                 .collect(),
             outcome: "permitted",
             error: None,
-        })
+        });
+        meter.decided(&decision);
+        decision
     }
 
     pub(crate) fn refused(
         &self,
-        id: &str,
+        (id, meter): (&str, &mut Meter),
         caller: &Caller<'_>,
         statement: &Statement,
         error: &Error,
-    ) -> crate::audit::Pending {
+    ) -> Pending {
         let state = self.state();
         let roles = state.bundle.roles_of(caller.principal);
-        self.audit.decide(Decision {
+        let decision = self.audit.decide(Decision {
             id,
             principal: caller.principal.name(),
             tenant: self.audit.tenant(caller.principal),
@@ -70,6 +72,8 @@ impl Gateway {
             policies: Vec::new(),
             outcome: "denied",
             error: Some(error.kind().label()),
-        })
+        });
+        meter.decided(&decision);
+        decision
     }
 }

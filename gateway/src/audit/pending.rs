@@ -34,6 +34,14 @@ pub(super) enum Waiting {
 }
 
 impl Pending {
+    /// Whether it may become durable.
+    pub(super) fn is_queued(&self) -> bool {
+        match self.0 {
+            Waiting::Line(_) | Waiting::Ledger(_) => true,
+            Waiting::Refused(_) => false,
+        }
+    }
+
     /// Waits until the decision is durable.
     ///
     /// # Errors
