@@ -46,7 +46,7 @@ pub(crate) async fn correct(
     };
     let refused = |error| ledger::refused(config, &error);
     let key = SigningKey::read(&config.ledger.key).map_err(refused)?;
-    let mut corrections = Corrections::open(&place, &key).await.map_err(refused)?;
+    let mut corrections = Corrections::open(&place, &key, None).await.map_err(refused)?;
     let engine = place::log_in(config, warehouse, account)?;
     let done = take(&engine, &mut corrections, &warehouse.name.to_string(), (from, until)).await;
     engine.close().await;

@@ -228,13 +228,13 @@ fn replicas_correct_a_common_ledger_once() {
         let figures: Vec<Figure> = all.map(figure).collect();
         let key = SigningKey::read(&path).unwrap();
         let correct = async || {
-            let mut corrections = Corrections::open(&place, &key).await.unwrap();
+            let mut corrections = Corrections::open(&place, &key, None).await.unwrap();
             let done = corrections.take(&figures).await.unwrap();
             corrections.close().await.unwrap();
             done
         };
         // The first makes the chain.
-        let mut first = Corrections::open(&place, &key).await.unwrap();
+        let mut first = Corrections::open(&place, &key, None).await.unwrap();
         assert_eq!(first.take(&figures[..1]).await.unwrap().corrected, 1);
         first.close().await.unwrap();
         let (one, other) = tokio::join!(correct(), correct());
