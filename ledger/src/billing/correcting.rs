@@ -48,7 +48,7 @@ pub struct Corrected {
     pub same: u64,
     /// Figures of queries that this ledger knows no charged receipt of.
     pub unknown: u64,
-    /// Figures that are beyond all bounds, or of queries whose lines aren't what their receipts say.
+    /// Figures that are beyond all bounds, or of queries whose lines are of other receipts.
     pub refused: u64,
 }
 
