@@ -293,6 +293,14 @@ fn replicas_correct_a_common_ledger_once() {
             .unwrap();
         let replayed = replay(&place).await.unwrap();
         assert_eq!((replayed.differing, replayed.unproven), (2, 2));
+        // What was rated before there were corrections gets the names that accounts know.
+        let before = "DROP TABLE corrections; DROP TABLE asked; DROP INDEX rated_by_query; \
+                      ALTER TABLE rated DROP COLUMN query; UPDATE tollgate_ledger SET version = 3";
+        client.inner.batch_execute(before).await.unwrap();
+        Corrections::open(&place, &key, None).await.unwrap().close().await.unwrap();
+        let names = "SELECT count(*) FROM rated WHERE query = 'lake/' || (body::json ->> 'id')";
+        let row = client.inner.query_one(names, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 600);
     });
 }
 
