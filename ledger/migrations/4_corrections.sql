@@ -13,4 +13,17 @@ CREATE UNIQUE INDEX corrections_by_record ON corrections (record);
 -- The warehouse and the id of a query that was charged credits.
 ALTER TABLE rated ADD COLUMN query TEXT;
 
+UPDATE rated SET query = (
+  SELECT (CAST(records.body AS {json}) ->> 'warehouse') || '/' || (CAST(records.body AS {json}) ->> 'id')
+  FROM records
+  WHERE records.chain = rated.chain AND records.seq = rated.seq AND records.kind = 2
+    AND (CAST(records.body AS {json}) ->> 'credits') IS NOT NULL
+);
+
 CREATE INDEX rated_by_query ON rated (query);
+
+-- When the account of a warehouse was last asked at intervals, in microseconds since 1970.
+CREATE TABLE asked (
+  warehouse TEXT PRIMARY KEY,     -- as the configuration calls it
+  at BIGINT NOT NULL
+);

@@ -7,6 +7,7 @@
 
 mod correcting;
 mod price;
+mod proving;
 mod rating;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod usage;
 pub(crate) use correcting::decimal as corrected_credits;
 pub use correcting::{CORRECTIONS, Corrected, Corrections, Figure};
 pub use price::Price;
+pub(crate) use proving::first_with_receipt as first_correction_with_receipt;
 pub(crate) use rating::rated as rated_receipt;
 pub use rating::{Rated, Replay, billed_bytes, rate, replay};
 pub use usage::{Applied, Invoice, InvoiceLine, Key, Usage, applied, invoices, rated, report};

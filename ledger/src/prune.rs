@@ -2,6 +2,7 @@
 
 use sqlx::{Connection, Row};
 
+use crate::billing::{CORRECTIONS, first_correction_with_receipt};
 use crate::chain::{Hash, Purpose, sign};
 use crate::error::LedgerError;
 use crate::export::first_needed;
@@ -36,7 +37,7 @@ pub struct Waiting {
 
 /// Deletes the records before a time (microseconds since 1970), up to the first one that is younger,
 /// belongs to a query that runs, or that an export has not got, unless `unexported` says that this
-/// doesn't matter. A gateway may write at the same time.
+/// doesn't matter. A correction stays as long as its receipt. A gateway may write at the same time.
 ///
 /// # Errors
 /// The store can't be written, or a chain was signed with another key.
@@ -48,7 +49,10 @@ pub async fn prune(
 ) -> Result<Vec<Cut>, LedgerError> {
     let mut store = Store::open(place, None).await?;
     let mut cuts = Vec::new();
-    for chain in store.chains().await? {
+    let mut chains = store.chains().await?;
+    // Once it is known which receipts are left.
+    chains.sort_by_key(|chain| chain.name == CORRECTIONS);
+    for chain in chains {
         if chain.public_key != key.public() {
             return Err(LedgerError::OtherKey(chain.name));
         }
@@ -61,6 +65,10 @@ pub async fn prune(
         let waiting = waiting.filter(|waiting| waiting.from <= last);
         if let Some(waiting) = waiting.as_ref().filter(|_| !unexported) {
             last = waiting.from - 1;
+        }
+        if chain.name == CORRECTIONS {
+            let first = first_correction_with_receipt(&mut store, chain.id, last).await?;
+            last = first.map_or(last, |first| first - 1);
         }
         let mut cut = Cut { chain: chain.name.clone(), records: 0, seq: 0, waiting };
         loop {

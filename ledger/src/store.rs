@@ -238,9 +238,9 @@ impl Store {
     }
 
     async fn migrate(&mut self) -> Result<(), LedgerError> {
-        let bytes = match self.engine {
-            Engine::Sqlite => "BLOB",
-            Engine::Postgres => "BYTEA",
+        let (bytes, json) = match self.engine {
+            Engine::Sqlite => ("BLOB", "TEXT"),
+            Engine::Postgres => ("BYTEA", "JSON"),
         };
         let mut transaction = self.connection.begin_with(begin(self.engine)).await?;
         if self.engine == Engine::Postgres {
@@ -266,7 +266,7 @@ impl Store {
         let done = usize::try_from(version)
             .map_err(|_| LedgerError::Damaged(format!("it has version {version}")))?;
         for migration in MIGRATIONS.iter().skip(done) {
-            let text = migration.replace("{bytes}", bytes);
+            let text = migration.replace("{bytes}", bytes).replace("{json}", json);
             (&mut *transaction).execute(sqlx::raw_sql(&text)).await?;
         }
         if version < known {

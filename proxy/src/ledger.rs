@@ -24,13 +24,9 @@ pub(crate) fn audit(config: &Config) -> Result<Audit, String> {
     let Some(place) = place(config)? else {
         return Audit::open(target, &settings.tenant, settings.statements).map_err(lines);
     };
-    let max_bytes = match &settings.store {
-        Some(LedgerStore::Sqlite { max_size, .. }) => *max_size,
-        Some(LedgerStore::Postgres(_)) | None => None,
-    };
     let options = Options {
         chain: settings.replica.clone(),
-        max_bytes,
+        max_bytes: max_bytes(config),
         export: target.export().map_err(lines)?,
         ..Options::at(place, settings.key.clone())
     };
@@ -42,6 +38,14 @@ pub(crate) fn audit(config: &Config) -> Result<Audit, String> {
         );
     }
     Ok(Audit::ledger(ledger, &settings.tenant, settings.statements))
+}
+
+/// How many bytes the configured ledger may take, if it is a file.
+pub(crate) fn max_bytes(config: &Config) -> Option<u64> {
+    match &config.ledger.store {
+        Some(LedgerStore::Sqlite { max_size, .. }) => *max_size,
+        Some(LedgerStore::Postgres(_)) | None => None,
+    }
 }
 
 /// Where the money of budgets is held: in the ledger, or without one in this process.

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::Value as Json;
 use tollgate_ledger::billing::{CORRECTIONS, Corrections, Figure, Price, invoices, replay};
 use tollgate_ledger::verify::verify;
-use tollgate_ledger::{Entry, Receipt, SigningKey};
+use tollgate_ledger::{Entry, Place, Receipt, SigningKey};
 
 use crate::credits::{ALL, over};
 use crate::harness::client::Client;
@@ -184,6 +184,24 @@ fn credits_are_corrected_by_what_the_account_attributes() {
         let events = works(&site, &["audit", "export", "--format", "records"]).await;
         let corrections = events.lines().filter(|line| line.contains("\"correction\"")).count();
         assert_eq!(corrections, 3);
+
+        // A statement with two rows is one of the time at which the first began.
+        attributes(
+            &emulator,
+            fourth,
+            ["0.125", "NULL"],
+            OWN,
+            "DATEADD(minute, -5, CURRENT_TIMESTAMP())",
+        );
+        attributes(&emulator, fourth, ["0.25", "NULL"], OWN, NOW);
+        let later = ["usage", "correct", "--from", records[0]["time"].as_str().unwrap()];
+        assert_eq!(works(&site, &later).await, said(0, 2));
+        assert_eq!(works(&site, &["usage", "correct"]).await, said(1, 2));
+        let sum = two + receipt(ids[2]) + Decimal::new(375, 3);
+        assert_eq!(billed(&site).await, [queries, measured, sum, bill(sum)]);
+        // With what the user asked for about that.
+        let replayed = "6 receipts are rated as before, 0 otherwise";
+        assert!(works(&site, &["usage", "rate", "--replay"]).await.starts_with(replayed));
         server.stop().await;
     });
 }
@@ -228,13 +246,13 @@ fn replicas_correct_a_common_ledger_once() {
         let figures: Vec<Figure> = all.map(figure).collect();
         let key = SigningKey::read(&path).unwrap();
         let correct = async || {
-            let mut corrections = Corrections::open(&place, &key).await.unwrap();
+            let mut corrections = Corrections::open(&place, &key, None).await.unwrap();
             let done = corrections.take(&figures).await.unwrap();
             corrections.close().await.unwrap();
             done
         };
         // The first makes the chain.
-        let mut first = Corrections::open(&place, &key).await.unwrap();
+        let mut first = Corrections::open(&place, &key, None).await.unwrap();
         assert_eq!(first.take(&figures[..1]).await.unwrap().corrected, 1);
         first.close().await.unwrap();
         let (one, other) = tokio::join!(correct(), correct());
@@ -247,6 +265,21 @@ fn replicas_correct_a_common_ledger_once() {
         assert_eq!((replayed.same, replayed.differing, replayed.unproven), (600, 0, 0));
         let invoices = invoices(&place, 0, i64::MAX).await.unwrap();
         assert_eq!(invoices[0].total, Decimal::from(900));
+        // One asks at intervals, until it is gone; the next one knows when.
+        let mut one = Corrections::open(&place, &key, None).await.unwrap();
+        let mut other = Corrections::open(&place, &key, None).await.unwrap();
+        assert!(one.lease("lake").await.unwrap());
+        assert!(!other.lease("lake").await.unwrap());
+        assert!(other.lease("sales").await.unwrap());
+        assert_eq!(other.asked("lake").await.unwrap(), None);
+        for at in [7, 9] {
+            one.note_asked("lake", at).await.unwrap();
+            assert_eq!(other.asked("lake").await.unwrap(), Some(at));
+        }
+        one.close().await.unwrap();
+        assert!(other.lease("lake").await.unwrap());
+        assert_eq!(other.asked("sales").await.unwrap(), None);
+        other.close().await.unwrap();
         // A replica that starts later takes no offence at a chain that isn't a replica's.
         let late = replica(&place, &path, "c").await.unwrap();
         assert_eq!(late.interrupted(), 0);
@@ -260,6 +293,14 @@ fn replicas_correct_a_common_ledger_once() {
             .unwrap();
         let replayed = replay(&place).await.unwrap();
         assert_eq!((replayed.differing, replayed.unproven), (2, 2));
+        // What was rated before there were corrections gets the names that accounts know.
+        let before = "DROP TABLE corrections; DROP TABLE asked; DROP INDEX rated_by_query; \
+                      ALTER TABLE rated DROP COLUMN query; UPDATE tollgate_ledger SET version = 3";
+        client.inner.batch_execute(before).await.unwrap();
+        Corrections::open(&place, &key, None).await.unwrap().close().await.unwrap();
+        let names = "SELECT count(*) FROM rated WHERE query = 'lake/' || (body::json ->> 'id')";
+        let row = client.inner.query_one(names, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 600);
     });
 }
 
@@ -285,6 +326,22 @@ fn a_gateway_asks_its_account_at_intervals() {
             found = billed(&site).await;
         }
         assert_eq!(found, [Decimal::ONE, Decimal::ONE, wanted, "0.385".parse().unwrap()]);
+        // The next one knows when that was.
+        let place = Place::Sqlite(site.folder.join("ledger.db"));
+        let key = SigningKey::read(&site.folder.join("ledger.key")).unwrap();
+        let mut corrections = Corrections::open(&place, &key, None).await.unwrap();
+        let mut asked = None;
+        for _ in 0..100 {
+            asked = corrections.asked("main").await.unwrap();
+            if asked.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let ago = i64::try_from(now.as_micros()).unwrap() - asked.unwrap();
+        assert!((0..60_000_000).contains(&ago), "{ago}");
+        assert_eq!(corrections.asked("other").await.unwrap(), None);
         server.stop().await;
     });
 }

@@ -5,20 +5,21 @@
 //! the ledger's key, so that it can be written beside any gateway and is verified like all records. Bills
 //! take the last correction of a receipt; from receipts and corrections the same bills are made again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
-use super::rating::{Rated, query_key, rate, read};
+use super::proving::{Origins, origins};
+use super::rating::{Line, Rated, anew, places, query_key, rate_within, read};
 use crate::batch::{Batch, Open};
 use crate::chain::{Purpose, is_signed, sign};
 use crate::error::LedgerError;
 use crate::head::create;
 use crate::keys::SigningKey;
 use crate::ledger::Entry;
-use crate::read::PAGE;
-use crate::record::{At, Correction, Kind, now};
+use crate::record::{At, Correction, now};
 use crate::store::{ChainRow, Engine, Place, Store, begin, chain_row, lock_key};
 use crate::writer::{checkpoint, insert};
 
@@ -48,7 +49,7 @@ pub struct Corrected {
     pub same: u64,
     /// Figures of queries that this ledger knows no charged receipt of.
     pub unknown: u64,
-    /// Figures that are beyond all bounds.
+    /// Figures that are beyond all bounds, or of queries whose lines are of other receipts.
     pub refused: u64,
 }
 
@@ -67,18 +68,20 @@ impl Corrected {
 pub struct Corrections<'a> {
     store: Store,
     key: &'a SigningKey,
-    /// The chains that there are, by id.
-    names: BTreeMap<i64, String>,
 }
 
 impl<'a> Corrections<'a> {
-    /// Opens a ledger, and rates what isn't rated yet.
+    /// Opens a ledger, and rates what isn't rated yet. `max_bytes`: see [`crate::Options`].
     ///
     /// # Errors
     /// The store can't be written, or corrections were signed with another key.
-    pub async fn open(place: &Place, key: &'a SigningKey) -> Result<Self, LedgerError> {
-        rate(place).await?;
-        let mut store = Store::open(place, None).await?;
+    pub async fn open(
+        place: &Place,
+        key: &'a SigningKey,
+        max_bytes: Option<u64>,
+    ) -> Result<Self, LedgerError> {
+        rate_within(place, max_bytes).await?;
+        let mut store = Store::open(place, max_bytes).await?;
         let mut chains = store.chains().await?;
         if !chains.iter().any(is_own) {
             let made = create(&mut store, CORRECTIONS, key).await;
@@ -91,8 +94,7 @@ impl<'a> Corrections<'a> {
         if chains.iter().any(|chain| is_own(chain) && chain.public_key != key.public()) {
             return Err(LedgerError::OtherKey(CORRECTIONS.to_owned()));
         }
-        let names = chains.into_iter().map(|chain| (chain.id, chain.name)).collect();
-        Ok(Self { store, key, names })
+        Ok(Self { store, key })
     }
 
     /// Corrects the queries of some figures, all or none. What is charged already is left as it is, so
@@ -101,7 +103,7 @@ impl<'a> Corrections<'a> {
     /// # Errors
     /// The store can't be written, or it isn't as it was written.
     pub async fn take(&mut self, figures: &[Figure]) -> Result<Corrected, LedgerError> {
-        let Self { store, key, names } = self;
+        let Self { store, key } = self;
         let (engine, mut done) = (store.engine, Corrected::default());
         let mut transaction = store.connection.begin_with(begin(engine)).await?;
         // One after the other; SQLite has begun by taking its lock.
@@ -109,9 +111,10 @@ impl<'a> Corrections<'a> {
             let lock = "SELECT pg_advisory_xact_lock($1)";
             sqlx::query(lock).bind(lock_key(CORRECTIONS)).execute(&mut *transaction).await?;
         }
+        let origins = origins(&mut transaction, Some(&key.public())).await?;
         let mut changes = Vec::new();
         for figures in figures.chunks(LOOKED_UP) {
-            changes.extend(changed(&mut transaction, names, figures, &mut done).await?);
+            changes.extend(changed(&mut transaction, &origins, figures, &mut done).await?);
         }
         if changes.is_empty() {
             transaction.rollback().await?;
@@ -130,6 +133,38 @@ impl<'a> Corrections<'a> {
         }
         transaction.commit().await?;
         Ok(done)
+    }
+
+    /// Whether it is this process that asks the account of a warehouse, of those that share the ledger. It
+    /// is until the connection ends.
+    ///
+    /// # Errors
+    /// The store can't be reached.
+    pub async fn lease(&mut self, warehouse: &str) -> Result<bool, LedgerError> {
+        // No chain has a name with a line break.
+        self.store.lock_chain(&format!("attribution\n{warehouse}")).await
+    }
+
+    /// When the account of a warehouse was last asked at intervals, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn asked(&mut self, warehouse: &str) -> Result<Option<i64>, LedgerError> {
+        let query = "SELECT at FROM asked WHERE warehouse = $1";
+        let row =
+            sqlx::query(query).bind(warehouse).fetch_optional(&mut self.store.connection).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Notes when it was asked, once all that it said was taken.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn note_asked(&mut self, warehouse: &str, at: i64) -> Result<(), LedgerError> {
+        let upsert = "INSERT INTO asked (warehouse, at) VALUES ($1, $2) \
+                      ON CONFLICT (warehouse) DO UPDATE SET at = excluded.at";
+        sqlx::query(upsert).bind(warehouse).bind(at).execute(&mut self.store.connection).await?;
+        Ok(())
     }
 
     /// Ends the connection.
@@ -178,57 +213,167 @@ impl Change {
     }
 }
 
-/// The queries of figures that are charged otherwise by them.
-async fn changed(
+/// What a query is charged instead, for its record.
+pub(super) fn said(rated: &Rated, warehouse: &str) -> Correction {
+    Correction {
+        id: rated.id.clone(),
+        principal: rated.principal.clone(),
+        tenant: rated.tenant.clone(),
+        warehouse: warehouse.to_owned(),
+        of: At { chain: rated.chain.clone(), seq: rated.seq },
+        credits: rated.credits,
+        measured: rated.measured.unwrap_or_default(),
+        currency: rated.currency.clone(),
+        amount: rated.amount,
+    }
+}
+
+/// A rated line, as far as it can be told by the table of them.
+struct Found {
+    query: String,
+    chain: i64,
+    seq: i64,
+    body: String,
+}
+
+/// The lines that bear the names of queries.
+async fn found(
     connection: &mut AnyConnection,
-    names: &BTreeMap<i64, String>,
-    figures: &[Figure],
-    done: &mut Corrected,
-) -> Result<Vec<Change>, LedgerError> {
-    let mut wanted: BTreeMap<String, &Figure> = BTreeMap::new();
-    wanted.extend(figures.iter().map(|f| (query_key(&f.warehouse, &f.query), f)));
-    let places: Vec<String> = (1..=wanted.len()).map(|number| format!("${number}")).collect();
+    wanted: &BTreeMap<String, &Figure>,
+) -> Result<Vec<Found>, LedgerError> {
     let text = format!(
-        "SELECT query, chain, body FROM rated WHERE query IN ({}) ORDER BY chain, seq",
-        places.join(", ")
+        "SELECT query, chain, seq, body FROM rated WHERE query IN ({}) ORDER BY chain, seq",
+        places(1, wanted.len())
     );
     let mut query = sqlx::query(&text);
     for key in wanted.keys() {
         query = query.bind(key.as_str());
     }
+    let read = |row: &AnyRow| {
+        let (chain, seq) = (row.try_get(1)?, row.try_get(2)?);
+        Ok(Found { query: row.try_get(0)?, chain, seq, body: row.try_get(3)? })
+    };
+    query.fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// What is known of lines.
+struct Known<'a> {
+    origins: &'a Origins,
+    /// Their receipts, rated without any correction, by their places.
+    receipts: BTreeMap<(i64, i64), Line>,
+    /// The credits that were corrected, by the receipts' places.
+    corrected: BTreeMap<(i64, i64), Decimal>,
+}
+
+impl<'a> Known<'a> {
+    async fn of(
+        connection: &mut AnyConnection,
+        origins: &'a Origins,
+        lines: &[Found],
+    ) -> Result<Self, LedgerError> {
+        let mut known = Known { origins, receipts: BTreeMap::new(), corrected: BTreeMap::new() };
+        let mut all: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for line in lines {
+            all.entry(line.chain).or_default().push(line.seq);
+        }
+        for (chain, seqs) in all {
+            let Some(origin) = origins.get(&chain) else { continue };
+            let receipts = anew(connection, (chain, &origin.name), &seqs).await?;
+            known.receipts.extend(receipts.into_iter().map(|(seq, line)| ((chain, seq), line)));
+            let corrected = corrected(connection, chain, &seqs).await?;
+            known.corrected.extend(corrected.into_iter().map(|(seq, to)| ((chain, seq), to)));
+        }
+        Ok(known)
+    }
+
+    /// The line that the key may sign for, and the credits that are charged now: of the receipt, as long
+    /// as that is there; what became of the line since it was rated doesn't count. Nothing if the line
+    /// isn't the query's.
+    fn sound(
+        &self,
+        line: &Found,
+        figure: &Figure,
+    ) -> Result<Option<(Rated, Decimal)>, LedgerError> {
+        let Some(origin) = self.origins.get(&line.chain) else { return Ok(None) };
+        let at = (line.chain, line.seq);
+        let (rated, credits) = match self.receipts.get(&at) {
+            Some(receipt) if receipt.query.as_ref() == Some(&line.query) => {
+                let rated = receipt.rated.clone();
+                let credits = self.corrected.get(&at).copied().unwrap_or(rated.credits);
+                (rated, credits)
+            }
+            Some(_) => return Ok(None),
+            // Retention has deleted it.
+            None if line.seq <= origin.cut => {
+                let rated = read(&line.body)?;
+                let credits = rated.credits;
+                (rated, credits)
+            }
+            None => return Ok(None),
+        };
+        let own = rated.id == figure.query && rated.chain == origin.name && rated.seq == line.seq;
+        Ok(own.then_some((rated, credits)))
+    }
+}
+
+/// The queries of figures that are charged otherwise by them.
+async fn changed(
+    connection: &mut AnyConnection,
+    origins: &Origins,
+    figures: &[Figure],
+    done: &mut Corrected,
+) -> Result<Vec<Change>, LedgerError> {
+    let mut wanted: BTreeMap<String, &Figure> = BTreeMap::new();
+    wanted.extend(figures.iter().map(|f| (query_key(&f.warehouse, &f.query), f)));
+    let lines = found(connection, &wanted).await?;
+    let known = Known::of(connection, origins, &lines).await?;
     let mut changes = Vec::new();
-    for row in query.fetch_all(connection).await? {
-        let chain: i64 = row.try_get(1)?;
+    let mut doubtful = BTreeSet::new();
+    for line in lines {
         // A second receipt of an id, which no gateway writes, isn't corrected.
-        let figure = wanted.remove(&row.try_get::<String, _>(0)?);
-        let (Some(figure), Some(name)) = (figure, names.get(&chain)) else { continue };
-        let before = read(&row.try_get::<String, _>(2)?)?;
-        if before.credits == figure.credits {
+        let Some(figure) = wanted.get(&line.query).copied() else { continue };
+        let Some((before, credits)) = known.sound(&line, figure)? else {
+            doubtful.insert(line.query);
+            continue;
+        };
+        wanted.remove(&line.query);
+        if credits == figure.credits {
             done.same += 1;
             continue;
         }
         let sound = !figure.credits.is_sign_negative() || figure.credits.is_zero();
-        let rated = before.clone().corrected(figure.credits).filter(|_| sound);
-        let Some(rated) = rated else {
+        let Some(rated) = before.corrected(figure.credits).filter(|_| sound) else {
             done.refused += 1;
             continue;
         };
         done.corrected += 1;
-        let correction = Correction {
-            id: rated.id.clone(),
-            principal: rated.principal.clone(),
-            tenant: rated.tenant.clone(),
-            warehouse: figure.warehouse.clone(),
-            of: At { chain: name.clone(), seq: rated.seq },
-            credits: rated.credits,
-            measured: rated.measured.unwrap_or_default(),
-            currency: rated.currency.clone(),
-            amount: rated.amount,
-        };
-        changes.push(Change { chain, rated, correction });
+        let correction = said(&rated, &figure.warehouse);
+        changes.push(Change { chain: line.chain, rated, correction });
     }
-    done.unknown += u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+    for query in wanted.keys() {
+        match doubtful.contains(query) {
+            true => done.refused += 1,
+            false => done.unknown += 1,
+        }
+    }
     Ok(changes)
+}
+
+/// The credits of some receipts of a chain that were corrected, by their numbers.
+async fn corrected(
+    connection: &mut AnyConnection,
+    chain: i64,
+    seqs: &[i64],
+) -> Result<BTreeMap<i64, Decimal>, LedgerError> {
+    let text = format!(
+        "SELECT seq, credits FROM corrections WHERE chain = $1 AND seq IN ({})",
+        places(2, seqs.len())
+    );
+    let mut query = sqlx::query(&text).bind(chain);
+    for seq in seqs {
+        query = query.bind(*seq);
+    }
+    credits(&query.fetch_all(connection).await?)
 }
 
 /// The head of the chain, as it was signed last.
@@ -297,6 +442,10 @@ pub(super) async fn between(
         .bind(last)
         .fetch_all(&mut store.connection)
         .await?;
+    credits(&rows)
+}
+
+fn credits(rows: &[AnyRow]) -> Result<BTreeMap<i64, Decimal>, LedgerError> {
     rows.iter().map(|row| Ok((row.try_get(0)?, decimal(&row.try_get::<String, _>(1)?)?))).collect()
 }
 
@@ -304,77 +453,6 @@ pub(super) async fn between(
 pub(crate) fn decimal(text: &str) -> Result<Decimal, LedgerError> {
     let broken = |_| LedgerError::Damaged("the credits of a correction can't be read".to_owned());
     Decimal::from_str_exact(text).map_err(broken)
-}
-
-/// How many of the corrections that bills rest on aren't what the records say. Those whose records
-/// retention has deleted can't be compared.
-pub(super) async fn unproven(store: &mut Store) -> Result<usize, LedgerError> {
-    let chains = store.chains().await?;
-    let Some(own) = chains.iter().find(|chain| is_own(chain)) else {
-        return count_after(store, 0).await;
-    };
-    let mut after = store.cut(own.id).await?.map_or(0, |cut| cut.seq);
-    let mut wrong = count_after(store, own.seq).await?;
-    loop {
-        let rows = store.records(own.id, after, PAGE).await?;
-        let Some(last) = rows.last().map(|row| row.seq) else { return Ok(wrong) };
-        let mut kept = kept(store, after, last).await?;
-        for row in rows.iter().filter(|row| row.kind == Kind::Correction.number()) {
-            let correction: Correction = serde_json::from_str(&row.body).map_err(|_| {
-                LedgerError::Damaged(format!("correction {} can't be read", row.seq))
-            })?;
-            let chain = chains.iter().find(|chain| chain.name == correction.of.chain);
-            let of = (chain.map_or(0, |chain| chain.id), correction.of.seq);
-            match kept.remove(&row.seq) {
-                Some((chain, seq, credits)) => {
-                    wrong += usize::from((chain, seq) != of || credits != correction.credits);
-                }
-                // A later one has taken its place.
-                None => wrong += usize::from(!superseded(store, of, row.seq).await?),
-            }
-        }
-        wrong += kept.len();
-        after = last;
-    }
-}
-
-/// Corrections that no record can have made.
-async fn count_after(store: &mut Store, record: i64) -> Result<usize, LedgerError> {
-    let query = "SELECT count(*) FROM corrections WHERE record > $1";
-    let row = sqlx::query(query).bind(record).fetch_one(&mut store.connection).await?;
-    Ok(usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX))
-}
-
-/// The corrections that records of a range have made: of which receipt, and the credits.
-async fn kept(
-    store: &mut Store,
-    after: i64,
-    last: i64,
-) -> Result<BTreeMap<i64, (i64, i64, Decimal)>, LedgerError> {
-    let query = "SELECT record, chain, seq, credits FROM corrections \
-                 WHERE record > $1 AND record <= $2";
-    let rows = sqlx::query(query).bind(after).bind(last).fetch_all(&mut store.connection).await?;
-    let one = |row: &sqlx::any::AnyRow| {
-        let credits = decimal(&row.try_get::<String, _>(3)?)?;
-        Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?, credits)))
-    };
-    rows.iter().map(one).collect()
-}
-
-/// Whether a receipt was corrected again by a later record.
-async fn superseded(
-    store: &mut Store,
-    (chain, seq): (i64, i64),
-    record: i64,
-) -> Result<bool, LedgerError> {
-    let query = "SELECT count(*) FROM corrections WHERE chain = $1 AND seq = $2 AND record > $3";
-    let row = sqlx::query(query)
-        .bind(chain)
-        .bind(seq)
-        .bind(record)
-        .fetch_one(&mut store.connection)
-        .await?;
-    Ok(row.try_get::<i64, _>(0)? > 0)
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Row};
 
-use super::correcting::{CORRECTIONS, between, unproven};
+use super::correcting::{CORRECTIONS, between};
 use super::price::Price;
+use super::proving::unproven;
 use crate::error::LedgerError;
 use crate::read::PAGE;
 use crate::record::{Body, Kind};
@@ -113,7 +115,15 @@ pub(crate) fn rated(chain: &str, receipt: &Body) -> Result<Rated, LedgerError> {
 /// # Errors
 /// The store can't be read or written.
 pub async fn rate(place: &Place) -> Result<usize, LedgerError> {
-    let mut store = Store::open(place, None).await?;
+    rate_within(place, None).await
+}
+
+/// The same within a bound; see [`crate::Options`].
+pub(super) async fn rate_within(
+    place: &Place,
+    max_bytes: Option<u64>,
+) -> Result<usize, LedgerError> {
+    let mut store = Store::open(place, max_bytes).await?;
     let mut count = 0;
     for chain in receipts(&mut store).await? {
         let query = "SELECT coalesce(max(seq), 0) FROM rated WHERE chain = $1";
@@ -146,12 +156,32 @@ async fn keep(store: &mut Store, chain: i64, lines: Vec<Line>) -> Result<(), Led
 }
 
 /// A rated receipt, and what its query is found by if it was charged credits.
-struct Line {
-    rated: Rated,
-    query: Option<String>,
+#[derive(PartialEq)]
+pub(super) struct Line {
+    pub(super) rated: Rated,
+    pub(super) query: Option<String>,
 }
 
 impl Line {
+    /// Rates a receipt.
+    fn of(chain: &str, seq: i64, text: &str) -> Result<Line, LedgerError> {
+        let receipt: Body = serde_json::from_str(text)
+            .map_err(|_| LedgerError::Damaged(format!("receipt {seq} can't be read")))?;
+        let query = receipt.credits.and(receipt.warehouse.as_ref());
+        let query = query.map(|warehouse| query_key(warehouse, &receipt.id));
+        Ok(Line { rated: rated(chain, &receipt)?, query })
+    }
+
+    /// A line as it was stored, and whether its columns repeat what it says.
+    fn stored(row: &AnyRow) -> Result<(Line, bool), LedgerError> {
+        let rated = read(&row.try_get::<String, _>(1)?)?;
+        let (seq, at): (i64, i64) = (row.try_get(0)?, row.try_get(2)?);
+        let (tenant, principal): (String, String) = (row.try_get(3)?, row.try_get(4)?);
+        let repeats = (seq, at) == (rated.seq, rated.at)
+            && (&tenant, &principal) == (&rated.tenant, &rated.principal);
+        Ok((Line { rated, query: row.try_get(5)? }, repeats))
+    }
+
     /// Keeps it, unless it is kept already.
     async fn put(&self, connection: &mut AnyConnection, chain: i64) -> Result<(), LedgerError> {
         let Line { rated, query } = self;
@@ -188,18 +218,46 @@ async fn page(
     };
     let mut lines = Vec::new();
     for row in rows.iter().filter(|row| row.kind == Kind::Receipt.number()) {
-        let receipt: Body = serde_json::from_str(&row.body)
-            .map_err(|_| LedgerError::Damaged(format!("receipt {} can't be read", row.seq)))?;
-        let query = receipt.credits.and(receipt.warehouse.as_ref());
-        let query = query.map(|warehouse| query_key(warehouse, &receipt.id));
-        let mut rated = rated(&chain.name, &receipt)?;
+        let mut line = Line::of(&chain.name, row.seq, &row.body)?;
         if let Some(credits) = corrected.get(&row.seq) {
             let broken = || LedgerError::Damaged(format!("the correction of receipt {}", row.seq));
-            rated = rated.corrected(*credits).ok_or_else(broken)?;
+            line.rated = line.rated.corrected(*credits).ok_or_else(broken)?;
         }
-        lines.push(Line { rated, query });
+        lines.push(line);
     }
     Ok(Some((lines, last)))
+}
+
+/// Places of a statement's parameters: so many, from a number on.
+pub(super) fn places(first: usize, count: usize) -> String {
+    let places: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
+    places.join(", ")
+}
+
+/// Receipts of a chain, rated without any correction, by their numbers: those that are there.
+pub(super) async fn anew(
+    connection: &mut AnyConnection,
+    (chain, name): (i64, &str),
+    seqs: &[i64],
+) -> Result<BTreeMap<i64, Line>, LedgerError> {
+    let text = format!(
+        "SELECT seq, body FROM records WHERE chain = $1 AND kind = $2 AND seq IN ({})",
+        places(3, seqs.len())
+    );
+    let mut query = sqlx::query(&text).bind(chain).bind(Kind::Receipt.number());
+    for seq in seqs {
+        query = query.bind(*seq);
+    }
+    let mut lines = BTreeMap::new();
+    for row in query.fetch_all(connection).await? {
+        let seq: i64 = row.try_get(0)?;
+        let line = Line::of(name, seq, &row.try_get::<String, _>(1)?)?;
+        // One that says that it is another one is none.
+        if line.rated.seq == seq {
+            lines.insert(seq, line);
+        }
+    }
+    Ok(lines)
 }
 
 /// What rating everything anew gives, against what was rated before.
@@ -219,7 +277,8 @@ pub struct Replay {
     pub unproven: usize,
 }
 
-/// Rates all receipts anew, with the corrections of credits that were recorded, and compares with what was rated. Nothing is written.
+/// Rates all receipts anew, with the corrections of credits that were recorded, and compares with what was
+/// rated: all that bills are made of. Nothing is written.
 ///
 /// # Errors
 /// The store can't be read.
@@ -228,20 +287,24 @@ pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
     store.hold_still().await?;
     let mut replay = Replay::default();
     let corrections = store.has_corrections().await?;
+    // Before there were corrections, queries had no names.
+    let name = if corrections { "query" } else { "CAST(NULL AS TEXT)" };
     if corrections {
         replay.unproven = unproven(&mut store).await?;
     }
     for chain in receipts(&mut store).await? {
         let cut = store.cut(chain.id).await?.map_or(0, |cut| cut.seq);
-        let query = "SELECT count(*) FROM rated WHERE chain = $1 AND seq <= $2";
+        let query = "SELECT count(*) FROM rated WHERE chain = $1 AND seq >= 1 AND seq <= $2";
         let row =
             sqlx::query(query).bind(chain.id).bind(cut).fetch_one(&mut store.connection).await?;
         replay.gone += usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
         let mut after = cut;
         while let Some((lines, last)) = page(&mut store, &chain, after, corrections).await? {
-            let query =
-                "SELECT body FROM rated WHERE chain = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
-            let rows = sqlx::query(query)
+            let text = format!(
+                "SELECT seq, body, at, tenant, principal, {name} FROM rated \
+                 WHERE chain = $1 AND seq > $2 AND seq <= $3"
+            );
+            let rows = sqlx::query(&text)
                 .bind(chain.id)
                 .bind(after)
                 .bind(last)
@@ -249,17 +312,21 @@ pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
                 .await?;
             let mut before = std::collections::HashMap::new();
             for row in rows {
-                let line = read(&row.try_get::<String, _>(0)?)?;
-                before.insert(line.seq, line);
+                let seq: i64 = row.try_get(0)?;
+                before.insert(seq, Line::stored(&row)?);
             }
-            for now in lines.into_iter().map(|line| line.rated) {
-                match before.remove(&now.seq) {
+            for mut now in lines {
+                let seq = now.rated.seq;
+                if !corrections {
+                    now.query = None;
+                }
+                match before.remove(&seq) {
                     None => replay.new += 1,
-                    Some(before) if before == now => replay.same += 1,
-                    Some(before) => {
+                    Some((before, true)) if before == now => replay.same += 1,
+                    Some((before, _)) => {
                         replay.differing += 1;
                         if replay.differ.len() < 100 {
-                            replay.differ.push((before, now));
+                            replay.differ.push((before.rated, now.rated));
                         }
                     }
                 }
@@ -268,7 +335,15 @@ pub async fn replay(place: &Place) -> Result<Replay, LedgerError> {
             replay.differing += before.len();
             after = last;
         }
+        let query = "SELECT count(*) FROM rated WHERE chain = $1 AND (seq < 1 OR seq > $2)";
+        let row =
+            sqlx::query(query).bind(chain.id).bind(after).fetch_one(&mut store.connection).await?;
+        replay.differing += usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
     }
+    let query = "SELECT count(*) FROM rated \
+                 WHERE chain NOT IN (SELECT id FROM chains WHERE name <> $1)";
+    let row = sqlx::query(query).bind(CORRECTIONS).fetch_one(&mut store.connection).await?;
+    replay.differing += usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
     Ok(replay)
 }
 

@@ -193,7 +193,7 @@ fn corrections_are_sent_as_usage() {
         credits: "0.5".parse().unwrap(),
     };
     block_on(async {
-        let mut corrections = crate::billing::Corrections::open(&place, &key).await.unwrap();
+        let mut corrections = crate::billing::Corrections::open(&place, &key, None).await.unwrap();
         assert_eq!(corrections.take(&[figure]).await.unwrap().corrected, 1);
         for (form, wanted) in [(Form::Usage, 2), (Form::Ocsf, 1)] {
             let mut outbox = Outbox::new(place.clone(), &format!("{form:?}"), form);

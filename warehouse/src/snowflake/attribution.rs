@@ -38,6 +38,10 @@ const MAX_NAME: usize = 64;
 /// The most rows that are read of a history at once.
 const MOST: u64 = 5_000_000;
 
+/// How far apart the rows of one statement begin at most, in microseconds: what runs again after a broken
+/// connection has several.
+const APART: i64 = 10 * 60 * 1_000_000;
+
 /// What one statement can be attributed at most, in credits: more than the largest warehouse takes in a
 /// year.
 const ABSURD: Decimal = Decimal::from_parts(10_000_000, 0, 0, false, 0);
@@ -82,11 +86,29 @@ pub struct Attributed {
     ended: bool,
 }
 
-/// Rows become figures: those of one statement follow each other.
+/// Where a row begins, seen from the time that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    Before,
+    Within,
+    After,
+}
+
+/// A statement whose rows come.
+#[derive(Debug)]
+struct Last {
+    name: String,
+    /// Nothing if those of one row were none.
+    credits: Option<Decimal>,
+    /// Where its first row begins.
+    begin: Begin,
+}
+
+/// Rows become figures: those of one statement follow each other. One that began at another time is another
+/// question's, with all its rows.
 #[derive(Debug, Default)]
 struct Sums {
-    /// The statement whose rows come; nothing for its credits if one of them was none.
-    last: Option<(String, Option<Decimal>)>,
+    last: Option<Last>,
     rows: u64,
     refused: u64,
 }
@@ -97,18 +119,23 @@ struct Sums {
 /// # Errors
 /// The service can't be reached, or the role may not read the history.
 pub async fn attributed(warehouse: &Snowflake, from: i64, until: i64) -> Result<Attributed, Error> {
-    // In order, so that what was attributed to one statement in several rows is summed up.
+    // In order, so that what was attributed to one statement in several rows is summed up; with what begins
+    // shortly before and after, so that no row of it is missing.
     let text = format!(
         "SELECT CAST(QUERY_TAG AS VARCHAR) AS \"c0\", \
          CAST(CREDITS_ATTRIBUTED_COMPUTE AS VARCHAR) AS \"c1\", \
-         CAST(CREDITS_USED_QUERY_ACCELERATION AS VARCHAR) AS \"c2\" \
+         CAST(CREDITS_USED_QUERY_ACCELERATION AS VARCHAR) AS \"c2\", \
+         CASE WHEN START_TIME < CAST(:4 AS TIMESTAMP_LTZ) THEN 'before' \
+         WHEN START_TIME < CAST(:5 AS TIMESTAMP_LTZ) THEN 'within' ELSE 'after' END AS \"c3\" \
          FROM \"SNOWFLAKE\".\"ACCOUNT_USAGE\".\"QUERY_ATTRIBUTION_HISTORY\" \
          WHERE START_TIME >= CAST(:1 AS TIMESTAMP_LTZ) AND START_TIME < CAST(:2 AS TIMESTAMP_LTZ) \
          AND USER_NAME = CURRENT_USER() AND STARTSWITH(QUERY_TAG, :3) \
          ORDER BY QUERY_TAG LIMIT {}",
         MOST + 1
     );
-    let values = [spelled(from), spelled(until), BEGINS.to_owned()].map(Parameter::Text);
+    let around = (spelled(from.saturating_sub(APART)), spelled(until.saturating_add(APART)));
+    let values = [around.0, around.1, BEGINS.to_owned(), spelled(from), spelled(until)];
+    let values = values.map(Parameter::Text);
     let statement = Statement {
         text,
         bindings: bindings(&values)?,
@@ -119,7 +146,7 @@ pub async fn attributed(warehouse: &Snowflake, from: i64, until: i64) -> Result<
     };
     let data = session::run(&warehouse.pool, statement).await?;
     let described = data.rowtype.clone().unwrap_or_default();
-    let columns = Columns::of(&vec![DataType::Utf8; 3], &described)?;
+    let columns = Columns::of(&vec![DataType::Utf8; 4], &described)?;
     let rows = result::rows(Arc::clone(&warehouse.pool.service), columns, data)?;
     Ok(Attributed { rows, ready: VecDeque::new(), sums: Sums::default(), ended: false })
 }
@@ -151,23 +178,44 @@ impl Attributed {
         Ok(self.ready.drain(..count).collect())
     }
 
+    /// Whether there are more statements in this time than are read at once: those until then have come.
+    pub fn is_too_long(&self) -> bool {
+        self.sums.rows > MOST
+    }
+
     /// How many figures were none that a statement can have, until now.
     pub fn refused(&self) -> u64 {
         self.sums.refused
     }
 }
 
+impl Begin {
+    fn first(self, other: Begin) -> Begin {
+        match (self, other) {
+            (Begin::Before, _) | (_, Begin::Before) => Begin::Before,
+            (Begin::Within, _) | (_, Begin::Within) => Begin::Within,
+            (Begin::After, Begin::After) => Begin::After,
+        }
+    }
+}
+
 impl Sums {
     fn batch(&mut self, batch: &RecordBatch, to: &mut VecDeque<Figure>) -> Result<(), Error> {
-        let [tags, compute, acceleration] = batch.columns() else {
+        let [tags, compute, acceleration, begins] = batch.columns() else {
             return Err(malformed("a history with other columns"));
         };
-        let [tags, compute, acceleration]: [&StringArray; 3] =
-            [tags, compute, acceleration].map(|column| column.as_string());
+        let [tags, compute, acceleration, begins]: [&StringArray; 4] =
+            [tags, compute, acceleration, begins].map(|column| column.as_string());
         for row in 0..batch.num_rows() {
             let value =
                 |column: &StringArray| column.is_valid(row).then(|| column.value(row).to_owned());
-            self.row(value(tags), value(compute), value(acceleration), to);
+            let begin = match value(begins).as_deref() {
+                Some("before") => Begin::Before,
+                Some("within") => Begin::Within,
+                Some("after") => Begin::After,
+                Some(_) | None => return Err(malformed("a history with other columns")),
+            };
+            self.row(value(tags), begin, [value(compute), value(acceleration)], to);
         }
         if self.rows > MOST {
             let text =
@@ -181,13 +229,13 @@ impl Sums {
     fn row(
         &mut self,
         tag: Option<String>,
-        compute: Option<String>,
-        acceleration: Option<String>,
+        begin: Begin,
+        [compute, acceleration]: [Option<String>; 2],
         to: &mut VecDeque<Figure>,
     ) {
         self.rows += 1;
         let Some(name) = tag.as_deref().and_then(named) else {
-            self.refused += 1;
+            self.refused += u64::from(begin == Begin::Within);
             return;
         };
         // Only what was accelerated has the second one.
@@ -195,11 +243,13 @@ impl Sums {
         let credits = compute.as_deref().and_then(number).zip(faster);
         let credits = credits.and_then(|(one, other)| one.checked_add(other));
         match &mut self.last {
-            Some((last, sum)) if last == name => {
-                *sum = sum.zip(credits).and_then(|(sum, credits)| sum.checked_add(credits));
+            Some(last) if last.name == name => {
+                let sum = last.credits.zip(credits);
+                last.credits = sum.and_then(|(sum, credits)| sum.checked_add(credits));
+                last.begin = last.begin.first(begin);
             }
             Some(_) | None => {
-                let next = Some((name.to_owned(), credits));
+                let next = Some(Last { name: name.to_owned(), credits, begin });
                 self.end(to);
                 self.last = next;
             }
@@ -208,7 +258,10 @@ impl Sums {
 
     /// No more rows of the last statement.
     fn end(&mut self, to: &mut VecDeque<Figure>) {
-        let Some((statement, credits)) = self.last.take() else { return };
+        let Some(Last { name: statement, credits, begin }) = self.last.take() else { return };
+        if begin != Begin::Within {
+            return;
+        }
         match credits.filter(|credits| *credits <= ABSURD) {
             Some(credits) => {
                 let rounding = RoundingStrategy::MidpointAwayFromZero;

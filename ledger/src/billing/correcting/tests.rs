@@ -4,12 +4,13 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromStr;
+use sqlx::Row;
 
 use super::super::{Key, Price, Rated, invoices, rate, rated, replay, report};
 use super::{CORRECTIONS, Corrected, Corrections, Figure};
 use crate::history::{Days, Queries, Whose};
 use crate::prune::prune;
-use crate::record::now;
+use crate::record::{Correction, now};
 use crate::testing::{block_on, decision};
 use crate::verify::{Finding, verify};
 use crate::{Entry, Ledger, LedgerError, Options, Place, PublicKey, Reader, Receipt, SigningKey};
@@ -65,7 +66,7 @@ fn figure(query: &str, credits: &str) -> Figure {
 impl World {
     fn take(&self, figures: &[Figure]) -> Result<Corrected, LedgerError> {
         block_on(async {
-            let mut corrections = Corrections::open(&self.place, &self.key).await?;
+            let mut corrections = Corrections::open(&self.place, &self.key, None).await?;
             let done = corrections.take(figures).await;
             corrections.close().await?;
             done
@@ -91,11 +92,25 @@ impl World {
         report.chains.iter().find(|chain| chain.name == CORRECTIONS).map_or(0, |c| c.records)
     }
 
-    fn sql(&self, text: &'static str) {
+    fn sql(&self, text: impl Into<String>) {
+        block_on(self.run(&text.into()));
+    }
+
+    async fn run(&self, text: &str) {
+        let mut store = crate::store::Store::open(&self.place, None).await.unwrap();
+        sqlx::raw_sql(text).execute(&mut store.connection).await.unwrap();
+    }
+
+    /// The tenant, user, credits measured and attributed, and the amount of the first correction.
+    fn correction(&self) -> [String; 5] {
         block_on(async {
-            let mut store = crate::store::Store::open(&self.place, None).await.unwrap();
-            sqlx::raw_sql(text).execute(&mut store.connection).await.unwrap();
-        });
+            let mut store = crate::store::Store::open_to_read(&self.place).await.unwrap();
+            let query = "SELECT body FROM records WHERE kind = 4 AND seq = 1";
+            let row = sqlx::query(query).fetch_one(&mut store.connection).await.unwrap();
+            let said: Correction = serde_json::from_str(row.get(0)).unwrap();
+            let Correction { tenant, principal, measured, credits, amount, .. } = said;
+            [tenant, principal, measured.to_string(), credits.to_string(), amount.to_string()]
+        })
     }
 
     /// Same, otherwise, unproven.
@@ -211,8 +226,210 @@ fn corrections_without_a_record_are_found() {
     assert!(matches!(refused, LedgerError::Damaged(_)), "{refused}");
     let other = tempfile::tempdir().unwrap();
     let other = SigningKey::open(&other.path().join("other.key")).unwrap();
-    let refused = block_on(Corrections::open(&world.place, &other)).err().unwrap();
+    let refused = block_on(Corrections::open(&world.place, &other, None)).err().unwrap();
     assert!(matches!(refused, LedgerError::OtherKey(_)), "{refused}");
+}
+
+/// What was rated is made again by the program itself, so that the bill fits the table of corrections: what
+/// gives a forged one away is that no record made it.
+#[test]
+fn bills_by_corrections_that_no_record_made_are_found() {
+    for forged in [
+        "INSERT INTO corrections VALUES (1, 4, 0, '0')",
+        "INSERT INTO corrections VALUES (1, 4, -1, '0'), (1, 6, -2, '0')",
+        "INSERT INTO corrections VALUES (1, 4, 2, '0')",
+        "INSERT INTO corrections VALUES (1, 4, 9223372036854775807, '0')",
+        "DELETE FROM records WHERE kind = 4; UPDATE corrections SET credits = '0'",
+    ] {
+        for corrected in [false, true] {
+            let world = world(&["a", "b", "c"]);
+            if corrected {
+                world.take(&[figure("a", "0.25")]).unwrap();
+            } else if forged.starts_with("DELETE") {
+                continue;
+            }
+            world.sql(forged);
+            world.sql("DELETE FROM rated");
+            block_on(rate(&world.place)).unwrap();
+            assert_ne!(world.sums()[2], if corrected { "6.78" } else { "9.03" });
+            let forgeries = forged.matches("(1,").count().max(1);
+            assert_eq!(world.replayed(), (3, 0, forgeries), "{forged}");
+        }
+    }
+}
+
+/// Retention leaves numbers of corrections unused, and receipts where an export holds them back.
+#[test]
+fn what_retention_has_deleted_proves_no_correction_of_what_it_has_not() {
+    let world = world(&["a", "b"]);
+    world.take(&[figure("a", "0.25")]).unwrap();
+    world.take(&[figure("a", "0.5")]).unwrap();
+    let prune = || block_on(prune(&world.place, &world.key, now() + 1, false)).unwrap();
+    let deleted = |cuts: Vec<crate::Cut>| cuts.iter().map(|cut| cut.records).collect::<Vec<_>>();
+    world.sql("INSERT INTO exports VALUES ('x', 1, 0, 1), ('x', 2, 2, 3)");
+    assert_eq!(deleted(prune()), [0, 0]);
+    assert_eq!((world.replayed(), world.records()), ((2, 0, 0), 2));
+    // The receipt of the other query stays.
+    world.sql("UPDATE exports SET seq = 2, needs_from = 3 WHERE chain = 1");
+    assert_eq!(deleted(prune()), [2, 2]);
+    assert_eq!((world.replayed(), world.records()), ((1, 0, 0), 0));
+    world.sql("INSERT INTO corrections VALUES (1, 4, 1, '0')");
+    world.sql("DELETE FROM rated WHERE seq = 4");
+    block_on(rate(&world.place)).unwrap();
+    assert_eq!(world.replayed(), (1, 0, 1));
+    // So does one of a receipt that is still to come.
+    world.sql("UPDATE corrections SET seq = 6 WHERE seq = 4");
+    assert_eq!(world.replayed(), (0, 1, 1));
+}
+
+/// The key signs what the receipt says, whatever became of the line that was made of it.
+#[test]
+fn nothing_is_signed_of_what_was_rated_but_what_its_receipt_says() {
+    // Another query's name.
+    let world = world(&["a", "b"]);
+    block_on(rate(&world.place)).unwrap();
+    world.sql("UPDATE rated SET query = CASE seq WHEN 2 THEN 'lake/b' ELSE 'lake/a' END");
+    assert_eq!(world.replayed(), (0, 2, 0));
+    let done = world.take(&[figure("a", "0.25")]).unwrap();
+    assert_eq!(done, Corrected { refused: 1, ..Corrected::default() });
+    assert_eq!(world.records(), 0);
+    // One more name hides nothing.
+    world.sql("UPDATE rated SET query = 'lake/b'");
+    let done = world.take(&[figure("a", "0.25"), figure("b", "0.5")]).unwrap();
+    assert_eq!(done, Corrected { corrected: 1, unknown: 1, ..Corrected::default() });
+
+    // Another line, for a while.
+    for edit in [
+        "UPDATE rated SET body = replace(body, 'acme', 'evil'), tenant = 'evil'",
+        "UPDATE rated SET body = replace(body, '\"per_credit\":\"3\"', '\"per_credit\":\"9\"')",
+        "UPDATE rated SET body = replace(body, '\"credits\":\"1\"', '\"credits\":\"7\"')",
+        "UPDATE rated SET body = replace(body, 'ana', 'bob'), principal = 'bob'",
+    ] {
+        let world = self::world(&["a"]);
+        block_on(rate(&world.place)).unwrap();
+        world.sql("CREATE TABLE backup AS SELECT * FROM rated");
+        world.sql(edit);
+        assert_eq!(world.replayed(), (0, 1, 0), "{edit}");
+        assert_eq!(world.take(&[figure("a", "0.25")]).unwrap().corrected, 1);
+        let said = world.correction();
+        let wanted = ["acme", "ana", "1", "0.25", "0.76"].map(str::to_owned);
+        assert_eq!(said, wanted, "{edit}");
+        world.sql(
+            "UPDATE rated SET tenant = backup.tenant, principal = backup.principal FROM backup",
+        );
+        assert_eq!(world.replayed(), (1, 0, 0), "{edit}");
+    }
+
+    // A receipt that was taken away for a while is none that retention has deleted.
+    let world = self::world(&["a"]);
+    block_on(rate(&world.place)).unwrap();
+    world.sql(
+        "UPDATE rated SET body = replace(body, 'acme', 'evil'); \
+         CREATE TABLE backup AS SELECT * FROM records; DELETE FROM records; \
+         INSERT INTO cuts VALUES (1, 2, zeroblob(32), 0, zeroblob(64))",
+    );
+    let done = world.take(&[figure("a", "0.25")]).unwrap();
+    assert_eq!(done, Corrected { refused: 1, ..Corrected::default() });
+}
+
+/// A correction is proven by its receipt, and a rated line in all that bills are made of.
+#[test]
+fn a_replay_compares_all_that_a_bill_rests_on() {
+    // Signed while the receipt was another one.
+    for (edit, back) in [
+        ("'acme', 'evil'", "'evil', 'acme'"),
+        ("'\"credits\":\"1\"', '\"credits\":\"2\"'", "'\"credits\":\"2\"', '\"credits\":\"1\"'"),
+        ("'USD', 'EUR'", "'EUR', 'USD'"),
+        (
+            "'\"per_credit\":\"3\"', '\"per_credit\":\"9\"'",
+            "'\"per_credit\":\"9\"', '\"per_credit\":\"3\"'",
+        ),
+        ("'ana', 'bob'", "'bob', 'ana'"),
+    ] {
+        let world = world(&["a"]);
+        let replace = |what: &str| {
+            world.sql(format!("UPDATE records SET body = replace(body, {what}) WHERE kind = 2"))
+        };
+        replace(edit);
+        assert_eq!(world.take(&[figure("a", "0.25")]).unwrap().corrected, 1);
+        replace(back);
+        world.sql("DELETE FROM rated");
+        block_on(rate(&world.place)).unwrap();
+        assert_eq!(world.records(), 1, "{edit}");
+        assert_eq!(world.replayed(), (1, 0, 1), "{edit}");
+        // Also once a true one has taken its place.
+        assert_eq!(world.take(&[figure("a", "0.5")]).unwrap().corrected, 1);
+        assert_eq!(world.replayed(), (1, 0, 1), "{edit}");
+    }
+    for (edit, found) in [
+        ("UPDATE rated SET query = NULL WHERE seq = 2", (1, 1, 0)),
+        ("UPDATE rated SET query = 'sales/a' WHERE seq = 2", (1, 1, 0)),
+        ("UPDATE rated SET at = at - 86400000000 WHERE seq = 2", (1, 1, 0)),
+        ("UPDATE rated SET tenant = 'x' WHERE seq = 2", (1, 1, 0)),
+        ("UPDATE rated SET principal = 'x' WHERE seq = 2", (1, 1, 0)),
+        // Lines of receipts that never were.
+        (
+            "INSERT INTO rated SELECT chain, 1000, at, tenant, principal, body, NULL FROM rated",
+            (2, 1, 0),
+        ),
+        (
+            "INSERT INTO rated SELECT chain, 0, at, tenant, principal, body, NULL FROM rated",
+            (2, 1, 0),
+        ),
+        (
+            "INSERT INTO rated SELECT 7, seq, at, tenant, principal, body, NULL FROM rated",
+            (2, 2, 0),
+        ),
+        (
+            "INSERT INTO rated SELECT 2, seq, at, tenant, principal, body, NULL FROM rated",
+            (2, 2, 0),
+        ),
+    ] {
+        let world = world(&["a", "b"]);
+        assert_eq!(world.take(&[figure("a", "0.25")]).unwrap().corrected, 1);
+        let edit = match edit.contains("1000") || edit.contains(", 0,") {
+            true => format!("{edit} WHERE seq = 2"),
+            false => edit.to_owned(),
+        };
+        world.sql(edit.clone());
+        assert_eq!(world.replayed(), found, "{edit}");
+    }
+}
+
+/// What a full ledger has no room for isn't corrected either.
+#[test]
+fn corrections_stay_within_the_bound_of_the_ledger() {
+    let names: Vec<String> = (0..400).map(|number| format!("q{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let world = world(&names);
+    let figures: Vec<Figure> = names.iter().map(|name| figure(name, "0.5")).collect();
+    block_on(rate(&world.place)).unwrap();
+    let Place::Sqlite(file) = &world.place else { unreachable!() };
+    world.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    let size = std::fs::metadata(file).unwrap().len();
+    block_on(async {
+        let mut corrections =
+            Corrections::open(&world.place, &world.key, Some(size + 16_384)).await.unwrap();
+        let full = corrections.take(&figures).await.unwrap_err();
+        assert!(full.to_string().contains("full"), "{full}");
+    });
+    assert_eq!((world.records(), world.replayed()), (0, (400, 0, 0)));
+    assert_eq!(world.take(&figures).unwrap().corrected, 400);
+}
+
+/// A replica's chain that began after corrections were opened is corrected like others.
+#[test]
+fn chains_that_come_later_are_corrected() {
+    let world = world(&["a"]);
+    block_on(async {
+        let mut corrections = Corrections::open(&world.place, &world.key, None).await.unwrap();
+        let later = "UPDATE chains SET id = 9 WHERE id = 1; UPDATE records SET chain = 9 WHERE chain = 1; \
+             UPDATE rated SET chain = 9";
+        world.run(later).await;
+        let done = corrections.take(&[figure("a", "0.25")]).await.unwrap();
+        assert_eq!(done, Corrected { corrected: 1, ..Corrected::default() });
+    });
+    assert_eq!((world.records(), world.replayed()), (1, (1, 0, 0)));
 }
 
 #[test]
@@ -266,12 +483,12 @@ fn ledgers_from_before_corrections_are_read() {
     let world = world(&["a"]);
     block_on(rate(&world.place)).unwrap();
     world.sql(
-        "DROP TABLE corrections; DROP INDEX rated_by_query; ALTER TABLE rated DROP COLUMN query; \
+        "DROP TABLE corrections; DROP TABLE asked; DROP INDEX rated_by_query; ALTER TABLE rated DROP COLUMN query; \
          UPDATE tollgate_ledger SET version = 3",
     );
     assert_eq!(world.replayed(), (1, 0, 0));
     assert_eq!(world.records(), 0);
-    // Its queries have no names that the account knows.
-    assert_eq!(world.take(&[figure("a", "0.25")]).unwrap().unknown, 1);
+    // Its queries get the names that the account knows.
+    assert_eq!(world.take(&[figure("a", "0.25")]).unwrap().corrected, 1);
     assert_eq!(world.replayed(), (1, 0, 0));
 }

@@ -56,17 +56,47 @@ fn rows_of_a_statement_are_summed_up_and_what_is_no_figure_is_refused() {
     ] {
         let tag = Some(format!("{BEGINS}{name}\",\"request\":\"r\"}}"));
         let text = |value: &str| value.to_owned();
-        sums.row(tag, Some(text(compute)), acceleration.map(text), &mut found);
+        let credits = [Some(text(compute)), acceleration.map(text)];
+        sums.row(tag, Begin::Within, credits, &mut found);
     }
-    sums.row(Some("nightly".to_owned()), Some("1".to_owned()), None, &mut found);
-    sums.row(None, None, None, &mut found);
-    sums.row(Some(format!("{BEGINS}k\"")), None, None, &mut found);
+    let one = Some("1".to_owned());
+    sums.row(Some("nightly".to_owned()), Begin::Within, [one, None], &mut found);
+    sums.row(None, Begin::Within, [None, None], &mut found);
+    sums.row(Some(format!("{BEGINS}k\"")), Begin::Within, [None, None], &mut found);
     sums.end(&mut found);
     let found: Vec<_> =
         found.iter().map(|f| (f.statement.as_str(), f.credits.to_string())).collect();
     let wanted = [("a", "0.750000001"), ("b", "0.000000001"), ("i", "0"), ("j", "0.1")];
     assert_eq!(found, wanted.map(|(name, credits)| (name, credits.to_owned())));
     assert_eq!(sums.refused, 9);
+}
+
+/// Days that are asked for one by one cut no statement into pieces: all its rows are those of the day on which
+/// it began.
+#[test]
+fn a_statement_is_whole_at_the_time_of_its_first_row() {
+    let mut sums = Sums::default();
+    let mut found = VecDeque::new();
+    for (name, begin) in [
+        ("a", Begin::Before),
+        ("a", Begin::Within),
+        ("b", Begin::After),
+        ("b", Begin::Within),
+        ("c", Begin::After),
+        ("d", Begin::Within),
+        ("d", Begin::Within),
+        ("e", Begin::After),
+        ("e", Begin::Before),
+        ("no name", Begin::After),
+    ] {
+        let tag = Some(format!("{BEGINS}{name}\",\"request\":\"r\"}}"));
+        sums.row(tag, begin, [Some("0.5".to_owned()), None], &mut found);
+    }
+    sums.end(&mut found);
+    let found: Vec<_> =
+        found.iter().map(|f| (f.statement.as_str(), f.credits.to_string())).collect();
+    assert_eq!(found, ["b", "d"].map(|name| (name, "1".to_owned())));
+    assert_eq!(sums.refused, 0);
 }
 
 #[test]
