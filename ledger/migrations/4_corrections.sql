@@ -18,6 +18,11 @@ UPDATE rated SET query = (
   FROM records
   WHERE records.chain = rated.chain AND records.seq = rated.seq AND records.kind = 2
     AND (CAST(records.body AS {json}) ->> 'credits') IS NOT NULL
+)
+WHERE EXISTS (
+  SELECT 1 FROM records
+  WHERE records.chain = rated.chain AND records.seq = rated.seq AND records.kind = 2
+    AND records.body LIKE '%"credits":%'
 );
 
 CREATE INDEX rated_by_query ON rated (query);

@@ -154,8 +154,10 @@ impl Store {
     /// Connects to write, and brings the tables to this program's version. `max_bytes`: see
     /// [`crate::Options`].
     pub(crate) async fn open(place: &Place, max_bytes: Option<u64>) -> Result<Store, LedgerError> {
-        let mut store = Store::reopen(place, max_bytes).await?;
+        // New tables are no records: they come whatever the bound.
+        let mut store = Store::reopen(place, None).await?;
         store.migrate().await?;
+        store.bound(max_bytes).await?;
         Ok(store)
     }
 
@@ -179,16 +181,22 @@ impl Store {
             for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"] {
                 sqlx::query(pragma).fetch_optional(&mut store.connection).await?;
             }
-            if let Some(bytes) = max_bytes {
-                let query = "PRAGMA page_size";
-                let row = sqlx::query(query).fetch_one(&mut store.connection).await?;
-                let page: i64 = row.try_get(0)?;
-                let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
-                let pragma = format!("PRAGMA max_page_count = {}", pages.max(1));
-                sqlx::query(&pragma).fetch_optional(&mut store.connection).await?;
-            }
         }
+        store.bound(max_bytes).await?;
         Ok(store)
+    }
+
+    /// How large a SQLite may become by this connection.
+    async fn bound(&mut self, max_bytes: Option<u64>) -> Result<(), LedgerError> {
+        let Some(bytes) = max_bytes.filter(|_| self.engine == Engine::Sqlite) else {
+            return Ok(());
+        };
+        let row = sqlx::query("PRAGMA page_size").fetch_one(&mut self.connection).await?;
+        let page: i64 = row.try_get(0)?;
+        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+        let pragma = format!("PRAGMA max_page_count = {}", pages.max(1));
+        sqlx::query(&pragma).fetch_optional(&mut self.connection).await?;
+        Ok(())
     }
 
     /// Connects to read.

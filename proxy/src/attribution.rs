@@ -76,6 +76,9 @@ async fn open<'a>(config: &Config, key: &'a SigningKey) -> Result<Corrections<'a
     opened.map_err(|error| ledger::refused(config, &error))
 }
 
+/// How many parts of a time may fail before the rest isn't asked for.
+const FAILURES: u32 = 3;
+
 /// Why it ended before its end. What was corrected until then stays.
 enum Trouble {
     Account(Error),
@@ -94,6 +97,7 @@ async fn ask(
     let mut done = Corrected::default();
     let mut spans = days(span, now());
     let mut failed = None;
+    let mut failures = 0;
     while let Some(span) = spans.pop() {
         let work = take(&engine, corrections, (&name, span), &mut done);
         let halves = match tokio::time::timeout(patience, work).await {
@@ -109,7 +113,12 @@ async fn ask(
                 );
                 let key = warehouse.key("account");
                 failed = Some(config.error(&key, place::said(&error), hint).to_string());
-                break;
+                // One day that can't be had keeps no other ones back.
+                failures += 1;
+                if failures == FAILURES {
+                    break;
+                }
+                None
             }
             Err(_) => {
                 failed = Some("the account takes too long".to_owned());

@@ -40,7 +40,7 @@ const MOST: u64 = 5_000_000;
 
 /// How far apart the rows of one statement begin at most, in microseconds: what runs again after a broken
 /// connection has several.
-const APART: i64 = 10 * 60 * 1_000_000;
+const APART: i64 = 60 * 60 * 1_000_000;
 
 /// What one statement can be attributed at most, in credits: more than the largest warehouse takes in a
 /// year.
