@@ -26,6 +26,7 @@ use crate::harness::gateway::{Caches, PASSWORD, Running, policies, start_over, s
 use crate::harness::served::Site;
 use crate::harness::value::{Value, compare};
 use crate::harness::{self, World, case};
+use crate::ledger::{of, works};
 
 /// A warehouse over the whole corpus.
 pub(crate) fn warehouse(dsn: &str) -> Postgres {
@@ -337,6 +338,43 @@ INSERT INTO shop.parts VALUES (1, 'acme', 1);
 ";
 
 /// From a configuration to rows: `check` and `serve` with a server of every type.
+/// `tollgate test` asks the server of the configuration, as its users would.
+#[test]
+fn tests_of_policies_run_at_the_server() {
+    harness::run(async {
+        let postgres = harness::postgres::Postgres::shared().await;
+        let shop = "CREATE SCHEMA shop; CREATE TABLE shop.items (id integer, tenant_id text);
+            INSERT INTO shop.items VALUES (1, 'acme'), (2, 'acme'), (3, 'globex');
+            CREATE TABLE shop.private (id integer)";
+        postgres.create("rehearsed", &[shop]).await;
+        let site = Site::new(postgres.scratch("rehearsed at a server"), &[]);
+        let config = std::fs::read_to_string(site.config()).unwrap();
+        let embedded = "warehouse.kind = \"embedded\"\nwarehouse.data = \"data\"\n";
+        let server = format!(
+            "warehouse.kind = \"postgres\"\nwarehouse.host = \"127.0.0.1\"\nwarehouse.port = {}\n\
+             warehouse.database = \"rehearsed\"\nwarehouse.user = \"postgres\"\n\
+             warehouse.password_file = \"password\"\nwarehouse.schemas = [\"shop\"]\n",
+            postgres.port
+        );
+        std::fs::write(site.folder.join("password"), "unused\n").unwrap();
+        std::fs::write(site.config(), config.replace(embedded, &server)).unwrap();
+        let tests = "DENY SELECT ON shop.private TO ROLE analyst;
+            TEST POLICY AS USER 'ana' WITH (tenant_id = 'acme')
+              SELECT id FROM shop.items ORDER BY id EXPECT ROWS (1), (2);
+            TEST POLICY AS USER 'eve' ROLES (analyst) WITH (tenant_id = 'globex')
+              SELECT 100 / (id - 1) FROM shop.items EXPECT ROWS (50);
+            TEST POLICY AS USER 'ana' SELECT id FROM shop.private EXPECT DENIED;";
+        let file = site.folder.join("policies/tests.sql");
+        std::fs::write(&file, tests).unwrap();
+        let text = works(&site, &["test"]).await;
+        assert!(text.contains("3 tests, 0 failed"), "{text}");
+        std::fs::write(&file, tests.replace("(50)", "(51)")).unwrap();
+        let (code, text) = of(&site, &["test"]).await;
+        assert_eq!(code, std::process::ExitCode::FAILURE);
+        assert!(text.contains("3 tests, 1 failed") && text.contains("51"), "{text}");
+    });
+}
+
 #[test]
 fn a_configuration_names_a_server() {
     harness::run(async {

@@ -250,6 +250,20 @@ fn what_no_guard_keeps_raises_no_errors_over_snowflake() {
     });
 }
 
+/// `tollgate test` asks the account of the configuration, as its users would.
+#[test]
+fn tests_of_policies_run_at_the_account() {
+    harness::run(async {
+        let tests = "TEST POLICY AS USER 'ana' WITH (tenant_id = 'acme')
+              SELECT count(*), max(10 / nullif(id, 0)) FROM shop.items EXPECT ROWS (10, 10);
+            TEST POLICY AS USER 'eve' ROLES (analyst) WITH (tenant_id = 'globex')
+              SELECT count(*) FROM shop.items EXPECT ROWS (0);";
+        let (site, _emulator) = crate::credits::over("rehearsed-account", &[], tests).await;
+        let text = crate::ledger::works(&site, &["test"]).await;
+        assert!(text.contains("2 tests, 0 failed"), "{text}");
+    });
+}
+
 /// Snowflake masks as the gateway does, byte for byte.
 #[test]
 fn masks_give_the_same_values_in_snowflake() {
