@@ -222,13 +222,14 @@ fn a_cancel_is_heard_at_every_stage() {
         let key = raw.key.clone();
         let regions = "SELECT count(*) FROM crm.regions";
         assert_eq!(kinds(&raw.query(regions).await), "TDCZ");
-        // Until it is closed, a request may still be on its way, and meet the next statement.
+        // It is closed once it is carried out, so that it can't meet the next statement.
         let mut canceling = Raw::open(place.site.address).await;
         let length = u32::try_from(key.len() + 8).unwrap().to_be_bytes();
         let request = [&length[..], &80_877_102_u32.to_be_bytes(), &key].concat();
         canceling.send(&request).await;
         assert_eq!(canceling.until_closed().await, []);
-        assert_eq!(kinds(&raw.query(regions).await), "TDCZ");
+        let next = raw.query(regions).await;
+        assert_eq!(kinds(&next), "TDCZ", "{next:?}");
         drop(raw);
         let receipts = place.receipts().await;
         let canceled = receipts.iter().filter(|(outcome, _)| outcome == "canceled");

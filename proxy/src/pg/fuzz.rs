@@ -143,7 +143,7 @@ async fn opening(socket: Pieces) -> String {
                 startup::fuzz(body).unwrap_or_else(|error| refused(&error))
             )
         }
-        Opening::Cancel { pid, secret } => format!("cancel {pid} {secret:?}"),
+        Opening::Cancel { pid, secret, .. } => format!("cancel {pid} {secret:?}"),
         Opening::Nothing => "nothing".to_owned(),
     };
     format!("{end}, told {:?}", told.lock())

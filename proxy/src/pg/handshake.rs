@@ -51,7 +51,13 @@ pub(crate) enum Opening {
         body: Bytes,
     },
     /// The end of a statement of another session.
-    Cancel { pid: i32, secret: Bytes },
+    Cancel {
+        pid: i32,
+        secret: Bytes,
+        /// Clients wait for its end before they go on: closed once the request is carried out, or it would
+        /// meet their next statement.
+        socket: Box<dyn Socket>,
+    },
     /// Nothing: it has gone, was refused, or is none of ours.
     Nothing,
 }
@@ -183,7 +189,7 @@ async fn opening(
         // Older libpq cancels in plain text always; the key is the only proof needed.
         let mut reader = Reader::new(body);
         return match reader.i32() {
-            Ok(pid) => Opening::Cancel { pid, secret: reader.rest() },
+            Ok(pid) => Opening::Cancel { pid, secret: reader.rest(), socket },
             Err(_) => Opening::Nothing,
         };
     }

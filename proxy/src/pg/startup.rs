@@ -41,11 +41,12 @@ pub(crate) async fn start(
     let door = Door { tls: shared.tls.as_ref(), tls_mode: shared.tls_mode, limits: &shared.limits };
     match handshake::open(socket, &door).await {
         Opening::Nothing => None,
-        Opening::Cancel { pid, secret } => {
+        Opening::Cancel { pid, secret, socket } => {
             // Behind a load balancer it may be a session of another gateway.
             if !shared.cancels.cancel(pid, &secret) {
                 shared.gateway.peers().pass_on_for_stranger(&Cancel::session(pid, &secret));
             }
+            drop(socket);
             None
         }
         Opening::Startup { mut wire, encrypted, certificates, version, body } => {

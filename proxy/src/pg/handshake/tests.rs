@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -104,8 +105,13 @@ async fn plain_text_is_refused_where_encryption_is_required() {
 async fn cancel_requests_come_in_plain_text_too() {
     let (mut client, opening) = start(None, TlsMode::Required);
     client.write_all(b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x07\x01\x02\x03\x04").await.unwrap();
-    let Opening::Cancel { pid, secret } = opening.await.unwrap() else { panic!("no cancel") };
+    let opened = opening.await.unwrap();
+    let Opening::Cancel { pid, secret, socket } = opened else { panic!("no cancel") };
     assert_eq!((pid, &secret[..]), (7, &[1, 2, 3, 4][..]));
+    // The client is kept waiting until the request is carried out.
+    assert!(client.read_u8().now_or_never().is_none(), "closed too early");
+    drop(socket);
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
 }
 
 #[tokio::test]
