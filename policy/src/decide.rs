@@ -9,6 +9,7 @@ use datafusion_expr::{Case, Expr, lit};
 use tollgate_catalog::{Table, TableName};
 use tollgate_identity::Principal;
 
+use crate::aggregation::Aggregation;
 use crate::bundle::Bundle;
 use crate::limits::Limits;
 use crate::model::{MaskRule, PolicyRef, Predicates, RowKind, TableRules};
@@ -128,6 +129,16 @@ pub struct PermitParts<S> {
 ///     table.columns()[0].mask = None;
 /// }
 /// ```
+/// ```compile_fail,E0616
+/// fn open(table: &mut tollgate_policy::SecuredTable) {
+///     table.aggregation = None;
+/// }
+/// ```
+/// ```compile_fail,E0594
+/// fn loosen(table: &mut tollgate_policy::SecuredTable) {
+///     table.aggregation().unwrap().least = 1;
+/// }
+/// ```
 /// ```
 /// fn read(table: &tollgate_policy::SecuredTable) -> (bool, bool) {
 ///     (table.row_predicate().is_none(), table.columns()[0].mask.is_none())
@@ -140,6 +151,8 @@ pub struct SecuredTable {
     row_predicate: Option<Expr>,
     policies: Vec<PolicyRef>,
     reads: Vec<SecuredTable>,
+    aggregation: Option<Aggregation>,
+    guarded: Option<Box<SecuredTable>>,
 }
 
 /// A visible column.
@@ -194,9 +207,22 @@ impl SecuredTable {
         std::mem::take(&mut self.reads)
     }
 
-    /// Whether it is no view, all rows are visible, and all values of the visible columns as they are.
+    /// The rule, if the caller may see aggregates only.
+    pub fn aggregation(&self) -> Option<&Aggregation> {
+        self.aggregation.as_ref()
+    }
+
+    /// Where there is such a rule, what its guard reads: the same rows and columns, and the entity as
+    /// it is, even where it is masked or not granted. It is taken once.
+    pub fn take_guarded(&mut self) -> Option<Self> {
+        self.guarded.take().map(|guarded| *guarded)
+    }
+
+    /// Whether it is no view, all rows are visible themselves, and all values of the visible columns
+    /// as they are.
     pub fn is_unrestricted(&self) -> bool {
         self.table.view().is_none()
+            && self.aggregation.is_none()
             && self.row_predicate.is_none()
             && self.columns.iter().all(|column| column.mask.is_none())
     }
@@ -289,6 +315,8 @@ fn restrict<'a>(
             row_predicate: None,
             policies: Vec::new(),
             reads,
+            aggregation: None,
+            guarded: None,
         });
     };
     let row_predicate = row_predicate(rules, principal, caller, &mut policies)?;
@@ -305,6 +333,8 @@ fn restrict<'a>(
         row_predicate,
         policies: policies.into_iter().collect(),
         reads,
+        aggregation: None,
+        guarded: None,
     })
 }
 

@@ -152,6 +152,7 @@ impl From<&PolicyRef> for Place {
             PolicyKind::PermissiveRowPolicy
             | PolicyKind::RestrictiveRowPolicy
             | PolicyKind::MaskingPolicy
+            | PolicyKind::AggregationPolicy
             | PolicyKind::AccessRule
             | PolicyKind::Limit
             | PolicyKind::Price => format!("{} {}", policy.kind, policy.name),

@@ -5,6 +5,7 @@
 //! and returns a [`Permit`] for it, or [`Denied`]. Deciding is total and pure: no IO, no clock,
 //! and whatever goes wrong inside denies.
 
+mod aggregation;
 mod bind;
 mod bundle;
 mod cases;
@@ -24,6 +25,7 @@ mod standing;
 mod testing;
 mod validate;
 
+pub use aggregation::{Aggregation, DeclaredJoin, Dimension};
 pub use bundle::{Bundle, FunctionSource, SourceFile};
 pub use cases::{Expectation, PolicyTest};
 pub use decide::{

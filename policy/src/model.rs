@@ -270,6 +270,8 @@ pub enum PolicyKind {
     RestrictiveRowPolicy,
     /// `CREATE MASKING POLICY`
     MaskingPolicy,
+    /// `CREATE AGGREGATION POLICY`
+    AggregationPolicy,
     /// `CREATE ACCESS RULE`
     AccessRule,
     /// `CREATE LIMIT`
@@ -286,6 +288,7 @@ impl fmt::Display for PolicyKind {
             Self::PermissiveRowPolicy => "permissive row policy",
             Self::RestrictiveRowPolicy => "restrictive row policy",
             Self::MaskingPolicy => "masking policy",
+            Self::AggregationPolicy => "aggregation policy",
             Self::AccessRule => "access rule",
             Self::Limit => "limit",
             Self::Price => "price",

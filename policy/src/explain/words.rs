@@ -15,6 +15,7 @@ impl PolicyRef {
             PolicyKind::PermissiveRowPolicy
             | PolicyKind::RestrictiveRowPolicy
             | PolicyKind::MaskingPolicy
+            | PolicyKind::AggregationPolicy
             | PolicyKind::AccessRule
             | PolicyKind::Limit
             | PolicyKind::Price => format!("{kind} {name} at {file}:{line}"),
