@@ -4,6 +4,7 @@
 //! Each step takes what the step before yields and nothing else can yield; see the doctests of
 //! [`Prepared`] and [`Secured`].
 
+mod aggregation;
 mod arithmetic;
 mod bounds;
 pub mod command;

@@ -122,6 +122,8 @@ fn parser_options() -> ParserOptions {
 /// A planned query and the types of its parameters, in order.
 pub(crate) struct Planned {
     pub(crate) plan: LogicalPlan,
+    /// The plan as it was written, if guards were put into it.
+    pub(crate) asked: Option<LogicalPlan>,
     pub(crate) parameters: Vec<DataType>,
 }
 
@@ -150,6 +152,10 @@ pub(crate) fn plan(
     };
     lineage::check(&plan)?;
     crate::shapes::check(&plan)?;
+    let (plan, asked) = match crate::aggregation::apply(&plan, sources, registry)? {
+        Some(guarded) => (guarded, Some(plan)),
+        None => (plan, None),
+    };
     let plan = crate::arithmetic::Arithmetic::new(registry).apply(plan).map_err(public)?;
     // With the types that values will have, so that a client is told no other ones.
     let plan = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())])
@@ -157,7 +163,7 @@ pub(crate) fn plan(
         .and_then(|plan| crate::finish::apply(plan, registry))
         .map_err(public)?;
     check(&plan, registry)?;
-    Ok(Planned { plan, parameters })
+    Ok(Planned { plan, asked, parameters })
 }
 
 /// The types of the parameters in a plan: as the hints say, else as the plan asks for, else text.

@@ -15,7 +15,7 @@ use datafusion_expr::{
 };
 use tollgate_catalog::RawSource;
 
-use tollgate_policy::{Mask, SecuredTable};
+use tollgate_policy::{Aggregation, Mask, SecuredTable};
 
 use crate::lineage::Mark;
 
@@ -29,18 +29,30 @@ pub struct SecuredSource {
     clear: Vec<String>,
     /// Of a view: what may be done with the columns of its query.
     marks: Vec<Mark>,
+    /// What guards read instead, if statements get aggregates only.
+    guarded: Option<Arc<SecuredSource>>,
+    /// Whether it is what guards read.
+    is_guarded: bool,
 }
 
 impl SecuredSource {
     /// Builds the relation that a permit describes: `masks ← row predicate ← raw scan`.
-    pub(crate) fn new(secured: SecuredTable) -> PlanResult<Self> {
+    pub(crate) fn new(mut secured: SecuredTable) -> PlanResult<Self> {
+        let guarded = match secured.take_guarded() {
+            Some(guarded) => Some(Arc::new(Self { is_guarded: true, ..Self::new(guarded)? })),
+            None => None,
+        };
+        if secured.aggregation().is_some() != guarded.is_some() {
+            return datafusion_common::internal_err!("a rule for aggregates without its rows");
+        }
         let table = Arc::clone(secured.table());
         if table.view().is_some() {
             return datafusion_common::internal_err!("a view has no rows of its own");
         }
         let raw: Arc<dyn TableSource> = Arc::new(RawSource::new(Arc::clone(&table)));
         let name = TableReference::bare(table.name.table.as_str());
-        Self::over(secured, LogicalPlanBuilder::scan(name, raw, None)?, Vec::new())
+        let rows = LogicalPlanBuilder::scan(name, raw, None)?;
+        Ok(Self { guarded, ..Self::over(secured, rows, Vec::new())? })
     }
 
     /// Builds the relation of a view: `masks ← row predicate ← its query over secured relations`.
@@ -110,7 +122,25 @@ impl SecuredSource {
             }
         }
         let relation = builder.project(output)?.build()?;
-        Ok(Self { secured, relation, schema: Arc::new(Schema::new(fields)), clear, marks })
+        Ok(Self {
+            secured,
+            relation,
+            schema: Arc::new(Schema::new(fields)),
+            clear,
+            marks,
+            guarded: None,
+            is_guarded: false,
+        })
+    }
+
+    /// The rule, and what its guards read, if statements get aggregates only.
+    pub(crate) fn rule(&self) -> Option<(&Aggregation, &Arc<Self>)> {
+        self.secured.aggregation().zip(self.guarded.as_ref())
+    }
+
+    /// Whether it is what guards read: the entity is shown as it is, and nothing of it to a user.
+    pub fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 
     /// What may be done with the columns of a view's query; none for a table.
@@ -131,13 +161,18 @@ impl SecuredSource {
 
     /// Whether rows or values are hidden, so that user expressions must stay outside.
     pub fn barrier(&self) -> bool {
-        !self.secured.is_unrestricted()
+        self.is_guarded || !self.secured.is_unrestricted()
     }
 
     /// Whether a plan over the other is a plan over this one: planning, and the check of what a
     /// statement may do with masked columns, see no more of a relation than this.
     pub(crate) fn has_shape_of(&self, other: &Self) -> bool {
-        let Self { secured, relation: _, schema, clear, marks } = self;
+        let Self { secured, relation: _, schema, clear, marks, guarded, is_guarded } = self;
+        // Where there is a guard, the plan is made anew.
+        let plain = [guarded.is_some(), *is_guarded, other.guarded.is_some(), other.is_guarded];
+        if plain.contains(&true) {
+            return false;
+        }
         let columns = |secured: &SecuredTable| -> Vec<_> {
             let columns = secured.columns().iter();
             let predicates = |mask: &Mask| mask.predicates;

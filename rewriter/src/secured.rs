@@ -130,6 +130,8 @@ struct Meaning {
     engine: Engine,
     output: Arc<[OutputColumn]>,
     parameters: Vec<DataType>,
+    /// The plan as it was written, if guards were put into it.
+    asked: Option<LogicalPlan>,
     tables: Vec<Arc<Table>>,
     names: Vec<TableName>,
     views: BTreeMap<TableName, Query>,
@@ -212,6 +214,7 @@ fn plan_permitted(
         engine,
         output: output(&planned.plan, shown)?,
         parameters: planned.parameters,
+        asked: planned.asked,
         names: tables.iter().map(|table| table.name.clone()).collect(),
         tables,
         views,
@@ -337,6 +340,9 @@ fn source(
         None => {
             let source = SecuredSource::new(secured).map_err(Error::internal)?;
             route::confirm(&source, place.engine)?;
+            if let Some((_, guarded)) = source.rule() {
+                route::confirm(guarded, place.engine)?;
+            }
             source
         }
         Some(view) => {
@@ -367,7 +373,8 @@ fn source(
                     Error::internal(format!("{}: {error}", table.name))
                 },
             )?;
-            let marks = lineage::marks_of(&planned.plan)?;
+            // Of what was written: a guard tests more than its author does.
+            let marks = lineage::marks_of(planned.asked.as_ref().unwrap_or(&planned.plan))?;
             SecuredSource::view(secured, planned.plan, marks).map_err(Error::internal)?
         }
     };
@@ -435,7 +442,9 @@ impl Prepared {
 
     /// The plan as the user may see it: secured relations are leaves, so no policy shows.
     pub fn explain(&self) -> String {
-        deep(self.bound.meaning.operators, || self.plan.display_indent().to_string())
+        // A guard shows its numbers.
+        let plan = self.bound.meaning.asked.as_ref().unwrap_or(&self.plan);
+        deep(self.bound.meaning.operators, || plan.display_indent().to_string())
     }
 }
 

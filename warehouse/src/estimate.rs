@@ -130,7 +130,7 @@ impl Read {
         plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node {
                 if let Some(secured) = scan.source.downcast_ref::<SecuredSource>() {
-                    self.whole.restricted |= hides_rows(secured.secured());
+                    self.whole.restricted |= secured.is_guarded() || hides_rows(secured.secured());
                     self.plan(secured.relation())?;
                 } else if let Some(raw) = scan.source.downcast_ref::<RawSource>() {
                     self.table(raw.table());
@@ -163,7 +163,7 @@ pub fn is_restricted(query: &Secured) -> Result<bool, Error> {
         if let LogicalPlan::TableScan(scan) = node
             && let Some(source) = scan.source.downcast_ref::<SecuredSource>()
         {
-            restricted |= !source.secured().is_unrestricted();
+            restricted |= source.barrier();
         }
         Ok(TreeNodeRecursion::Continue)
     });

@@ -68,7 +68,7 @@ impl Needed {
     /// Whether a table's relation gets one.
     pub(super) fn closes(self, source: &SecuredSource, dialect: Dialect) -> bool {
         let secured = source.secured();
-        if secured.is_unrestricted() {
+        if !source.barrier() {
             return false;
         }
         match dialect {

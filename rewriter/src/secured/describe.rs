@@ -34,6 +34,13 @@ pub(super) fn describe(source: &SecuredSource, out: &mut String) {
         Some(predicate) => format!(" WHERE {predicate}"),
         None => String::new(),
     };
+    if let Some((rule, _)) = source.rule() {
+        let _ = write!(
+            out,
+            "\n-- {} answers in aggregates of at least {} entities only: {rule:?}",
+            table.name, rule.least
+        );
+    }
     // Writing to a String can't fail.
     let _ = write!(
         out,
@@ -101,7 +108,11 @@ pub(super) fn output(
 /// The table's column that an output column is, unchanged.
 fn origin(plan: &LogicalPlan, index: usize) -> Option<(TableName, usize)> {
     let (scan, visible) = scan(plan, index)?;
-    let secured = scan.source.downcast_ref::<SecuredSource>()?.secured();
+    let source = scan.source.downcast_ref::<SecuredSource>()?;
+    let secured = source.secured();
+    if source.is_guarded() {
+        return None;
+    }
     // Counted among the visible columns, as the catalogs do: a gap would tell of a hidden one.
     secured.columns().get(visible)?;
     Some((secured.table().name.clone(), visible))

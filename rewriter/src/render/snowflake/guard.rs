@@ -144,7 +144,7 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
                 Some(source) if source.secured().table().view().is_some() => {
                     Ok(vec![Class::Any; width])
                 }
-                Some(source) if source.secured().is_unrestricted() => Ok(vec![Class::Free; width]),
+                Some(source) if !source.barrier() => Ok(vec![Class::Free; width]),
                 Some(source) => columns(source, scan.projection.as_deref()),
                 None => Ok(vec![Class::Any; width]),
             }

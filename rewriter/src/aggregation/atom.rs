@@ -1,0 +1,193 @@
+//! Conditions that rows of a protected table may be chosen by: on a dimension, against constants.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use arrow::temporal_conversions::date32_to_datetime;
+use datafusion_common::{DataFusionError, Result, ScalarValue};
+use datafusion_expr::expr::InList;
+use datafusion_expr::utils::split_conjunction;
+use datafusion_expr::{Between, BinaryExpr, Expr, Operator};
+
+use super::block::{Block, Value, is_constant};
+use super::unaliased;
+
+/// The longest list of values: each is a check of its own.
+const LONGEST: usize = 100;
+
+/// A condition.
+#[derive(Debug, Clone)]
+pub(super) struct Atom {
+    /// The condition, over the block's rows.
+    pub(super) holds: Expr,
+    /// If it lists values: that a row has each of them.
+    pub(super) elements: Vec<Expr>,
+}
+
+impl Atom {
+    fn plain(holds: Expr) -> Self {
+        Self { holds, elements: Vec::new() }
+    }
+
+    /// What a condition over a block's columns says of its rows.
+    ///
+    /// # Errors
+    /// It tests anything else than a dimension, or tests it otherwise than its policy allows.
+    pub(super) fn new(block: &Block, condition: &Expr) -> Result<Self> {
+        match unaliased(condition) {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => comparison(block, left, *op, right),
+            Expr::InList(InList { expr, list, negated: false }) => listed(block, expr, list),
+            Expr::IsNull(expr) => Ok(Self::plain(dimension(block, expr)?.is_null())),
+            Expr::IsNotNull(expr) => Ok(Self::plain(dimension(block, expr)?.is_not_null())),
+            Expr::Literal(value, metadata) => {
+                Ok(Self::plain(Expr::Literal(value.clone(), metadata.clone())))
+            }
+            // A dimension that is a boolean.
+            column @ Expr::Column(_) => Ok(Self::plain(dimension(block, column)?)),
+            // Anything else may tell rows apart in ways that were not declared.
+            _ => Err(refused(block)),
+        }
+    }
+}
+
+/// The conditions that all hold where this one holds.
+pub(super) fn conditions(condition: &Expr) -> Vec<Expr> {
+    let parts = split_conjunction(condition).into_iter().map(unaliased);
+    let parts = parts.flat_map(|part| match part {
+        Expr::Between(Between { expr, negated: false, low, high }) => {
+            vec![
+                expr.as_ref().clone().gt_eq(low.as_ref().clone()),
+                expr.as_ref().clone().lt_eq(high.as_ref().clone()),
+            ]
+        }
+        part => vec![part.clone()],
+    });
+    parts.collect()
+}
+
+fn refused(block: &Block) -> DataFusionError {
+    block.refused(
+        "answers in aggregates only, and can't be filtered so",
+        "compare its dimensions with constants by = or IN, join conditions by AND; a dimension that is a \
+         date_trunc has ranges, too",
+    )
+}
+
+/// A dimension, over the block's rows.
+fn dimension(block: &Block, expr: &Expr) -> Result<Expr> {
+    match block.value(expr)? {
+        Some(value) if block.is_dimension(&value)? => block.expr(&value),
+        Some(_) | None => Err(refused(block)),
+    }
+}
+
+fn comparison(block: &Block, left: &Expr, op: Operator, right: &Expr) -> Result<Atom> {
+    let is_order = match op {
+        Operator::Eq => false,
+        Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => true,
+        // Everything else leaves few rows out, or computes.
+        _ => return Err(refused(block)),
+    };
+    let (value, constant, op) = match (block.value(left)?, block.value(right)?) {
+        (Some(Value::Constant(left)), Some(Value::Constant(right))) => {
+            return Ok(Atom::plain(datafusion_expr::binary_expr(left, op, right)));
+        }
+        (Some(value), Some(Value::Constant(constant))) => (value, constant, op),
+        (Some(Value::Constant(constant)), Some(value)) => {
+            let turned = op.swap().ok_or_else(|| refused(block))?;
+            (value, constant, turned)
+        }
+        _ => return Err(refused(block)),
+    };
+    let allowed = match (&value, is_order) {
+        (_, false) | (Value::Bucket { .. }, true) => block.is_dimension(&value)?,
+        (Value::Own(_) | Value::Joined(..), true) => {
+            let aligned = block.units(&value)?.iter().any(|unit| is_edge(&constant, op, unit));
+            aligned && has_edges(&block.type_of(&value)?, op)
+        }
+        (Value::Constant(_), true) => false,
+    };
+    if !allowed {
+        return Err(refused(block));
+    }
+    Ok(Atom::plain(datafusion_expr::binary_expr(block.expr(&value)?, op, constant)))
+}
+
+fn listed(block: &Block, expr: &Expr, list: &[Expr]) -> Result<Atom> {
+    let value = dimension(block, expr)?;
+    if list.len() > LONGEST {
+        return Err(block.refused(
+            "answers in aggregates only, and can't be filtered by so long a list",
+            "list at most 100 values",
+        ));
+    }
+    if !list.iter().all(is_constant) {
+        return Err(refused(block));
+    }
+    let elements = list.iter().map(|item| value.clone().eq(item.clone())).collect();
+    Ok(Atom { holds: value.in_list(list.to_vec(), false), elements })
+}
+
+/// Whether a range of a column's own values can end where a bucket ends: a day does, and a moment at
+/// midnight, if it has no zone and isn't part of the range.
+fn has_edges(data_type: &DataType, op: Operator) -> bool {
+    match data_type {
+        DataType::Date32 => true,
+        DataType::Timestamp(_, None) => matches!(op, Operator::GtEq | Operator::Lt),
+        _ => false,
+    }
+}
+
+/// Whether a range that a constant ends takes whole buckets only.
+fn is_edge(constant: &Expr, op: Operator, unit: &str) -> bool {
+    let Some(day) = day(constant) else { return false };
+    // The first day that is on the other side.
+    let first = match op {
+        Operator::GtEq | Operator::Lt => Some(day),
+        Operator::Gt | Operator::LtEq => day.checked_add(1),
+        _ => None,
+    };
+    let Some(first) = first.and_then(date32_to_datetime) else { return false };
+    let text = first.format("%m-%d %u").to_string();
+    match unit {
+        "day" => true,
+        "week" => text.ends_with(" 1"),
+        "month" => text.get(3..5) == Some("01"),
+        "quarter" => matches!(text.get(..5), Some("01-01" | "04-01" | "07-01" | "10-01")),
+        "year" => text.get(..5) == Some("01-01"),
+        // Of longer ones, and of parts of a day, write the bucket itself.
+        _ => false,
+    }
+}
+
+/// The days since 1970-01-01 of a constant that is a date, or a midnight.
+fn day(constant: &Expr) -> Option<i32> {
+    match unaliased(constant) {
+        Expr::Literal(ScalarValue::Date32(day), _) => *day,
+        Expr::Literal(ScalarValue::TimestampNanosecond(Some(moment), None), _) => {
+            whole(*moment, 86_400_000_000_000)
+        }
+        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(moment), None), _) => {
+            whole(*moment, 86_400_000_000)
+        }
+        Expr::Literal(text @ (ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_))), _) => {
+            // Other spellings mean what the server says; this one is a day everywhere.
+            let written = text.try_as_str()??;
+            let plain = written.len() == 10 && written.as_bytes().get(4) == Some(&b'-');
+            match plain.then(|| text.cast_to(&DataType::Date32))? {
+                Ok(ScalarValue::Date32(day)) => day,
+                Ok(_) | Err(_) => None,
+            }
+        }
+        Expr::Cast(cast) => match cast.field.data_type() {
+            DataType::Date32
+            | DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, None) => {
+                day(&cast.expr)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn whole(moment: i64, day: i64) -> Option<i32> {
+    (moment.rem_euclid(day) == 0).then(|| i32::try_from(moment.div_euclid(day)).ok())?
+}
