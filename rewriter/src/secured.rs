@@ -332,9 +332,6 @@ fn source(
     place: Place<'_>,
     text: &mut String,
 ) -> Result<SecuredSource, Error> {
-    if secured.aggregation().is_some() {
-        return Err(Error::not_supported(&format!("a statement over the aggregates of {named}")));
-    }
     let table = Arc::clone(secured.table());
     let source = match table.view() {
         None => {

@@ -19,6 +19,8 @@
 #[cfg(test)]
 mod access_rules;
 #[cfg(test)]
+mod aggregates;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod audit;

@@ -109,6 +109,11 @@ impl Three {
         outcome
     }
 
+    /// The warehouses by name, each with ana's connection.
+    pub fn roads(&self) -> &[(&'static str, Client); 3] {
+        &self.roads
+    }
+
     /// What the emulator says about the statement that it couldn't run.
     fn said(&self) -> Option<String> {
         let log = self.emulator.look()["log"].take();
