@@ -12,7 +12,7 @@ use datafusion::logical_expr::Expr;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_policy::explain::{Explanation, Rights, explain};
 use tollgate_policy::limits::Limit;
-use tollgate_policy::{PolicyRef, Predicates, SecuredColumn, SecuredTable};
+use tollgate_policy::{Aggregation, PolicyRef, Predicates, SecuredColumn, SecuredTable};
 use tollgate_rewriter::OutputColumn;
 
 use crate::pipeline::{Caller, Explained, Gateway, Statement};
@@ -124,10 +124,24 @@ impl Lines {
         let name = Some(secured.table().name.to_string());
         let rows = if filters(secured) { "rows are filtered" } else { "all rows" };
         self.push(name.clone(), None, rows.to_owned());
+        if let Some(rule) = secured.aggregation() {
+            let least = rule.least;
+            self.push(name.clone(), None, format!("aggregates only, of {least} entities or more"));
+        } else if secured.reads().iter().any(aggregates) {
+            self.push(name.clone(), None, "aggregates only, of some of what it reads".to_owned());
+        }
         let below = secured.reads().iter().any(masks);
         for column in secured.columns() {
             if let Some(raw) = secured.table().columns.get(column.index) {
-                let access = shown(column, below).to_owned();
+                let mut access = shown(column, below).to_owned();
+                if let Some(rule) = secured.aggregation() {
+                    let use_for = in_aggregates(rule, column.index, &raw.name);
+                    access = if column.mask.is_some() {
+                        format!("{access}; {use_for}")
+                    } else {
+                        use_for
+                    };
+                }
                 self.push(name.clone(), Some(raw.name.clone()), access);
             }
         }
@@ -140,6 +154,10 @@ impl Lines {
         for row in &mut why.row_policies {
             shorten(&mut row.policy);
             self.push(name.clone(), None, row.says());
+        }
+        for rule in &mut why.aggregation_policies {
+            shorten(&mut rule.policy);
+            self.push(name.clone(), None, rule.says());
         }
         for column in &mut why.columns {
             column.grants.iter_mut().chain(&mut column.denials).for_each(shorten);
@@ -177,6 +195,27 @@ fn filters(secured: &SecuredTable) -> bool {
         |predicate: &Expr| matches!(predicate, Expr::Literal(ScalarValue::Boolean(Some(true)), _));
     secured.row_predicate().is_some_and(|predicate| !all(predicate))
         || secured.reads().iter().any(filters)
+}
+
+/// Whether a view reads a table that answers in aggregates only.
+fn aggregates(secured: &SecuredTable) -> bool {
+    secured.aggregation().is_some() || secured.reads().iter().any(aggregates)
+}
+
+/// What a statement may do with a visible column of a table that answers in aggregates only.
+fn in_aggregates(rule: &Aggregation, index: usize, name: &str) -> String {
+    let dimensions = rule.dimensions.iter().filter(|dimension| dimension.column == index);
+    let groups: Vec<_> = dimensions
+        .map(|dimension| match &dimension.bucket {
+            None => name.to_owned(),
+            Some(unit) => format!("date_trunc('{unit}', {name})"),
+        })
+        .collect();
+    match (groups.as_slice(), rule.measures.contains(&index)) {
+        ([], true) => "for sums and averages".to_owned(),
+        ([], false) => "not shown itself".to_owned(),
+        (groups, _) => format!("for groups and conditions: {}", groups.join(", ")),
+    }
 }
 
 /// Whether any value that a view reads is masked.

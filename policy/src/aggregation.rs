@@ -1,6 +1,10 @@
 //! Tables that answer in aggregates only.
 
+use std::fmt;
+
 use tollgate_catalog::TableName;
+
+use crate::model::{Aggregates, JoinSpec, Name, Part};
 
 /// A table that answers in aggregates only, for this caller: no row of its own is shown, and no
 /// group of fewer entities than this.
@@ -41,3 +45,91 @@ pub struct DeclaredJoin {
     /// What statements may group by and filter on, of the joined table.
     pub dimensions: Vec<Dimension>,
 }
+
+impl DeclaredJoin {
+    fn is_over(&self, other: &Self) -> bool {
+        self.table == other.table && self.column == other.column && self.key == other.key
+    }
+}
+
+fn both<T: PartialEq + Clone>(these: &[T], those: &[T]) -> Vec<T> {
+    these.iter().filter(|one| those.contains(one)).cloned().collect()
+}
+
+fn among<T: PartialEq>(these: &[T], those: &[T]) -> bool {
+    these.iter().all(|one| those.contains(one))
+}
+
+impl Aggregation {
+    /// The rule that allows what both allow, which must be of one entity.
+    pub(crate) fn and(&self, other: &Self) -> Option<Self> {
+        let Self { least, dominance, entity, dimensions, measures, joins } = self;
+        if *entity != other.entity {
+            return None;
+        }
+        let joins = joins.iter().filter_map(|join| {
+            let other = other.joins.iter().find(|other| join.is_over(other))?;
+            Some(DeclaredJoin {
+                dimensions: both(&join.dimensions, &other.dimensions),
+                ..join.clone()
+            })
+        });
+        Some(Self {
+            least: *least.max(&other.least),
+            dominance: *dominance.min(&other.dominance),
+            entity: *entity,
+            dimensions: both(dimensions, &other.dimensions),
+            measures: both(measures, &other.measures),
+            joins: joins.collect(),
+        })
+    }
+
+    /// Whether it is proven that the other one shows all that this one shows.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let Self { least, dominance, entity, dimensions, measures, joins } = self;
+        *entity == other.entity
+            && *least >= other.least
+            && *dominance <= other.dominance
+            && among(dimensions, &other.dimensions)
+            && among(measures, &other.measures)
+            && joins.iter().all(|join| {
+                let mut same = other.joins.iter().filter(|other| join.is_over(other));
+                same.any(|other| among(&join.dimensions, &other.dimensions))
+            })
+    }
+}
+
+/// As it is written, behind whom it is for.
+impl fmt::Display for Aggregates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entity, least, share, dimensions, measures, joins } = self;
+        write!(f, "ENTITY ({}) MIN GROUP SIZE {}", names(entity), least.text)?;
+        if let Some(share) = share {
+            write!(f, " MAX SHARE {} PERCENT", share.text)?;
+        }
+        write!(f, " DIMENSIONS ({})", parts(dimensions))?;
+        if !measures.is_empty() {
+            write!(f, " MEASURES ({})", names(measures))?;
+        }
+        for JoinSpec { table, at: _, on: (left, right), dimensions } in joins {
+            let (left, right, dimensions) = (&left.text, &right.text, parts(dimensions));
+            write!(f, " JOIN {table} ON ({left} = {right}) DIMENSIONS ({dimensions})")?;
+        }
+        Ok(())
+    }
+}
+
+fn names(names: &[Name]) -> String {
+    names.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn parts(parts: &[Part]) -> String {
+    let texts = parts.iter().map(|Part { column, unit }| match unit {
+        None => column.text.clone(),
+        Some(unit) => format!("date_trunc('{}', {})", unit.text, column.text),
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -156,7 +156,7 @@ pub struct SecuredTable {
 }
 
 /// A visible column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SecuredColumn {
     /// Its index in the table.
     pub index: usize,
@@ -165,7 +165,7 @@ pub struct SecuredColumn {
 }
 
 /// What stands for the values of a column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Mask {
     /// Over the table's raw columns, unqualified; its type is the column's.
     pub expr: Expr,
@@ -216,6 +216,26 @@ impl SecuredTable {
     /// it is, even where it is masked or not granted. It is taken once.
     pub fn take_guarded(&mut self) -> Option<Self> {
         self.guarded.take().map(|guarded| *guarded)
+    }
+
+    /// What a guard reads. A view isn't guarded itself.
+    fn below_guard(&self, entity: usize) -> Option<Self> {
+        if !self.reads.is_empty() || entity >= self.table.columns.len() {
+            return None;
+        }
+        let others = self.columns.iter().filter(|column| column.index != entity).cloned();
+        let mut columns: Vec<_> =
+            others.chain([SecuredColumn { index: entity, mask: None }]).collect();
+        columns.sort_by_key(|column| column.index);
+        Some(Self {
+            table: Arc::clone(&self.table),
+            columns,
+            row_predicate: self.row_predicate.clone(),
+            policies: self.policies.clone(),
+            reads: Vec::new(),
+            aggregation: None,
+            guarded: None,
+        })
     }
 
     /// Whether it is no view, all rows are visible themselves, and all values of the visible columns
@@ -326,8 +346,9 @@ fn restrict<'a>(
         let mask = column_mask(rules.masks.get(index)?, raw, principal, caller, &mut policies)?;
         columns.push(SecuredColumn { index, mask });
     }
+    let aggregation = aggregation(rules, caller, &mut policies)?;
     let policies: BTreeSet<PolicyRef> = policies.into_iter().cloned().collect();
-    Some(SecuredTable {
+    let mut secured = SecuredTable {
         table: Arc::clone(table),
         columns,
         row_predicate,
@@ -335,7 +356,30 @@ fn restrict<'a>(
         reads,
         aggregation: None,
         guarded: None,
-    })
+    };
+    if let Some(rule) = aggregation {
+        secured.guarded = Some(Box::new(secured.below_guard(rule.entity)?));
+        secured.aggregation = Some(rule);
+    }
+    Some(secured)
+}
+
+/// Of all aggregation policies that bind the caller the strictest in each respect. The outer `None`
+/// denies, the inner one shows rows.
+fn aggregation<'a>(
+    rules: &'a TableRules,
+    caller: Caller<'_>,
+    policies: &mut Vec<&'a PolicyRef>,
+) -> Option<Option<Aggregation>> {
+    let mut strictest: Option<Aggregation> = None;
+    for bound in rules.aggregations.iter().filter(|bound| caller.is_bound_by(&bound.to)) {
+        policies.push(&bound.policy);
+        strictest = Some(match strictest {
+            None => bound.rule.clone(),
+            Some(other) => other.and(&bound.rule)?,
+        });
+    }
+    Some(strictest)
 }
 
 /// A row is visible if one applicable permissive policy holds (or the table has none at all), and

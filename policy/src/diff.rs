@@ -5,6 +5,7 @@
 //! rules show to whom holds the same roles as before, then what the other roles show under the
 //! other rules. Whatever can't be proven to show nothing more counts as widening.
 
+mod aggregates;
 mod columns;
 mod implies;
 mod limits;
@@ -68,6 +69,8 @@ pub enum What {
     Mask,
     /// What statements may do with a masked column.
     Predicates,
+    /// An aggregation policy.
+    Aggregates,
     /// What statements may cost.
     Limit,
     /// What they cost.
@@ -87,6 +90,7 @@ impl fmt::Display for What {
             Self::Rows => "rows",
             Self::Mask => "mask",
             Self::Predicates => "predicates",
+            Self::Aggregates => "aggregates",
             Self::Limit => "limit",
             Self::Price => "price",
             Self::Statement => "statement",
@@ -223,6 +227,7 @@ pub fn diff(old: &Bundle, new: &Bundle) -> Vec<Change> {
         columns::compare(old, new, table, &mut events);
         rows::compare(old, new, table, &mut events);
         masks::compare(old, new, table, &mut events);
+        aggregates::compare(old, new, table, &mut events);
     }
     standing::compare(old, new, &mut events);
     views::compare(old, new, &mut events);

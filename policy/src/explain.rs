@@ -41,6 +41,8 @@ pub struct Explanation {
     pub row_policies: Vec<RowExplanation>,
     /// The condition that comes of them, with the answers about the caller put in; `None`: all rows.
     pub row_condition: Option<String>,
+    /// Every aggregation policy of the table, in the order in which they were read.
+    pub aggregation_policies: Vec<AggregationExplanation>,
 }
 
 /// What the caller sees.
@@ -119,6 +121,17 @@ pub struct RowExplanation {
     pub condition: String,
 }
 
+/// What an aggregation policy does for the caller: of several that apply each must allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AggregationExplanation {
+    /// The policy.
+    pub policy: PolicyRef,
+    /// Whether it is for the caller.
+    pub applies: bool,
+    /// What it allows, as it is written.
+    pub rule: String,
+}
+
 /// A caller's roles, and what switches them off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallerExplanation {
@@ -178,6 +191,7 @@ pub fn explain(
         columns: Vec::new(),
         row_policies: Vec::new(),
         row_condition: None,
+        aggregation_policies: Vec::new(),
     };
     let standing = match bundle.standing(principal, circumstances) {
         Ok(standing) => standing,
@@ -201,6 +215,7 @@ pub fn explain(
         }
         explanation.columns = columns(rules, secured.as_ref(), caller);
         explanation.row_policies = row_policies(rules, caller);
+        explanation.aggregation_policies = aggregation_policies(rules, caller);
         let condition = secured.as_ref().and_then(SecuredTable::row_predicate);
         explanation.row_condition = condition.map(sql_text);
     }
@@ -259,6 +274,15 @@ fn row_policies(rules: &TableRules, caller: Caller<'_>) -> Vec<RowExplanation> {
             RowKind::Restrictive => caller.is_bound_by(&rule.to),
         },
         condition: sql_text(&rule.predicate),
+    });
+    explained.collect()
+}
+
+fn aggregation_policies(rules: &TableRules, caller: Caller<'_>) -> Vec<AggregationExplanation> {
+    let explained = rules.aggregations.iter().map(|rule| AggregationExplanation {
+        policy: rule.policy.as_ref().clone(),
+        applies: caller.is_bound_by(&rule.to),
+        rule: rule.says.clone(),
     });
     explained.collect()
 }

@@ -10,6 +10,7 @@ use datafusion_sql::sqlparser::ast::Expr as SqlExpr;
 use serde::Serialize;
 use tollgate_catalog::{Table, TableName};
 
+use crate::aggregation::Aggregation;
 use crate::cases::Expectation;
 use crate::diagnostics::Location;
 use crate::limits::{Every, Exceed, Period, Sharing};
@@ -177,6 +178,33 @@ pub(crate) struct Tariff {
     pub(crate) until: Option<Name>,
 }
 
+/// A dimension as written: a column, and the unit of `date_trunc` if there is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) column: Name,
+    pub(crate) unit: Option<Name>,
+}
+
+/// A join of an aggregation policy as written: to a table, by two columns in any order.
+#[derive(Debug, Clone)]
+pub(crate) struct JoinSpec {
+    pub(crate) table: TableName,
+    pub(crate) at: Location,
+    pub(crate) on: (Name, Name),
+    pub(crate) dimensions: Vec<Part>,
+}
+
+/// What an aggregation policy says, as written.
+#[derive(Debug, Clone)]
+pub(crate) struct Aggregates {
+    pub(crate) entity: Vec<Name>,
+    pub(crate) least: Name,
+    pub(crate) share: Option<Name>,
+    pub(crate) dimensions: Vec<Part>,
+    pub(crate) measures: Vec<Name>,
+    pub(crate) joins: Vec<JoinSpec>,
+}
+
 /// A test as written.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
@@ -224,6 +252,13 @@ pub(crate) enum Statement {
         using: Using,
         except: Option<Except>,
         predicates: Predicates,
+    },
+    Aggregation {
+        name: Name,
+        table: TableName,
+        at: Location,
+        to: Vec<Grantee>,
+        rule: Box<Aggregates>,
     },
     AccessRule {
         name: Name,
@@ -373,6 +408,16 @@ pub(crate) struct MaskRule {
     pub(crate) policy: Arc<PolicyRef>,
 }
 
+/// An aggregation policy, bound to its table.
+#[derive(Debug)]
+pub(crate) struct AggregationRule {
+    pub(crate) to: Arc<[Subject]>,
+    pub(crate) rule: Aggregation,
+    /// As it was written, behind whom it is for.
+    pub(crate) says: String,
+    pub(crate) policy: Arc<PolicyRef>,
+}
+
 /// Everything that is said about one table.
 #[derive(Debug)]
 pub(crate) struct TableRules {
@@ -383,6 +428,8 @@ pub(crate) struct TableRules {
     pub(crate) rows: Vec<RowRule>,
     /// Per column, in table order, the weakest mask first.
     pub(crate) masks: Vec<Vec<MaskRule>>,
+    /// All of one entity.
+    pub(crate) aggregations: Vec<AggregationRule>,
     /// Whether a row policy or mask asks what time it is.
     pub(crate) reads_clock: bool,
 }
@@ -396,6 +443,7 @@ impl TableRules {
             denials: Vec::new(),
             rows: Vec::new(),
             masks,
+            aggregations: Vec::new(),
             reads_clock: false,
         }
     }

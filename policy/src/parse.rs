@@ -5,6 +5,7 @@
 //! behind the next semicolon, so that one load reports all of them.
 
 mod access;
+mod aggregates;
 mod cases;
 mod limits;
 mod policies;
@@ -26,7 +27,7 @@ use crate::model::{Grantee, Located, Name, Statement, Target, Using};
 type Parsed<T> = Result<T, Diagnostic>;
 
 /// Statements of the language that this version doesn't enforce: the words they begin with.
-const UNSUPPORTED: &[&[&str]] = &[&["CREATE", "AGGREGATION", "POLICY"], &["REVOKE"]];
+const UNSUPPORTED: &[&[&str]] = &[&["REVOKE"]];
 
 /// Reads one file.
 pub(crate) fn parse_file(
@@ -215,6 +216,9 @@ impl Reader<'_> {
         if self.take(&["CREATE", "MASKING", "POLICY"]) {
             return self.masking_policy();
         }
+        if self.take(&["CREATE", "AGGREGATION", "POLICY"]) {
+            return self.aggregation_policy();
+        }
         if self.take(&["CREATE", "ACCESS", "RULE"]) {
             return self.access_rule();
         }
@@ -232,7 +236,7 @@ impl Reader<'_> {
         }
         self.unexpected(
             "a statement of the policy language",
-            "statements are CREATE ROLE, GRANT, DENY, TAG COLUMN, CREATE ROW POLICY, CREATE MASKING POLICY, CREATE ACCESS RULE, CREATE VIEW, CREATE LIMIT, CREATE PRICE and TEST POLICY",
+            "statements are CREATE ROLE, GRANT, DENY, TAG COLUMN, CREATE ROW POLICY, CREATE MASKING POLICY, CREATE AGGREGATION POLICY, CREATE ACCESS RULE, CREATE VIEW, CREATE LIMIT, CREATE PRICE and TEST POLICY",
         )
     }
 

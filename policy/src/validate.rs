@@ -1,6 +1,7 @@
 //! Statements → rules per table, checked against a catalog snapshot; every error is collected.
 
 mod access;
+mod aggregates;
 mod limits;
 mod masks;
 mod roles;
@@ -52,6 +53,7 @@ pub(crate) fn validate(
         limits: Vec::new(),
         prices: Vec::new(),
         budgets: Vec::new(),
+        joined: Vec::new(),
         tests: Vec::new(),
         errors: diagnostics,
     };
@@ -65,6 +67,7 @@ pub(crate) fn validate(
         validator.statement(located);
     }
     validator.order_masks();
+    validator.guard_joins();
     validator.price_budgets();
     let Validator { rules: tables, access_rules, limits, prices, tests, .. } = validator;
     Rules { members, views, tables, access_rules, limits, prices, tests }
@@ -97,6 +100,8 @@ struct Validator<'a> {
     prices: Vec<Arc<Price>>,
     /// The budgets, each of which needs a price.
     budgets: Vec<limits::Budgeted>,
+    /// The tables that others may be joined to, which must not be guarded themselves.
+    joined: Vec<aggregates::Joined>,
     tests: Vec<PolicyTest>,
     errors: &'a mut Vec<Diagnostic>,
 }
@@ -124,6 +129,10 @@ impl<'a> Validator<'a> {
                 self.unique(name);
                 let except = except.as_ref();
                 self.masking_policy(&located.at, name, target, using, (except, *predicates));
+            }
+            Statement::Aggregation { name, table, at, to, rule } => {
+                self.unique(name);
+                self.aggregation_policy(&located.at, name, (table, at), to, rule);
             }
             Statement::AccessRule { name, to, demands } => {
                 self.unique(name);

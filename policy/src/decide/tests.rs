@@ -292,3 +292,149 @@ fn a_table_that_changed_since_validation_is_denied() {
     assert_eq!(bundle.visible(&principal("eve"), &standing, &table), None);
     assert!(decide(&bundle, &principal("eve"), &circumstances(), Over(vec![table])).is_err());
 }
+
+/// What a rule says, in short.
+fn rule(found: &crate::Aggregation) -> String {
+    let dimensions = |all: &[crate::Dimension]| {
+        let texts = all.iter().map(|one| match &one.bucket {
+            None => one.column.to_string(),
+            Some(unit) => format!("{}:{unit}", one.column),
+        });
+        texts.collect::<Vec<_>>().join(" ")
+    };
+    let joins = found.joins.iter().map(|join| {
+        let crate::DeclaredJoin { table, column, key, dimensions: of } = join;
+        format!("; {table} {key}={column} by {}", dimensions(of))
+    });
+    let crate::Aggregation { least, dominance, entity, measures, .. } = found;
+    let by = dimensions(&found.dimensions);
+    format!(
+        "{least} of {entity}, {dominance}%, by {by}, sums {measures:?}{}",
+        joins.collect::<String>()
+    )
+}
+
+#[test]
+fn the_strictest_of_aggregation_policies() {
+    let policy = |name: &str, to: &str, rest: &str| {
+        format!(
+            "CREATE AGGREGATION POLICY {name} ON crm.orders TO {to} ENTITY (tenant_id) MIN GROUP SIZE {rest};\n"
+        )
+    };
+    let wide = policy(
+        "wide",
+        "ROLE analyst",
+        "5 DIMENSIONS (region, date_trunc('month', placed_at), date_trunc('year', placed_at)) MEASURES (amount)
+         JOIN crm.customers ON (email = tenant_id) DIMENSIONS (country, date_trunc('year', birth_date))
+         JOIN admin.tenants ON (partner_id = tenant_id) DIMENSIONS (tenant_id)",
+    );
+    let seen = "5 of 1, 50%, by 2 4:month 4:year, sums [3]; crm.customers 2=1 by 5 6:year; admin.tenants 1=1 by 0";
+    let other = policy(
+        "other",
+        "USER 'ana', 'bob'",
+        "3 MAX SHARE 40 PERCENT DIMENSIONS (date_trunc('year', placed_at), id)
+         JOIN crm.customers ON (email = tenant_id) DIMENSIONS (date_trunc('year', birth_date))
+         JOIN crm.customers ON (country = tenant_id) DIMENSIONS (email)",
+    );
+    let of_other =
+        "3 of 1, 40%, by 4:year 0, sums []; crm.customers 2=1 by 6:year; crm.customers 5=1 by 2";
+    let both = "5 of 1, 40%, by 4:year, sums []; crm.customers 2=1 by 6:year";
+    for (rules, ana, bob, eve) in [
+        (vec![&wide], Some(seen), None, None),
+        (vec![&other], Some(of_other), Some(of_other), None),
+        (vec![&wide, &other], Some(both), Some(of_other), None),
+        (vec![&other, &wide], Some(both), Some(of_other), None),
+    ] {
+        let rules: String = rules.into_iter().map(String::as_str).collect();
+        let grant = "GRANT SELECT ON crm.orders TO PUBLIC;";
+        let bundle =
+            load(&format!("{ROLES}{grant}{rules}")).unwrap_or_else(|errors| panic!("{errors}"));
+        for (user, expected) in [("ana", ana), ("bob", bob), ("eve", eve)] {
+            let mut parts = decide_on(&bundle, user, &["crm.orders"]).unwrap().into_parts();
+            let table = &mut parts.tables[0];
+            assert_eq!(table.aggregation().map(rule).as_deref(), expected, "{user}: {rules}");
+            assert_eq!(table.is_unrestricted(), expected.is_none());
+            assert_eq!(table.take_guarded().is_some(), expected.is_some());
+            let named = table.policies().iter().filter(|p| p.kind == PolicyKind::AggregationPolicy);
+            let count = expected.map_or(0, |expected| 1 + usize::from(expected == both));
+            assert_eq!(named.count(), count, "{user}: {rules}");
+        }
+    }
+}
+
+#[test]
+fn what_restricts_to_aggregates_holds_for_roles_that_are_off() {
+    let bundle = load(&format!(
+        "{ROLES} CREATE ROLE temp; GRANT ROLE temp TO USER 'ana';
+         CREATE ACCESS RULE careful TO ROLE temp REQUIRE MFA;
+         GRANT SELECT ON crm.orders TO ROLE analyst;
+         CREATE AGGREGATION POLICY a ON crm.orders TO ROLE temp ENTITY (id) MIN GROUP SIZE 2 DIMENSIONS (region);"
+    ))
+    .unwrap();
+    let parts = decide_on(&bundle, "ana", &["crm.orders"]).unwrap().into_parts();
+    assert!(!parts.standing.active().contains("temp"));
+    assert!(parts.tables[0].aggregation().is_some());
+}
+
+#[test]
+fn a_guard_reads_the_entity_as_it_is_and_all_else_as_the_caller() {
+    const REST: &str = "CREATE ROW POLICY r ON crm.customers AS RESTRICTIVE TO PUBLIC USING (country = 'DE');
+        CREATE MASKING POLICY m ON crm.customers (national_id) USING (mask_hash(value));
+        CREATE MASKING POLICY e ON crm.customers (email) USING (mask_email(value));
+        CREATE AGGREGATION POLICY a ON crm.customers TO PUBLIC ENTITY (national_id) MIN GROUP SIZE 2 DIMENSIONS (country);";
+    let rows = "country = Utf8(\"DE\")";
+    let (email, hash) = ("email=mask_email(email)", "national_id=mask_hash(national_id)");
+    for (granted, outside, inside) in [
+        ("country, email", format!("{email}, country"), format!("{email}, national_id, country")),
+        ("national_id", hash.to_owned(), "national_id".to_owned()),
+        (
+            "email, national_id, id",
+            format!("id, {email}, {hash}"),
+            format!("id, {email}, national_id"),
+        ),
+    ] {
+        let bundle = load(&format!("GRANT SELECT ({granted}) ON crm.customers TO PUBLIC; {REST}"))
+            .unwrap_or_else(|errors| panic!("{errors}"));
+        let mut parts = decide_on(&bundle, "eve", &["crm.customers"]).unwrap().into_parts();
+        let table = &mut parts.tables[0];
+        assert_eq!(crate::testing::show(table), format!("{outside} | {rows}"));
+        let mut guarded = table.take_guarded().unwrap();
+        assert_eq!(crate::testing::show(&guarded), format!("{inside} | {rows}"));
+        assert_eq!(guarded.policies(), table.policies());
+        assert!(guarded.aggregation().is_none() && guarded.take_guarded().is_none());
+        // It is taken once, and the table stays one of aggregates.
+        assert!(table.take_guarded().is_none());
+        assert!(table.aggregation().is_some() && !table.is_unrestricted());
+    }
+    let ungranted = load(REST).unwrap();
+    let denied = decide_on(&ungranted, "eve", &["crm.customers"]).unwrap_err();
+    assert_eq!(denied, Denied::Table(TableName::new("crm", "customers")));
+}
+
+#[test]
+fn a_view_reads_what_answers_in_aggregates_only_as_that() {
+    let bundle = load(
+        "CREATE VIEW s.below AS SELECT region FROM crm.orders;
+         CREATE VIEW s.v AS SELECT region FROM s.below; GRANT SELECT ON s.v TO PUBLIC;
+         CREATE MASKING POLICY m ON crm.orders (tenant_id) USING (NULL);
+         CREATE AGGREGATION POLICY a ON crm.orders TO USER 'ana' ENTITY (tenant_id) MIN GROUP SIZE 2 DIMENSIONS (region);",
+    )
+    .unwrap_or_else(|errors| panic!("{errors}"));
+    let catalog = bundle.catalog(&Arc::new(snapshot()));
+    let view = Arc::clone(catalog.table(&TableName::new("s", "v")).unwrap());
+    for (user, guarded) in [("ana", true), ("bob", false)] {
+        let over = Over(vec![Arc::clone(&view)]);
+        let permit = decide(&bundle, &principal(user), &circumstances(), over).unwrap();
+        let mut view = permit.into_parts().tables.remove(0);
+        assert!(view.aggregation().is_none() && view.take_guarded().is_none());
+        let mut below = view.take_reads().remove(0);
+        assert!(below.aggregation().is_none());
+        let mut table = below.take_reads().remove(0);
+        assert_eq!(table.aggregation().is_some(), guarded);
+        let shown = "id, tenant_id=Utf8View(NULL), region, amount, placed_at | all";
+        assert_eq!(crate::testing::show(&table), shown);
+        let below_guard = table.take_guarded().map(|table| crate::testing::show(&table));
+        let expected = guarded.then(|| "id, tenant_id, region, amount, placed_at | all".to_owned());
+        assert_eq!(below_guard, expected);
+    }
+}

@@ -7,7 +7,9 @@ use tollgate_catalog::{Table, TableName};
 use super::Place;
 use crate::bundle::Bundle;
 use crate::limits::{Limit, Price};
-use crate::model::{Access, Grantee, MaskRule, RowKind, RowRule, Statement, Subject, TableRules};
+use crate::model::{
+    Access, AggregationRule, Grantee, MaskRule, RowKind, RowRule, Statement, Subject, TableRules,
+};
 use crate::standing::AccessRule;
 
 /// Whether roles count that an access rule may switch off.
@@ -136,6 +138,10 @@ impl<'a> Side<'a> {
         rules.filter(move |rule| rule.kind == kind)
     }
 
+    pub(super) fn aggregations(&self, table: &TableName) -> &'a [AggregationRule] {
+        self.rules(table).map_or(&[], |rules| rules.aggregations.as_slice())
+    }
+
     /// The masks of a column, the weakest first.
     pub(super) fn masks(&self, table: &TableName, column: &str) -> &'a [MaskRule] {
         let rules = self.rules(table);
@@ -204,6 +210,7 @@ impl<'a> Side<'a> {
             | Statement::Tag { .. }
             | Statement::RowPolicy { .. }
             | Statement::Mask { .. }
+            | Statement::Aggregation { .. }
             | Statement::AccessRule { .. }
             | Statement::View { .. }
             | Statement::Limit { .. }

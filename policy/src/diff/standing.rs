@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_catalog::TableName;
 
+use super::aggregates::bound_by;
 use super::implies::implies;
 use super::limits;
 use super::masks::reads_only;
@@ -161,6 +162,10 @@ impl Step<'_> {
                 let why = "a restrictive policy is for it";
                 self.event(Class::Narrows, table, (Layer::Rows, None), why);
             }
+            if self.new.aggregations(table).iter().any(|rule| meets(&rule.to, gained)) {
+                let why = "an aggregation policy is for it";
+                self.event(Class::Narrows, table, (Layer::Rows, None), why);
+            }
         }
     }
 
@@ -218,6 +223,12 @@ impl Step<'_> {
                 .any(|rule| meets(&rule.to, lost) && !implies(&demands, &rule.predicate));
             if free {
                 let why = "a restrictive policy is no longer for it";
+                self.event(Class::Widens, table, (Layer::Rows, None), why);
+            }
+            let rules = new.aggregations(table);
+            let all = lost.union(left).cloned().collect();
+            if !bound_by(rules, left).is_within(&bound_by(rules, &all)) {
+                let why = "an aggregation policy is no longer for it";
                 self.event(Class::Widens, table, (Layer::Rows, None), why);
             }
         }

@@ -151,6 +151,9 @@ fn text(statement: &Statement) -> String {
             let _ = write!(text, " PREDICATES {predicates:?}");
             text
         }
+        Statement::Aggregation { name, table, at: _, to, rule } => {
+            format!("CREATE AGGREGATION POLICY {} ON {table} TO {} {rule}", name.text, all(to))
+        }
         Statement::AccessRule { name, to, demands } => {
             let Demands { networks, mfa, from, until, purposes } = demands;
             let mut text = format!("CREATE ACCESS RULE {} TO {}", name.text, all(to));

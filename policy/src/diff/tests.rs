@@ -7,35 +7,11 @@
     reason = "tests"
 )]
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use datafusion_expr::{ScalarUDF, col};
-use tollgate_catalog::{Column, Error, Snapshot, TableName, View};
+use datafusion_expr::col;
 
 use super::{Change, diff};
-use crate::testing::snapshot;
-use crate::{Bundle, FunctionSource, MaskSecret, SourceFile};
-
-/// Knows no functions, and one kind of view: `SELECT column FROM crm.orders`.
-struct Functions;
-
-impl FunctionSource for Functions {
-    fn scalar(&self, _: &str) -> Option<Arc<ScalarUDF>> {
-        None
-    }
-
-    fn view(&self, sql: &str, catalog: &Snapshot) -> Result<(Vec<Column>, View), Error> {
-        let mut words = sql.split_whitespace();
-        let (column, name) = (words.nth(1).unwrap(), words.nth(1).unwrap());
-        let (schema, name) = name.split_once('.').unwrap();
-        let table = catalog.table(&TableName::new(schema, name)).unwrap();
-        let index = table.column_index(column).unwrap();
-        let reads = vec![(Arc::clone(table), vec![index])];
-        let view = View { sql: sql.to_owned(), reads, is_monotone: true, decides: BTreeSet::new() };
-        Ok((vec![table.columns[index].clone()], view))
-    }
-}
+use crate::testing::{Functions, snapshot};
+use crate::{Bundle, MaskSecret, SourceFile};
 
 const BASE: &str = "CREATE ROLE analyst; CREATE ROLE lead;\n\
     GRANT SELECT ON crm.orders TO ROLE analyst, lead;\n";
@@ -426,5 +402,101 @@ fn prices_matter_where_a_budget_is_spent() {
         &spent("1", "5 PER MONTH"),
         &["narrows role analyst: -: limit"],
         &["widens role analyst: -: limit"],
+    );
+}
+
+#[test]
+fn aggregation_policies() {
+    let named = |name: &str, to: &str, entity: &str, rest: &str| {
+        format!(
+            "CREATE AGGREGATION POLICY {name} ON crm.orders TO {to} ENTITY ({entity}) MIN GROUP SIZE {rest};"
+        )
+    };
+    let of = |rest: &str| named("a", "ROLE analyst", "tenant_id", rest);
+    let widens = &["widens role analyst: crm.orders: aggregates"];
+    let narrows = &["narrows role analyst: crm.orders: aggregates"];
+    let neutral = &["neutral role analyst: crm.orders: aggregates"];
+    let base = "5 DIMENSIONS (region)";
+    check("", &of(base), narrows, widens);
+    for (tight, loose) in [
+        ("5 DIMENSIONS (region)", "4 DIMENSIONS (region)"),
+        ("5 MAX SHARE 49 PERCENT DIMENSIONS (region)", base),
+        (base, "5 MAX SHARE 51 PERCENT DIMENSIONS (region)"),
+        (base, "5 DIMENSIONS (region, id)"),
+        (base, "5 DIMENSIONS (region) MEASURES (amount)"),
+        (base, "5 DIMENSIONS (region) JOIN crm.customers ON (id = id) DIMENSIONS (country)"),
+        (
+            "5 DIMENSIONS (region) JOIN crm.customers ON (id = id) DIMENSIONS (country)",
+            "5 DIMENSIONS (region) JOIN crm.customers ON (id = id) DIMENSIONS (country, income)",
+        ),
+        ("6 DIMENSIONS (region)", "5 DIMENSIONS (region, id) MEASURES (amount)"),
+    ] {
+        check(&of(tight), &of(loose), widens, narrows);
+    }
+    // What isn't less in each respect isn't proven to be less.
+    for (one, other) in [
+        ("6 DIMENSIONS (region, id)", base),
+        ("5 DIMENSIONS (placed_at)", "5 DIMENSIONS (date_trunc('month', placed_at))"),
+        (
+            "5 DIMENSIONS (region) JOIN crm.customers ON (id = id) DIMENSIONS (country)",
+            "5 DIMENSIONS (region) JOIN crm.customers ON (tenant_id = tenant_id) DIMENSIONS (country)",
+        ),
+    ] {
+        check(&of(one), &of(other), widens, widens);
+    }
+    check(&of(base), &named("a", "ROLE analyst", "id", base), widens, widens);
+    // By another name, or in other words.
+    check(&of(base), &named("b", "ROLE analyst", "tenant_id", base), neutral, neutral);
+    check(&of(base), &of("5 MAX SHARE 50 PERCENT DIMENSIONS (region)"), neutral, neutral);
+    // What binds everyone binds her, too.
+    let all = of(base) + &named("b", "PUBLIC", "tenant_id", base);
+    check(
+        &of(base),
+        &all,
+        &["narrows everyone: crm.orders: aggregates"],
+        &["widens everyone: crm.orders: aggregates"],
+    );
+    check(&named("b", "PUBLIC", "tenant_id", base), &all, neutral, neutral);
+    // Together they allow what both allow.
+    let two = of("5 DIMENSIONS (region, id)")
+        + &named("b", "ROLE analyst", "tenant_id", "4 DIMENSIONS (region, amount)");
+    check(&of(base), &two, neutral, neutral);
+    check(
+        "",
+        &(of(base) + "GRANT SELECT ON hr.salaries TO ROLE lead;"),
+        &["widens role lead: hr.salaries (id, amount): grant", narrows[0]],
+        &[widens[0], "narrows role lead: hr.salaries (id, amount): grant"],
+    );
+    // Through a view.
+    let view = "CREATE VIEW s.v AS SELECT id FROM crm.orders; GRANT SELECT ON s.v TO ROLE lead;";
+    check(
+        view,
+        &(of(base) + view),
+        &[narrows[0], "narrows role analyst: s.v: aggregates"],
+        &[widens[0], "widens role analyst: s.v: aggregates"],
+    );
+}
+
+#[test]
+fn aggregation_policies_come_and_go_with_roles() {
+    let policy = |name: &str, to: &str, rest: &str| {
+        format!(
+            "CREATE AGGREGATION POLICY {name} ON crm.orders TO {to} ENTITY (id) MIN GROUP SIZE {rest};"
+        )
+    };
+    let base = "CREATE ROLE temp; ".to_owned() + &policy("t", "ROLE temp", "5 DIMENSIONS (region)");
+    check(
+        &base,
+        &format!("{base} GRANT ROLE temp TO ROLE lead;"),
+        &["narrows role lead: -: membership", "narrows role lead: crm.orders: membership"],
+        &["widens role lead: -: membership", "widens role lead: crm.orders: membership"],
+    );
+    // What is stricter stays.
+    let base = base + &policy("l", "ROLE lead", "6 DIMENSIONS (region)");
+    check(
+        &format!("{base} GRANT ROLE temp TO ROLE lead;"),
+        &base,
+        &["neutral role lead: -: membership"],
+        &["narrows role lead: -: membership", "narrows role lead: crm.orders: membership"],
     );
 }

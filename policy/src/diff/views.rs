@@ -116,6 +116,7 @@ fn place(side: &Side<'_>, view: &TableName) -> Vec<Place> {
         | Statement::Tag { .. }
         | Statement::RowPolicy { .. }
         | Statement::Mask { .. }
+        | Statement::Aggregation { .. }
         | Statement::AccessRule { .. }
         | Statement::Limit { .. }
         | Statement::Price { .. }

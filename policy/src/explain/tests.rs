@@ -84,3 +84,43 @@ fn what_is_hidden_says_so() {
     assert_eq!((&other["outcome"], &other["columns"][0]["grants"]), (&json!("hidden"), &json!([])));
     assert_eq!(explained("ana", "customers")["outcome"], "hidden");
 }
+
+#[test]
+fn aggregation_policies_are_named_whether_they_apply_or_not() {
+    let bundle = load(
+        "CREATE ROLE analyst; CREATE ROLE other; GRANT ROLE analyst TO USER 'ana';
+GRANT SELECT ON crm.orders TO PUBLIC;
+CREATE ROW POLICY mine ON crm.orders AS RESTRICTIVE TO USER 'ana' USING (id = 1);
+CREATE AGGREGATION POLICY few ON crm.orders TO ROLE analyst ENTITY (tenant_id) MIN GROUP SIZE 5
+  DIMENSIONS (region, date_trunc('month', placed_at)) MEASURES (amount)
+  JOIN crm.customers ON (id = id) DIMENSIONS (country);
+CREATE AGGREGATION POLICY more ON crm.orders TO ROLE other ENTITY (tenant_id) MIN GROUP SIZE 6
+  MAX SHARE 10 PERCENT DIMENSIONS (region);",
+    )
+    .unwrap_or_else(|errors| panic!("{errors}"));
+    let few = "ENTITY (tenant_id) MIN GROUP SIZE 5 DIMENSIONS (region, date_trunc('month', placed_at)) \
+               MEASURES (amount) JOIN crm.customers ON (id = id) DIMENSIONS (country)";
+    let more = "ENTITY (tenant_id) MIN GROUP SIZE 6 MAX SHARE 10 PERCENT DIMENSIONS (region)";
+    let snapshot = snapshot();
+    let table = snapshot.table(&TableName::new("crm", "orders")).unwrap();
+    for (rights, user, rows, applies) in [
+        (Rights::Caller, "ana", "in aggregates only, of id = 1", true),
+        (Rights::Author, "ana", "in aggregates only, of id = 1", true),
+        (Rights::Caller, "eve", "all", false),
+    ] {
+        let found = explain(&bundle, &principal(user), &circumstances(), table, rights);
+        assert_eq!(found.rows(), rows);
+        let says: Vec<_> = found.aggregation_policies.iter().map(|one| one.says()).collect();
+        let verb = if applies { "applies" } else { "is for others" };
+        assert_eq!(
+            says,
+            [
+                format!("aggregation policy few at p.sql:4 {verb}: {few}"),
+                format!("aggregation policy more at p.sql:7 is for others: {more}"),
+            ]
+        );
+        let shown = serde_json::to_value(&found.aggregation_policies[0]).unwrap();
+        assert_eq!((&shown["applies"], &shown["rule"]), (&json!(applies), &json!(few)));
+        assert_eq!(shown["policy"]["kind"], "aggregation_policy");
+    }
+}

@@ -1,8 +1,8 @@
 //! What an explanation says in words.
 
 use super::{
-    Applies, ColumnExplanation, Explanation, MaskExplanation, Outcome, RowExplanation,
-    RuleExplanation,
+    AggregationExplanation, Applies, ColumnExplanation, Explanation, MaskExplanation, Outcome,
+    RowExplanation, RuleExplanation,
 };
 use crate::model::{PolicyKind, PolicyRef, Predicates};
 
@@ -28,13 +28,17 @@ fn places(policies: &[PolicyRef]) -> String {
 }
 
 impl Explanation {
-    /// Which rows are shown.
-    pub fn rows(&self) -> &str {
-        match (self.outcome, &self.row_condition) {
+    /// Which rows are shown, or feed the aggregates that are.
+    pub fn rows(&self) -> String {
+        let rows = match (self.outcome, &self.row_condition) {
             (Outcome::Visible, None) => "all",
             (Outcome::Visible, Some(condition)) => condition,
-            (Outcome::Hidden, _) => "none: the table doesn't exist for the user",
-            (Outcome::NoActiveRole, _) => "none: no role is active",
+            (Outcome::Hidden, _) => return "none: the table doesn't exist for the user".to_owned(),
+            (Outcome::NoActiveRole, _) => return "none: no role is active".to_owned(),
+        };
+        match self.aggregation_policies.iter().any(|policy| policy.applies) {
+            true => format!("in aggregates only, of {rows}"),
+            false => rows.to_owned(),
         }
     }
 }
@@ -58,6 +62,14 @@ impl RowExplanation {
     pub fn says(&self) -> String {
         let whom = if self.applies { "applies" } else { "is for others" };
         format!("{} {whom}: {}", self.policy.place(), self.condition)
+    }
+}
+
+impl AggregationExplanation {
+    /// The policy, whether it is for the caller, and what it allows.
+    pub fn says(&self) -> String {
+        let whom = if self.applies { "applies" } else { "is for others" };
+        format!("{} {whom}: {}", self.policy.place(), self.rule)
     }
 }
 

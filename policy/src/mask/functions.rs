@@ -27,7 +27,7 @@ pub(crate) enum Unit {
 
 impl Unit {
     /// The word for it.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Year => "year",
             Self::Quarter => "quarter",

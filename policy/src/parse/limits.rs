@@ -163,7 +163,7 @@ impl Reader<'_> {
     }
 
     /// The digits of a number; what it may be is checked when all statements are known.
-    fn number(&mut self, what: &str) -> Parsed<Name> {
+    pub(super) fn number(&mut self, what: &str) -> Parsed<Name> {
         let at = self.here();
         let Token::Number(digits, false) = &self.parser.peek_token_ref().token else {
             return self.unexpected(what, "write a number in digits");
@@ -173,7 +173,7 @@ impl Reader<'_> {
         Ok(Name { text, at })
     }
 
-    fn quantity(&mut self, what: &str, hint: &str) -> Parsed<Name> {
+    pub(super) fn quantity(&mut self, what: &str, hint: &str) -> Parsed<Name> {
         let at = self.here();
         Ok(Name { text: self.literal(what, hint)?, at })
     }

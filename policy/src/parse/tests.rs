@@ -40,9 +40,54 @@ fn errors_have_places() {
             "REVOKE SELECT ON crm.orders FROM PUBLIC;",
             "1:1: REVOKE is not supported by this version",
         ),
+        ("CREATE AGGREGATION POLICY k5 ON crm.orders;", "1:43: expected TO, found \";\""),
         (
-            "CREATE AGGREGATION POLICY k5 ON health.visits;",
-            "1:1: CREATE AGGREGATION POLICY is not supported by this version",
+            "CREATE AGGREGATION POLICY k5 ON ALL TABLES IN SCHEMA crm TO PUBLIC;",
+            "1:33: an aggregation policy is for one table",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC MIN GROUP SIZE 5;",
+            "1:54: expected ENTITY, found \"MIN\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 'a';",
+            "1:81: expected a number of entities, found \"'a'\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5;",
+            "1:82: expected DIMENSIONS, found \";\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 MAX SHARE 9;",
+            "1:94: expected PERCENT, found \";\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 DIMENSIONS ();",
+            "1:95: expected a dimension, found \")\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 DIMENSIONS (lower(region));",
+            "1:95: this is not a dimension",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 DIMENSIONS (amount % 2);",
+            "1:102: expected \")\", found \"%\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 DIMENSIONS (date_trunc(placed_at, 'month'));",
+            "1:106: expected a unit, found \"placed_at\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 DIMENSIONS (region) JOIN crm.customers ON (id) DIMENSIONS (country);",
+            "1:128: expected \"=\", found \")\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 DIMENSIONS (region) JOIN crm.customers ON (id = id) MEASURES (income);",
+            "1:135: expected DIMENSIONS, found \"MEASURES\"",
+        ),
+        (
+            "CREATE AGGREGATION POLICY k5 ON crm.orders TO PUBLIC ENTITY (id) MIN GROUP SIZE 5 DIMENSIONS (region) MAX SHARE 5 PERCENT;",
+            "1:103: expected another clause, or the end of the statement, found \"MAX\"",
         ),
         ("CREATE LIMIT l MAX ROWS 1;", "1:16: expected TO, found \"MAX\""),
         ("CREATE LIMIT l TO PUBLIC;", "1:25: expected what the limit allows, found \";\""),

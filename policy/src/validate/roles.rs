@@ -47,6 +47,7 @@ pub(super) fn members(statements: &[Located], errors: &mut Vec<Diagnostic>) -> M
             }
             Statement::Access { to, .. }
             | Statement::RowPolicy { to, .. }
+            | Statement::Aggregation { to, .. }
             | Statement::AccessRule { to, .. }
             | Statement::Limit { to, .. }
             | Statement::Price { to, .. } => {

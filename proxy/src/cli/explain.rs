@@ -272,6 +272,9 @@ fn rows(explanation: &Explanation, text: &mut String) {
     for policy in &explanation.row_policies {
         let _ = writeln!(text, "           {}", policy.says());
     }
+    for policy in &explanation.aggregation_policies {
+        let _ = writeln!(text, "           {}", policy.says());
+    }
 }
 
 fn columns(explanation: &Explanation, by_view: bool, text: &mut String) {
