@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::harness::client::{Answer, Client, Fields, Parameter};
 use crate::harness::flight::{Flight, answer};
-use crate::harness::gateway::{PASSWORD, Running};
+use crate::harness::gateway::{PASSWORD, Running, start_with};
 use crate::harness::value::{Value, compare};
 use crate::harness::{self, World, case, python};
 
@@ -69,6 +69,7 @@ const COUNT: &[&str] = &["msk-022"];
 pub(crate) struct Attack {
     pub(crate) id: String,
     class: String,
+    dialect: String,
     sql: String,
     expected: String,
 }
@@ -81,13 +82,17 @@ impl Attack {
     }
 
     fn of(classes: &[&str]) -> Vec<Attack> {
+        let attacks = Self::all().into_iter();
+        attacks.filter(|attack| classes.contains(&attack.class.as_str())).collect()
+    }
+
+    fn all() -> Vec<Attack> {
         let texts = [case("attacks/attacks.jsonl"), case("attacks/benign.jsonl")];
         texts
             .iter()
             .flat_map(|text| text.lines())
             .map(|line| serde_json::from_str(line).unwrap())
-            .filter(|attack: &Attack| classes.contains(&attack.class.as_str()))
-            .filter(|attack| !ELSEWHERE.contains(&attack.id.as_str()))
+            .filter(|attack: &Attack| !ELSEWHERE.contains(&attack.id.as_str()))
             .collect()
     }
 
@@ -252,6 +257,14 @@ pub(crate) fn leak(text: &str) -> Option<&'static str> {
     CANARIES.iter().copied().find(|canary| text.contains(canary))
 }
 
+/// A value as text; of a number as many digits as all roads have.
+fn rounded(value: &Value) -> String {
+    match value {
+        Value::Number(number) => format!("{}", (number * 1e6).round() / 1e6),
+        Value::Null | Value::Text(_) => value.text(),
+    }
+}
+
 /// A text without what the client itself said in its literals and quoted names.
 fn without_literals(text: &str, sql: &str) -> String {
     let mut text = text.replace(sql, "");
@@ -311,9 +324,9 @@ async fn broken(client: &Client, user: &str) -> Option<String> {
 }
 
 /// Every statement over Flight SQL: as a statement, and prepared.
-async fn flight_roads(world: &World, attacks: &[Attack], user: &str) -> Traces {
+async fn flight_roads(gateway: &Running, attacks: &[Attack], user: &str) -> Traces {
     let roads = ["flight statement", "flight prepared"].map(|road| async move {
-        let mut client = Flight::connect(world.gateway.flight, user, PASSWORD).await.unwrap();
+        let mut client = Flight::connect(gateway.flight, user, PASSWORD).await.unwrap();
         let mut traces = Traces::new();
         for attack in attacks {
             let columns = attack.parameters().into_iter().zip(1..).map(|(value, number)| {
@@ -504,7 +517,7 @@ fn no_attack_gets_past_the_gateway() {
         let (ana, projected) = (world.gateway.dsn("ana"), world.postgres.dsn("projected"));
         let mut got = rust_roads(&ana, &attacks, "ana", false).await;
         got.append(&mut python_roads(&ana, &attacks, "ana", false).await);
-        got.append(&mut flight_roads(world, &attacks, "ana").await);
+        got.append(&mut flight_roads(&world.gateway, &attacks, "ana").await);
         let mut want = rust_roads(&projected, &attacks, "postgres", true).await;
         want.append(&mut python_roads(&projected, &attacks, "postgres", true).await);
 
@@ -542,6 +555,76 @@ fn no_attack_gets_past_the_gateway() {
             findings.refused.len()
         );
         harness::golden("attacks/refused.txt", &findings.refused());
+    });
+}
+
+/// Whatever the corpus asks of a table that answers in aggregates only: nothing that is to be denied is
+/// answered, no answer or error holds a canary, and what is released is the same on all roads.
+#[test]
+fn aggregate_only_tables_withstand_the_corpus() {
+    harness::run(async {
+        let world = harness::world().await;
+        let audit = world.postgres.scratch("aggregate audit").join("audit.jsonl");
+        let policies =
+            ["policy/corpus/roles.sql", "policy/corpus/crm.sql", "aggregates/visits.sql"];
+        let gateway = start_with(&world.folder, &audit, &policies).await;
+        let about = Attack::all().into_iter().filter(|attack| attack.sql.contains("health."));
+        let (dialect, attacks): (Vec<_>, Vec<_>) =
+            about.partition(|attack| attack.dialect == "snowflake");
+        assert!(attacks.len() >= 80 && dialect.len() > 15, "{} {}", attacks.len(), dialect.len());
+        let ana = gateway.dsn("ana");
+        let other = format!("{ana} options='-c tollgate.dialect=snowflake'");
+        let mut got = rust_roads(&ana, &attacks, "ana", false).await;
+        got.append(&mut python_roads(&ana, &attacks, "ana", false).await);
+        got.append(&mut flight_roads(&gateway, &attacks, "ana").await);
+        got.append(&mut rust_roads(&other, &dialect, "ana", false).await);
+
+        let mut wrong = Vec::new();
+        let mut released: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let all: BTreeMap<&str, &Attack> =
+            attacks.iter().chain(&dialect).map(|attack| (attack.id.as_str(), attack)).collect();
+        for ((id, road), trace) in &got {
+            let attack = all[id.as_str()];
+            let mut found =
+                |what: String| wrong.push(format!("{id} by {road}: {}\n    {what}", attack.sql));
+            if let Some(broken) = &trace.broken {
+                found(format!("the session is broken afterwards: {broken}"));
+            }
+            let texts: Vec<String> = match &trace.answer {
+                Answer::Error { fields, .. } => fields.values().cloned().collect(),
+                answer => answer.rows().iter().flatten().map(Value::text).collect(),
+            };
+            for text in texts.iter().chain(&trace.notices) {
+                if let Some(leak) = leak(&without_literals(text, &attack.sql)) {
+                    found(format!("LEAK of {leak} in {text}"));
+                }
+            }
+            match (trace.answer.error(), attack.expected.as_str()) {
+                (None, "deny") => found(format!("answered: {:?}", trace.answer.rows())),
+                (Some(_), "deny") => {}
+                (None, _) => {
+                    let mut rows: Vec<String> = trace
+                        .answer
+                        .rows()
+                        .iter()
+                        .map(|row| row.iter().map(rounded).collect::<Vec<_>>().join(" | "))
+                        .collect();
+                    rows.sort();
+                    released.entry(attack.id.as_str()).or_default().insert(rows.join("\n  "));
+                }
+                (Some((code, message)), _) => {
+                    let what = format!("{code} {message}");
+                    released.entry(attack.id.as_str()).or_default().insert(what);
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
+        let mut text = String::new();
+        for (id, answers) in released {
+            assert_eq!(answers.len(), 1, "{id} differs between roads: {answers:#?}");
+            text.push_str(&format!("{id} {}\n  {}\n", all[id].sql, answers.first().unwrap()));
+        }
+        harness::golden("aggregates/corpus.txt", &text);
     });
 }
 
