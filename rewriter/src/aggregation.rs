@@ -16,10 +16,12 @@
 //! |---|---|
 //! | `block` | rows below a guard |
 //! | `atom` | conditions on them |
-//! | `guard` | the aggregation, and what it releases |
+//! | `guard` | their aggregation |
+//! | `checks` | which of its groups and values are released |
 
 mod atom;
 mod block;
+mod checks;
 mod guard;
 
 use std::sync::Arc;

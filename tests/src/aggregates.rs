@@ -354,19 +354,24 @@ fn what_is_released_is_what_the_rule_releases_at_three_warehouses() {
         let count: usize = std::env::var("AGGREGATES").map_or(300, |text| text.parse().unwrap());
         let mut random = Random::new(5);
         let (mut wrong, mut told, mut hidden) = (Vec::new(), 0, 0);
-        for _ in 0..count {
+        for number in 0..count {
             let question = Question::random(&mut random);
             let (sql, want) = (question.sql(), question.answer(&visits));
             for value in want.iter().flatten() {
                 *(if *value == Value::Null { &mut hidden } else { &mut told }) += 1;
             }
             for (road, client) in three.roads() {
+                // The emulator takes a second for each.
+                if *road == "snowflake" && number % 6 != 0 {
+                    continue;
+                }
                 let answer = client.simple(&sql).await;
                 let what = match answer.error() {
                     Some(error) => Some(format!("{error:?}")),
                     None => compare(&days(answer.rows()), &want, false).err(),
                 };
                 if let Some(what) = what {
+                    let what = three.said().filter(|_| *road == "snowflake").unwrap_or(what);
                     wrong.push(format!("{road}: {sql}\n    {what}"));
                 }
             }

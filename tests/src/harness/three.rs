@@ -115,7 +115,7 @@ impl Three {
     }
 
     /// What the emulator says about the statement that it couldn't run.
-    fn said(&self) -> Option<String> {
+    pub fn said(&self) -> Option<String> {
         let log = self.emulator.look()["log"].take();
         self.emulator.control(serde_json::json!({ "clear_log": true }));
         let mut errors = log.as_array()?.iter().filter_map(|entry| entry["error"].as_str());
