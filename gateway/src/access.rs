@@ -233,3 +233,33 @@ fn shown(column: &SecuredColumn, below: bool) -> &'static str {
         Some(Predicates::Deny) => "masked, may not be tested",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollgate_policy::{Aggregation, Dimension};
+
+    use super::in_aggregates;
+
+    #[test]
+    fn columns_of_aggregates_say_what_they_are_for() {
+        let by =
+            |column, bucket: Option<&str>| Dimension { column, bucket: bucket.map(str::to_owned) };
+        let rule = Aggregation {
+            least: 5,
+            dominance: 50,
+            entity: 0,
+            dimensions: vec![by(1, None), by(2, Some("month")), by(2, Some("year"))],
+            measures: vec![3],
+            joins: Vec::new(),
+        };
+        for (index, says) in [
+            (0, "not shown itself"),
+            (1, "for groups and conditions: c"),
+            (2, "for groups and conditions: date_trunc('month', c), date_trunc('year', c)"),
+            (3, "for sums and averages"),
+            (4, "not shown itself"),
+        ] {
+            assert_eq!(in_aggregates(&rule, index, "c"), says);
+        }
+    }
+}

@@ -147,14 +147,15 @@ pub(crate) fn check_errors(sql: &str, expected: &[&str]) {
 
 /// `ana` has a tenant and two regions, `bob` an empty list of regions, `eve` nothing.
 pub(crate) fn principal(name: &str) -> Arc<Principal> {
-    static STORE: OnceLock<UserStore> = OnceLock::new();
-    let store = STORE.get_or_init(|| {
+    // To authenticate takes long, so it is done once.
+    static KNOWN: OnceLock<BTreeMap<&str, Arc<Principal>>> = OnceLock::new();
+    let known = KNOWN.get_or_init(|| {
         let attributes = |pairs: &[(&str, &[&str])]| -> BTreeMap<String, Vec<String>> {
             let owned = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect();
             pairs.iter().map(|(name, values)| ((*name).to_owned(), owned(values))).collect()
         };
         let verifier = || Verifier::from_password("secret", 4096, b"0123456789abcdef").unwrap();
-        UserStore::parse("")
+        let store = UserStore::parse("")
             .unwrap()
             .with_user(
                 "ana",
@@ -170,9 +171,13 @@ pub(crate) fn principal(name: &str) -> Arc<Principal> {
                 verifier(),
                 attributes(&[("tenant_id", &["a", "b"]), ("regions", &[]), ("number", &["many"])]),
             )
-            .with_user("eve", verifier(), BTreeMap::new())
+            .with_user("eve", verifier(), BTreeMap::new());
+        let address = "10.1.2.3".parse().unwrap();
+        let known = ["ana", "bob", "eve"]
+            .map(|name| (name, Arc::new(store.verify_password(name, "secret", address).unwrap())));
+        BTreeMap::from(known)
     });
-    Arc::new(store.verify_password(name, "secret", "10.1.2.3".parse().unwrap()).unwrap())
+    Arc::clone(&known[name])
 }
 
 /// 2026-06-15 12:00:00 in UTC, without a second factor or a purpose.

@@ -116,6 +116,44 @@ fn a_denial_explains_itself_to_the_operator() {
 }
 
 #[test]
+fn an_explanation_names_what_leaves_aggregates_only() {
+    let folder = std::env::temp_dir().join(format!("tollgate-aggregates-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("policies")).unwrap();
+    std::fs::write(folder.join("users.toml"), "").unwrap();
+    let policies = "CREATE ROLE planner;
+GRANT SELECT ON crm.orders TO PUBLIC;
+CREATE AGGREGATION POLICY few ON crm.orders TO ROLE planner ENTITY (customer_id) MIN GROUP SIZE 2
+  DIMENSIONS (date_trunc('month', ordered_on)) JOIN crm.customers ON (id = customer_id) DIMENSIONS (country);";
+    std::fs::write(folder.join("policies/p.sql"), policies).unwrap();
+    let config = format!(
+        "[pg]\ntls = \"optional\"\n[users]\nfile = \"users.toml\"\n[policies]\nfolder = \"policies\"\n\
+         [warehouse]\nkind = \"embedded\"\ndata = {:?}\n[ledger]\nkind = \"none\"\n",
+        example("data")
+    );
+    let path = folder.join("tollgate.toml");
+    std::fs::write(&path, config).unwrap();
+    let path = path.to_str().unwrap();
+    let explain = |role: &[&str]| {
+        let sql = "SELECT count(*) FROM crm.orders";
+        tollgate(&[&["explain", "--as", "pam", sql, "--config", path], role].concat()).1
+    };
+    let rule = "ENTITY (customer_id) MIN GROUP SIZE 2 DIMENSIONS (date_trunc('month', ordered_on)) \
+                JOIN crm.customers ON (id = customer_id) DIMENSIONS (country)\n";
+    for (role, rows, whom) in [
+        (&["--role", "planner"][..], "in aggregates only, of all", "applies"),
+        (&[][..], "all", "is for others"),
+    ] {
+        let text = explain(role);
+        let line = text.lines().skip_while(|line| !line.starts_with("  rows ")).take(2);
+        let line: String = line.map(|line| format!("{line}\n")).collect();
+        assert!(line.starts_with(&format!("  rows     {rows}\n")), "{text}");
+        assert!(line.contains("           aggregation policy few at "), "{text}");
+        assert!(line.ends_with(&format!("p.sql:3 {whom}: {rule}")), "{text}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn an_explanation_can_be_for_another_role_attribute_and_address() {
     let sql = "SELECT id FROM crm.orders";
     let (_, text) = explain("eve", sql, &["--role", "analyst", "--attribute", "tenant_id=acme"]);

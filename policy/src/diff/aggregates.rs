@@ -95,3 +95,6 @@ pub(super) fn bound_by(rules: &[AggregationRule], bound: &BTreeSet<Subject>) -> 
     }
     left
 }
+
+#[cfg(test)]
+mod tests;
