@@ -297,6 +297,10 @@ pub(crate) fn check(plan: &LogicalPlan, registry: &Registry) -> Result<(), Error
                 if !known {
                     return refuse("a scan of an unknown source");
                 }
+                let source = scan.source.downcast_ref::<SecuredSource>();
+                if source.is_some_and(|source| source.rule().is_some()) {
+                    return refuse("rows that are to be aggregated");
+                }
             }
             LogicalPlan::Repartition(_) => return refuse("a repartition"),
             LogicalPlan::Statement(_) => return refuse("a statement"),

@@ -78,6 +78,7 @@ mod bind;
 mod bounded;
 mod describe;
 mod key;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,23 +86,23 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion_expr::{LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
-use tollgate_catalog::{Error, ErrorKind, Table, TableName};
+use tollgate_catalog::{Error, Table, TableName};
 use tollgate_identity::Principal;
 use tollgate_policy::{Limits, Permit, PermitParts, PolicyRef, SecuredTable, Standing};
 
 use crate::functions::Registry;
-use crate::lineage;
 use crate::plan::{self, Sources};
 use crate::relation::SecuredSource;
 use crate::resolve::{Resolved, Seen};
-use crate::route::{self, Engine};
+use crate::route::Engine;
 use crate::statement::deep;
 use crate::system::SystemSource;
 
 pub use again::{Again, secure_again};
 pub use key::ResultKey;
 
-use describe::{describe, describe_subqueries, output};
+use describe::{describe_subqueries, output};
+use source::source;
 
 /// A column of a result, as the client is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -322,61 +323,6 @@ fn note_policies(secured: &SecuredTable, policies: &mut Vec<PolicyRef>) {
     for read in secured.reads() {
         note_policies(read, policies);
     }
-}
-
-/// The secured relation of a table, or of a view over what the caller sees of what it reads. `named`
-/// is what the statement names: an error must not name what a view reads.
-fn source(
-    mut secured: SecuredTable,
-    named: &TableName,
-    place: Place<'_>,
-    text: &mut String,
-) -> Result<SecuredSource, Error> {
-    let table = Arc::clone(secured.table());
-    let source = match table.view() {
-        None => {
-            let source = SecuredSource::new(secured).map_err(Error::internal)?;
-            route::confirm(&source, place.engine)?;
-            if let Some((_, guarded)) = source.rule() {
-                route::confirm(guarded, place.engine)?;
-            }
-            source
-        }
-        Some(view) => {
-            let reads = secured.take_reads();
-            let query = place.views.get(&table.name);
-            let (Some(query), true) = (query, reads.len() == view.reads.len()) else {
-                return Err(Error::internal("the permit doesn't cover what a view reads"));
-            };
-            let mut sources = Sources::new();
-            for read in reads {
-                let name = read.table().name.clone();
-                let read = source(read, named, place, text)?;
-                let read: Arc<dyn TableSource> = Arc::new(read);
-                sources.insert(name, read);
-            }
-            let planned = plan::plan(query.clone(), true, &sources, place.registry, &[]).map_err(
-                |error| {
-                    if error.kind() == ErrorKind::InsufficientPrivilege {
-                        return Error::new(
-                            ErrorKind::InsufficientPrivilege,
-                            format!(
-                                "view \"{}.{}\" tests values that are masked",
-                                named.schema, named.table
-                            ),
-                        )
-                        .with_hint("ask the operator for a view that only shows them");
-                    }
-                    Error::internal(format!("{}: {error}", table.name))
-                },
-            )?;
-            // Of what was written: a guard tests more than its author does.
-            let marks = lineage::marks_of(planned.asked.as_ref().unwrap_or(&planned.plan))?;
-            SecuredSource::view(secured, planned.plan, marks).map_err(Error::internal)?
-        }
-    };
-    describe(&source, text);
-    Ok(source)
 }
 
 impl Prepared {

@@ -19,7 +19,6 @@ struct Visit {
     patient: Option<i64>,
     dimensions: BTreeMap<&'static str, Option<String>>,
     cost: Option<f64>,
-    has_customer: bool,
 }
 
 /// Names of dimensions, and how statements spell them.
@@ -152,9 +151,16 @@ impl Question {
 
     /// What is released.
     fn answer(&self, visits: &[Visit]) -> Vec<Vec<Value>> {
-        let rows = visits.iter().filter(|visit| {
-            visit.patient.is_some() && (self.join != Some(false) || visit.has_customer)
+        let rows = visits.iter().filter(|visit| visit.patient.is_some());
+        // That a visit has a customer is a condition of a join that leaves out the others.
+        let joined = (self.join == Some(false)).then(|| Condition {
+            dimension: "customer",
+            sql: String::new(),
+            holds: Holds::IsNull(false),
+            elements: Vec::new(),
         });
+        let conditions: Vec<Condition> =
+            joined.into_iter().chain(self.conditions.clone()).collect();
         let mut groups: BTreeMap<Vec<Option<String>>, Vec<&Visit>> = BTreeMap::new();
         if self.keys.is_empty() {
             groups.insert(Vec::new(), Vec::new());
@@ -165,11 +171,11 @@ impl Question {
         }
         let mut released = Vec::new();
         for (key, rows) in groups {
-            if !self.keys.is_empty() && !enough(&rows, &self.conditions, |_| true) {
+            if !self.keys.is_empty() && !enough(&rows, &conditions, |_| true) {
                 continue;
             }
             let key = key.iter().map(|value| Value::from_text(value.as_deref()));
-            let cells = self.cells.iter().map(|cell| cell.value(&rows, &self.conditions));
+            let cells = self.cells.iter().map(|cell| cell.value(&rows, &conditions));
             released.push(key.chain(cells).collect());
         }
         released
@@ -314,6 +320,7 @@ async fn visits(whole: &Client) -> Vec<Visit> {
             ("clinic", 1),
             ("diagnosis", 2),
             ("month", 3),
+            ("customer", 5),
             ("country", 6),
             ("city", 7),
             ("year", 8),
@@ -321,7 +328,6 @@ async fn visits(whole: &Client) -> Vec<Visit> {
         .map(|(name, at)| (name, text(&row[at])))
         .into(),
         cost: number(&row[4]),
-        has_customer: number(&row[5]).is_some(),
     };
     answer.rows().iter().map(visit).collect()
 }

@@ -105,7 +105,7 @@ fn comparison(block: &Block, left: &Expr, op: Operator, right: &Expr) -> Result<
         }
         (Value::Constant(_), true) => false,
     };
-    if !allowed {
+    if !allowed || !meets(&block.type_of(&value)?, &constant) {
         return Err(refused(block));
     }
     Ok(Atom::plain(datafusion_expr::binary_expr(block.expr(&value)?, op, constant)))
@@ -119,11 +119,42 @@ fn listed(block: &Block, expr: &Expr, list: &[Expr]) -> Result<Atom> {
             "list at most 100 values",
         ));
     }
-    if !list.iter().all(is_constant) {
+    let kind = block.value(expr)?.map(|value| block.type_of(&value)).transpose()?;
+    let kind = kind.ok_or_else(|| refused(block))?;
+    // Of one type: a list is compared in the type that all of it has.
+    let types: Vec<_> = list.iter().filter_map(type_of).collect();
+    let same = types.windows(2).all(|pair| matches!(pair, [one, other] if one == other));
+    if !same || !list.iter().all(|item| is_constant(item) && meets(&kind, item)) {
         return Err(refused(block));
     }
     let elements = list.iter().map(|item| value.clone().eq(item.clone())).collect();
     Ok(Atom { holds: value.in_list(list.to_vec(), false), elements })
+}
+
+/// The type of a constant, if it has one already.
+fn type_of(constant: &Expr) -> Option<DataType> {
+    match unaliased(constant) {
+        Expr::Literal(value, _) => Some(value.data_type()),
+        Expr::Placeholder(parameter) => {
+            parameter.field.as_ref().map(|field| field.data_type().clone())
+        }
+        Expr::Cast(cast) => Some(cast.field.data_type().clone()),
+        Expr::Negative(inner) => type_of(inner),
+        _ => None,
+    }
+}
+
+/// Whether a column is compared with a constant without a cast of its values that could fail.
+fn meets(column: &DataType, constant: &Expr) -> bool {
+    let Some(constant) = type_of(constant) else { return true };
+    let text =
+        |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    *column == constant
+        || constant.is_null()
+        // A text that isn't one yet becomes what the column is.
+        || text(&constant)
+        || (column.is_numeric() && constant.is_numeric())
+        || (column.is_temporal() && constant.is_temporal())
 }
 
 /// Whether a range of a column's own values can end where a bucket ends: a day does, and a moment at

@@ -151,15 +151,13 @@ impl Block {
         if let Some(joined) = self.joins(condition)? {
             let beside = self.beside.get_mut(joined);
             let beside = beside.ok_or_else(|| defect("a join that isn't there"))?;
-            // Of rows that may stay without a partner this would be a condition like others.
-            if beside.is_joined && beside.optional {
-                return Err(self.refused(
-                    "can't be filtered by the condition of a join",
-                    "use the tables' dimensions",
-                ));
-            }
-            if let Some(beside) = self.beside.get_mut(joined) {
-                beside.is_joined = true;
+            // That a row has a partner is a condition, too, if rows without one don't stay.
+            let decides = !beside.optional || beside.is_joined;
+            beside.is_joined = true;
+            if decides {
+                let key = Value::Joined(joined, self.declared(joined)?.key);
+                let atom = Atom { holds: self.expr(&key)?.is_not_null(), elements: Vec::new() };
+                self.atoms.push(atom);
             }
             return Ok(());
         }
@@ -179,6 +177,11 @@ impl Block {
             _ => return Ok(None),
         };
         let declared = self.declared(joined)?;
+        if own == self.rule()?.entity && self.masks_entity()? {
+            return Err(
+                self.refused("can't be joined by a column that is masked", "leave the join out")
+            );
+        }
         Ok((declared.column == own && declared.key == key).then_some(joined))
     }
 
@@ -285,13 +288,21 @@ impl Block {
         let Some(Some(unit)) = unit.try_as_str() else { return Ok(None) };
         let (moment, cast) = match unaliased(moment) {
             Expr::Cast(Cast { expr, field })
-                if matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32) =>
+                if matches!(field.data_type(), DataType::Timestamp(..)) =>
             {
                 (expr.as_ref(), Some(field.data_type().clone()))
             }
             moment => (moment, None),
         };
-        Ok(match self.value(moment)? {
+        let value = self.value(moment)?;
+        // Other casts may move a moment into another bucket.
+        if let (Some(of), Some(_)) = (&value, &cast)
+            && !matches!(of, Value::Constant(_))
+            && self.type_of(of)? != DataType::Date32
+        {
+            return Ok(None);
+        }
+        Ok(match value {
             Some(of @ (Value::Own(_) | Value::Joined(..))) => Some(Value::Bucket {
                 function: Arc::clone(&call.func),
                 unit: unit.to_ascii_lowercase(),
@@ -374,6 +385,13 @@ impl Block {
         })
     }
 
+    /// Whether the caller sees the entity masked, so that nothing may be told by what it is.
+    pub(super) fn masks_entity(&self) -> Result<bool> {
+        let entity = self.rule()?.entity;
+        let mut columns = self.secured()?.secured().columns().iter();
+        Ok(columns.any(|column| column.index == entity && column.mask.is_some()))
+    }
+
     /// The entity.
     pub(super) fn entity(&self) -> Result<Value> {
         Ok(Value::Own(self.rule()?.entity))
@@ -398,8 +416,8 @@ impl Block {
             let declared = self.declared(number)?;
             let own = self.expr(&Value::Own(declared.column))?;
             let key = self.expr(&Value::Joined(number, declared.key))?;
-            let kind = if joined.optional { JoinType::Left } else { JoinType::Inner };
-            rows = rows.join_on(other.build()?, kind, [own.eq(key)])?;
+            // Rows without a partner are counted, too, where a condition leaves them out.
+            rows = rows.join_on(other.build()?, JoinType::Left, [own.eq(key)])?;
         }
         let entity = self.expr(&self.entity()?)?;
         rows.filter(entity.is_not_null())

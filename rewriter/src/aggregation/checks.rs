@@ -6,23 +6,21 @@
 //! - A value is released if at least k entities contribute to it, the same holds with the conditions of its own
 //!   `FILTER`, and no entity has too large a share of a sum.
 
-use std::sync::Arc;
-
 use arrow::datatypes::DataType;
 use datafusion_common::{Column, Result};
-use datafusion_expr::expr::AggregateFunction;
-use datafusion_expr::{
-    AggregateUDF, Cast, Expr, LogicalPlanBuilder, Operator, binary_expr, lit, when,
-};
+use datafusion_expr::{Cast, Expr, LogicalPlanBuilder, Operator, binary_expr, lit, when};
 
 use super::atom::Atom;
 use super::block::Block;
 use super::defect;
-use super::guard::{Cell, name};
+use super::guard::{Cell, call, grouped, name};
 use crate::functions::Registry;
 
 /// With more conditions there are too many sets of them to count what each decides.
 pub(super) const MOST_ATOMS: usize = 6;
+
+/// Each flag is a column to be grouped.
+const MOST_FLAGS: usize = 300;
 
 /// How many entities of a group must have a flag.
 #[derive(Clone, Copy)]
@@ -59,6 +57,12 @@ impl Checks {
         for (index, cell) in cells.iter().enumerate() {
             let own: Vec<&Atom> = atoms.iter().chain(&cell.filter).collect();
             checks.counts(&own, cell.argument.as_ref(), Some(index))?;
+            if checks.flags.len() > MOST_FLAGS {
+                return Err(block.refused(
+                    "answers in aggregates only, and not so many of them at once",
+                    "use fewer conditions, shorter lists, or several statements",
+                ));
+            }
         }
         Ok(checks)
     }
@@ -112,7 +116,7 @@ impl Checks {
     }
 }
 
-/// Which groups and values of an aggregation of a block are released: `k0, …, r, o0, …`.
+/// Which groups and values of an aggregation of a block are released: `k0, …, r, o0, …`, 1 for those that are.
 pub(super) fn released(
     block: &Block,
     keys: &[Expr],
@@ -208,14 +212,19 @@ pub(super) fn released(
         });
         let sums = sums.iter().filter(|(index, _)| Some(*index) == cell);
         let shares = sums.map(|(index, _)| {
-            let most = binary_expr(lit(share), Operator::Multiply, plain('t', *index));
-            plain('m', *index).lt_eq(most)
+            let (whole, most) = (plain('t', *index), lit(f64::MAX));
+            let share = binary_expr(lit(share), Operator::Multiply, whole.clone());
+            // Of what isn't a number, and of what isn't finite, nobody has a share.
+            plain('m', *index).lt_eq(share).and(whole.lt_eq(most))
         });
         all(own.chain(shares).collect())
     };
     let mut columns: Vec<Expr> = key_columns().collect();
-    columns.push(holds(None).alias("r"));
-    columns.extend((0..cells.len()).map(|index| holds(Some(index)).alias(name('o', index))));
+    let verdict = |cell| when(holds(cell), lit(1_i64)).otherwise(lit(0_i64));
+    columns.push(verdict(None)?.alias("r"));
+    for index in 0..cells.len() {
+        columns.push(verdict(Some(index))?.alias(name('o', index)));
+    }
     groups.project(columns)
 }
 
@@ -250,32 +259,4 @@ fn all(mut tests: Vec<Expr>) -> Expr {
 
 fn plain(letter: char, index: usize) -> Expr {
     Expr::Column(Column::new_unqualified(name(letter, index)))
-}
-
-fn call(function: &Arc<AggregateUDF>, argument: Expr) -> Expr {
-    let function = Arc::clone(function);
-    Expr::AggregateFunction(AggregateFunction::new_udf(
-        function,
-        vec![argument],
-        false,
-        None,
-        Vec::new(),
-        None,
-    ))
-}
-
-/// Rows in groups, with columns of these names.
-fn grouped(
-    rows: LogicalPlanBuilder,
-    keys: Vec<Expr>,
-    values: Vec<Expr>,
-    names: Vec<String>,
-) -> Result<LogicalPlanBuilder> {
-    let grouped = rows.aggregate(keys, values)?;
-    let columns = grouped.schema().columns();
-    if columns.len() != names.len() {
-        return Err(defect("an aggregation has other columns than were counted"));
-    }
-    let columns = columns.into_iter().zip(names);
-    grouped.project(columns.map(|(column, name)| Expr::Column(column).alias(name)))
 }

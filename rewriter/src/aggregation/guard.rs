@@ -8,17 +8,16 @@
 use std::sync::Arc;
 
 use datafusion_common::{Column, DFSchema, Result, ScalarValue};
-use datafusion_expr::expr::{AggregateFunction, AggregateFunctionParams, ScalarFunction};
+use datafusion_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion_expr::logical_plan::Aggregate;
 use datafusion_expr::utils::conjunction;
-use datafusion_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit, when};
+use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder, lit, when};
 
 use super::atom::{Atom, conditions};
 use super::block::{Block, Value};
 use super::checks::{self, MOST_ATOMS};
 use super::{defect, unaliased};
 use crate::functions::Registry;
-use arrow::datatypes::DataType;
 
 /// The guarded plan of an aggregation of a block, with the columns of the node.
 ///
@@ -106,6 +105,9 @@ impl Cell {
             #[expect(deprecated, reason = "the variant exists until upstream removes it")]
             ("count", [Expr::Wildcard { .. }]) if !distinct => (None, false),
             ("count", [argument]) => match block.value(argument)? {
+                Some(value) if is_entity(&value) && block.masks_entity()? => {
+                    return Err(refused());
+                }
                 Some(Value::Constant(Expr::Literal(value, _))) if !distinct && !value.is_null() => {
                     (None, false)
                 }
@@ -157,42 +159,41 @@ impl Guard<'_> {
         if schema.fields().len() != self.keys.len() + self.cells.len() {
             return Err(defect("an aggregation has other columns than were counted"));
         }
-        let values = self.values()?.alias("v")?.build()?;
-        let released = checks::released(self.block, &self.keys, &self.cells, self.registry)?;
-        let released = released.alias("g")?;
-        let nullable: Vec<(bool, DataType)> = values
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| (field.is_nullable(), field.data_type().clone()))
-            .collect();
-        let joined = if self.keys.is_empty() {
-            released.cross_join(values)?
-        } else {
-            let mut same = Vec::new();
-            for (index, (nullable, data_type)) in nullable.iter().take(self.keys.len()).enumerate()
-            {
-                let (one, other) = (at("v", 'k', index), at("g", 'k', index));
-                if *nullable {
-                    // Two equalities can be looked up by, a test that takes NULL for a value often can't.
-                    let known = ScalarValue::new_default(data_type)?;
-                    same.push(one.clone().is_null().eq(other.clone().is_null()));
-                    let known = |expr| self.coalesce(expr, &known);
-                    same.push(known(one)?.eq(known(other)?));
-                } else {
-                    same.push(one.eq(other));
-                }
-            }
-            let released = released.filter(named("g", "r"))?;
-            released.join_on(values, JoinType::Inner, same)?
-        };
-        let keys = (0..self.keys.len()).map(|index| Ok(at("v", 'k', index)));
-        let cells =
-            (0..self.cells.len()).map(|index| when(at("g", 'o', index), at("v", 'v', index)).end());
+        // Values and what is said of them meet in one row by grouping, not by a join: nobody's expression
+        // can meet values of a group beside what is said of another one.
+        let said = checks::released(self.block, &self.keys, &self.cells, self.registry)?;
+        let nothing = |name: String| Expr::Literal(ScalarValue::Null, None).alias(name);
+        let key_names = || (0..self.keys.len()).map(|index| name('k', index));
+        let cell_names = |letter| (0..self.cells.len()).map(move |index| name(letter, index));
+        let verdicts = || std::iter::once("r".to_owned()).chain(cell_names('o'));
+        let values = key_names().chain(cell_names('v')).map(|name| plain(&name));
+        let values = self.values()?.project(values.chain(verdicts().map(nothing)))?;
+        let said = said.project(
+            key_names()
+                .map(|name| plain(&name))
+                .chain(cell_names('v').map(nothing))
+                .chain(verdicts().map(|name| plain(&name))),
+        )?;
+        let max = self.registry.aggregate_udf("max");
+        let max = max.ok_or_else(|| defect("a function is missing"))?;
+        let mut groups = grouped(
+            values.union(said.build()?)?,
+            key_names().map(|name| plain(&name)).collect(),
+            cell_names('v').chain(verdicts()).map(|name| call(&max, plain(&name))).collect(),
+            key_names().chain(cell_names('v')).chain(verdicts()).collect(),
+        )?;
+        let holds = |name: &str| plain(name).eq(lit(1_i64));
+        if !self.keys.is_empty() {
+            groups = groups.filter(holds("r"))?;
+        }
+        // Also where the group is left out: what a user's expression would find there is NULL.
+        let keys = key_names().map(|name| when(holds("r"), plain(&name)).end());
+        let cells = cell_names('o').zip(cell_names('v'));
+        let cells = cells.map(|(verdict, value)| when(holds(&verdict), plain(&value)).end());
         let output = keys.chain(cells).zip(schema.iter()).map(|(expr, (qualifier, field))| {
             Ok(expr?.alias_qualified(qualifier.cloned(), field.name()))
         });
-        joined.project(output.collect::<Result<Vec<_>>>()?)?.build()
+        groups.project(output.collect::<Result<Vec<_>>>()?)?.build()
     }
 
     /// The user's own aggregation: `k0, …, v0, …`.
@@ -220,13 +221,6 @@ impl Guard<'_> {
         });
         grouped.project(output.collect::<Result<Vec<_>>>()?)
     }
-
-    fn coalesce(&self, expr: Expr, known: &ScalarValue) -> Result<Expr> {
-        let function = self.registry.scalar_udf("coalesce");
-        let function = function.ok_or_else(|| defect("a function is missing"))?;
-        let known = Expr::Literal(known.clone(), None);
-        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![expr, known])))
-    }
 }
 
 /// Expressions without repetition, and where each of the given ones is now.
@@ -242,14 +236,38 @@ fn unique(exprs: &[Expr]) -> (Vec<Expr>, Vec<usize>) {
     (kept, places)
 }
 
+fn plain(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+pub(super) fn call(function: &Arc<AggregateUDF>, argument: Expr) -> Expr {
+    let function = Arc::clone(function);
+    Expr::AggregateFunction(AggregateFunction::new_udf(
+        function,
+        vec![argument],
+        false,
+        None,
+        Vec::new(),
+        None,
+    ))
+}
+
+/// Rows in groups, with columns of these names.
+pub(super) fn grouped(
+    rows: LogicalPlanBuilder,
+    keys: Vec<Expr>,
+    values: Vec<Expr>,
+    names: Vec<String>,
+) -> Result<LogicalPlanBuilder> {
+    let grouped = rows.aggregate(keys, values)?;
+    let columns = grouped.schema().columns();
+    if columns.len() != names.len() {
+        return Err(defect("an aggregation has other columns than were counted"));
+    }
+    let columns = columns.into_iter().zip(names);
+    grouped.project(columns.map(|(column, name)| Expr::Column(column).alias(name)))
+}
+
 pub(super) fn name(letter: char, index: usize) -> String {
     format!("{letter}{index}")
-}
-
-fn named(relation: &str, name: &str) -> Expr {
-    Expr::Column(Column::new(Some(relation), name))
-}
-
-fn at(relation: &str, letter: char, index: usize) -> Expr {
-    named(relation, &name(letter, index))
 }

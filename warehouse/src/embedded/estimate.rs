@@ -191,7 +191,7 @@ impl Sum<'_> {
         filters: &[Expr],
     ) -> Result<(), Error> {
         let permit = source.secured();
-        let hides = hides_rows(self.state, permit);
+        let hides = source.is_guarded() || hides_rows(self.state, permit);
         self.restricted |= hides;
         if permit.table().view().is_some() {
             let query = narrowed(source.relation(), wanted).map_err(public_planning)?;
