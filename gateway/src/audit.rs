@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use ring::digest;
@@ -397,9 +397,9 @@ impl Meter {
         self.span.clone()
     }
 
-    /// The time since the start.
-    pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        self.start
     }
 
     /// Ends the count. Only the first end counts.
