@@ -19,14 +19,21 @@ use tollgate_gateway::limits::OffCounts;
 use tollgate_gateway::{Latency, LedgerCounts, StatementCounts};
 use tollgate_warehouse::warehouses::NamedWarehouse;
 
-use crate::export::Counts;
+use crate::export;
 use crate::flight::Front;
 use crate::listener::{Shared, stopping};
+use crate::retention;
+
+/// What beside the gateway itself is counted.
+pub(crate) struct Counts {
+    pub(crate) exports: Vec<Arc<export::Counts>>,
+    pub(crate) retention: Option<Arc<retention::Counts>>,
+}
 
 struct Admin {
     shared: Arc<Shared>,
     flight: Option<Arc<Front>>,
-    exports: Vec<Arc<Counts>>,
+    counts: Counts,
     shutdown: watch::Receiver<bool>,
     start: Instant,
 }
@@ -36,12 +43,12 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
     flight: Option<Arc<Front>>,
-    exports: Vec<Arc<Counts>>,
+    counts: Counts,
     shutdown: watch::Receiver<bool>,
 ) {
     let mut stop = shutdown.clone();
     let start = Instant::now();
-    let admin = Arc::new(Admin { shared, flight, exports, shutdown, start });
+    let admin = Arc::new(Admin { shared, flight, counts, shutdown, start });
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -164,7 +171,10 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     stages(&admin.shared.gateway.latencies(), &mut text);
     queue(&admin.shared.gateway.waiting(), &mut text);
     warehouses(&health(&admin.shared).await, &mut text);
-    Counts::write(&admin.exports, &mut text);
+    export::Counts::write(&admin.counts.exports, &mut text);
+    if let Some(counts) = &admin.counts.retention {
+        counts.write(&mut text);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 

@@ -409,6 +409,11 @@ pub(super) struct Ledger {
     pub(super) tenant: Option<String>,
     /// How much of a statement's text is recorded (default "redacted").
     pub(super) statements: Option<Statements>,
+    /// How long records are kept, as "400 days": older ones are deleted, but for what an export has not got yet
+    /// (default: until `tollgate audit prune`).
+    pub(super) keep: Option<String>,
+    /// How often that is looked after (default "24h").
+    pub(super) prune_every: Option<String>,
     /// Systems elsewhere that get what is recorded, continuously.
     pub(super) export: Vec<Export>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate_catalog::TableName;
 
-/// Reads "500ms", "30 s", "5min", "1h".
+/// Reads "500ms", "30 s", "5min", "1h", "400 days".
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
     let milliseconds = match unit {
@@ -12,6 +12,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "min" => 60_000,
         "h" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
         _ => return None,
     };
     number.checked_mul(milliseconds).map(Duration::from_millis)
