@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tollgate_catalog::TableName;
 
+use crate::audit::TablePattern;
+
 /// Reads "500ms", "30 s", "5min", "1h", "400 days".
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
@@ -41,6 +43,15 @@ pub(super) fn table_name(text: &str) -> Option<TableName> {
     let (schema, table) = text.split_once('.')?;
     let fits = !schema.is_empty() && !table.is_empty() && !table.contains('.');
     fits.then(|| TableName::new(schema, table))
+}
+
+/// Reads "schema.table" and "schema.*".
+pub(super) fn tables(text: &str) -> Option<TablePattern> {
+    let name = table_name(text)?;
+    Some(match name.table.as_str() {
+        "*" => TablePattern::Schema(name.schema),
+        _ => TablePattern::Table(name),
+    })
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
