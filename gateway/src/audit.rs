@@ -8,6 +8,7 @@
 
 mod lines;
 mod pending;
+mod rules;
 mod text;
 mod texts;
 mod totals;
@@ -16,7 +17,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use ring::digest;
@@ -35,6 +36,8 @@ pub use self::lines::AuditTarget;
 use self::lines::Lines;
 use self::pending::Waiting;
 pub use self::pending::{Pending, Recorded};
+pub(crate) use self::rules::Reads;
+pub use self::rules::{TablePattern, TextRule, TextRules};
 pub use self::text::Statements;
 use self::texts::Texts;
 use self::totals::Totals;
@@ -68,7 +71,7 @@ pub struct Audit {
     start: u64,
     rehearsal: bool,
     tenant: String,
-    statements: Statements,
+    rules: TextRules,
     texts: Mutex<Texts>,
     totals: Totals,
 }
@@ -89,13 +92,17 @@ impl Trail {
 }
 
 impl Audit {
-    /// Opens a trail of lines, without a ledger, and starts its writer. `tenant` and `statements` are as
-    /// for [`Audit::ledger`].
+    /// Opens a trail of lines, without a ledger, and starts its writer. `tenant` and `rules` are as for
+    /// [`Audit::ledger`].
     ///
     /// # Errors
     /// The file can't be opened for appending, or the thread can't start.
-    pub fn open(target: AuditTarget, tenant: &str, statements: Statements) -> io::Result<Audit> {
-        Ok(Self::start(Trail::Lines(Lines::open(target)?), false, tenant, statements))
+    pub fn open(
+        target: AuditTarget,
+        tenant: &str,
+        rules: impl Into<TextRules>,
+    ) -> io::Result<Audit> {
+        Ok(Self::start(Trail::Lines(Lines::open(target)?), false, tenant, rules.into()))
     }
 
     /// Opens the trail of rehearsals: each record says that it is one. A gateway with this trail takes
@@ -104,12 +111,13 @@ impl Audit {
     /// # Errors
     /// As [`Audit::open`].
     pub fn rehearsal(target: AuditTarget) -> io::Result<Audit> {
-        Ok(Self::start(Trail::Lines(Lines::open(target)?), true, TENANT, Statements::Whole))
+        Ok(Self::start(Trail::Lines(Lines::open(target)?), true, TENANT, Statements::Whole.into()))
     }
 
-    /// The trail that a ledger keeps. `tenant` is the attribute of a user that names who pays.
-    pub fn ledger(ledger: Ledger, tenant: &str, statements: Statements) -> Audit {
-        Self::start(Trail::Ledger(Box::new(ledger)), false, tenant, statements)
+    /// The trail that a ledger keeps. `tenant` is the attribute of a user that names who pays, and `rules`
+    /// say how much of statements is recorded.
+    pub fn ledger(ledger: Ledger, tenant: &str, rules: impl Into<TextRules>) -> Audit {
+        Self::start(Trail::Ledger(Box::new(ledger)), false, tenant, rules.into())
     }
 
     /// Whether the last record could not be written: then nothing is begun before its decision is durable.
@@ -146,11 +154,16 @@ impl Audit {
         self.rehearsal
     }
 
-    fn start(trail: Trail, rehearsal: bool, tenant: &str, statements: Statements) -> Audit {
+    fn start(trail: Trail, rehearsal: bool, tenant: &str, rules: TextRules) -> Audit {
         let start = chrono::Utc::now().timestamp_micros().unsigned_abs();
         let (next, texts, tenant) = (AtomicU64::new(0), Mutex::default(), tenant.to_owned());
         let totals = Totals::default();
-        Audit { trail, next, start, rehearsal, tenant, statements, texts, totals }
+        Audit { trail, next, start, rehearsal, tenant, rules, texts, totals }
+    }
+
+    /// How much of statements is recorded.
+    pub(crate) fn rules(&self) -> &TextRules {
+        &self.rules
     }
 
     /// A new query id, unique across restarts.
@@ -166,14 +179,14 @@ impl Audit {
         }
     }
 
-    /// Sends a decision; the answer resolves once it is durable.
-    pub fn decide(&self, decision: Decision<'_>) -> Pending {
+    /// Sends a decision, with so much of its texts; the answer resolves once it is durable.
+    pub(crate) fn decide(&self, decision: Decision<'_>, statements: Statements) -> Pending {
         if let Trail::Ledger(ledger) = &self.trail
             && let Some(refusal) = ledger.refusal()
         {
             return Pending(Waiting::Refused(refusal));
         }
-        let keep = |dialect, text| self.shorten(self.statements.record(&decision, dialect, text));
+        let keep = |dialect, text| self.shorten(statements.record(&decision, dialect, text));
         let sql = keep(decision.dialect, decision.sql);
         // Ours is printed in one dialect, whatever it was written in.
         let secured_sql = decision.secured_sql.map(|text| keep(None, text));
@@ -397,9 +410,9 @@ impl Meter {
         self.span.clone()
     }
 
-    /// The time since the start.
-    pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        self.start
     }
 
     /// Ends the count. Only the first end counts.

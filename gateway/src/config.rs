@@ -27,7 +27,7 @@ use tollgate_catalog::{TableName, WarehouseName};
 
 pub use self::clients::ClientCertificates;
 pub use self::export::{Events, Export, Protocol, Receiver, Traces};
-pub use self::ledger::{Ledger, LedgerStore};
+pub use self::ledger::{Ledger, LedgerStore, Retention};
 pub use self::tables::declare;
 pub use self::tokens::{Fetching, KeyPlace, Tokens};
 

@@ -445,12 +445,12 @@ impl Gateway {
         let entry = self.open.query(&id, &prepared, caller.ended, || self.state());
         meter.about(&secured);
         let decision = self.permitted((&id, &mut meter), caller, statement, &secured);
-        let mut deadline = Deadline::of(caller.timeout, &secured);
+        let deadline = Deadline::of(caller.timeout, &secured);
+        let ends = Ends { entry, cancel: cancel.clone(), deadline, began: meter.began() };
         let at_warehouse = secured.engine().is_warehouse();
         let both = {
-            let start =
-                self.start((caller, &state), secured, cancel, &entry, (&deadline, &mut meter));
-            let durable = self.recorded(decision, cancel, &entry, &deadline);
+            let start = self.start((caller, &state), secured, &ends, &mut meter);
+            let durable = self.recorded(decision, &ends);
             if at_warehouse && !self.audit.is_failing() {
                 // The warehouse works while the record goes to disk.
                 let started = start.await;
@@ -471,8 +471,6 @@ impl Gateway {
                 return Err(error);
             }
         };
-        deadline.spend(meter.elapsed());
-        let ends = Ends { entry, cancel: cancel.clone(), deadline };
         Ok(RowStream::new(recorded, started, meter, ends, Arc::clone(&self.costs)))
     }
 }

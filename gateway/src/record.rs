@@ -1,9 +1,11 @@
 //! What the audit trail is told of a decision.
 
+use std::collections::BTreeSet;
+
 use tollgate_catalog::Error;
 use tollgate_rewriter::{Secured, SqlDialect};
 
-use crate::audit::{Decision, Meter, Pending};
+use crate::audit::{Decision, Meter, Pending, Reads, Statements};
 use crate::pipeline::{Caller, Gateway, Statement};
 
 /// The name of a dialect, unless it is PostgreSQL's.
@@ -12,6 +14,16 @@ fn named(dialect: SqlDialect) -> Option<&'static str> {
 }
 
 impl Gateway {
+    /// How much of a statement's text is recorded. Roles that are switched off count, too.
+    fn kept(&self, caller: &Caller<'_>, active: &BTreeSet<String>, reads: Reads<'_>) -> Statements {
+        let rules = self.audit.rules();
+        if rules.rules.is_empty() {
+            return rules.all;
+        }
+        let held = self.state().bundle.roles_of(caller.principal);
+        rules.of(&held.union(active).cloned().collect(), reads)
+    }
+
     pub(crate) fn permitted(
         &self,
         (id, meter): (&str, &mut Meter),
@@ -19,7 +31,7 @@ impl Gateway {
         statement: &Statement,
         secured: &Secured,
     ) -> Pending {
-        let decision = self.audit.decide(Decision {
+        let decision = Decision {
             id,
             principal: caller.principal.name(),
             tenant: self.audit.tenant(caller.principal),
@@ -42,7 +54,9 @@ impl Gateway {
                 .collect(),
             outcome: "permitted",
             error: None,
-        });
+        };
+        let kept = self.kept(caller, secured.roles(), Reads::Tables(secured.named()));
+        let decision = self.audit.decide(decision, kept);
         meter.decided(&decision);
         decision
     }
@@ -56,7 +70,7 @@ impl Gateway {
     ) -> Pending {
         let state = self.state();
         let roles = state.bundle.roles_of(caller.principal);
-        let decision = self.audit.decide(Decision {
+        let decision = Decision {
             id,
             principal: caller.principal.name(),
             tenant: self.audit.tenant(caller.principal),
@@ -72,7 +86,9 @@ impl Gateway {
             policies: Vec::new(),
             outcome: "denied",
             error: Some(error.kind().label()),
-        });
+        };
+        let kept = self.kept(caller, &roles, Reads::Unknown);
+        let decision = self.audit.decide(decision, kept);
         meter.decided(&decision);
         decision
     }

@@ -12,17 +12,14 @@ use tollgate_warehouse::warehouses::NamedWarehouse;
 use tollgate_warehouse::{BatchStream, Warehouse};
 
 use crate::audit::{Meter, Pending, Recorded};
-use crate::cancel::CancelToken;
 use crate::introspect::View;
-use crate::limits::bounds::Deadline;
 use crate::limits::charge::Charge;
 use crate::pipeline::{Caller, Gateway};
 use crate::records::{self, Own, Standing};
-use crate::revocation::{Entry, revoked};
 use crate::sight::visible;
 use crate::stages::Stage;
 use crate::state::{State, circumstances};
-use crate::stream::canceled;
+use crate::stream::Ends;
 use crate::system::SystemCatalogs;
 
 /// A query that runs, and what it holds.
@@ -40,9 +37,8 @@ impl Gateway {
         &self,
         (caller, state): (&Caller<'_>, &State),
         secured: Secured,
-        cancel: &CancelToken,
-        entry: &Entry,
-        (deadline, meter): (&Deadline, &mut Meter),
+        ends: &Ends,
+        meter: &mut Meter,
     ) -> Result<Started, Error> {
         let work = async {
             match secured.engine() {
@@ -56,7 +52,8 @@ impl Gateway {
                     self.start_here(secured, &records).await
                 }
                 Engine::System => {
-                    let view = self.view(caller)?.with_stops(self.open.stops(entry, &self.peers));
+                    let view =
+                        self.view(caller)?.with_stops(self.open.stops(&ends.entry, &self.peers));
                     let system = SystemCatalogs {
                         context: self.system.clone(),
                         view: Arc::new(view),
@@ -66,35 +63,12 @@ impl Gateway {
                 }
             }
         };
-        tokio::select! {
-            biased;
-            () = entry.token().cancelled() => Err(revoked()),
-            () = entry.stopped().cancelled() => Err(canceled()),
-            () = cancel.cancelled() => Err(canceled()),
-            started = tokio::time::timeout(deadline.left(), work) => {
-                started.unwrap_or_else(|_| Err(deadline.passed()))
-            }
-        }
+        ends.wait(work).await
     }
 
     /// Waits until the decision is durable, but no longer than the statement may take.
-    pub(crate) async fn recorded(
-        &self,
-        decision: Pending,
-        cancel: &CancelToken,
-        entry: &Entry,
-        deadline: &Deadline,
-    ) -> Result<Recorded, Error> {
-        let durable = self.stages.waiting(Stage::Record, decision.durable());
-        tokio::select! {
-            biased;
-            () = entry.token().cancelled() => Err(revoked()),
-            () = entry.stopped().cancelled() => Err(canceled()),
-            () = cancel.cancelled() => Err(canceled()),
-            durable = tokio::time::timeout(deadline.left(), durable) => {
-                durable.unwrap_or_else(|_| Err(deadline.passed()))
-            }
-        }
+    pub(crate) async fn recorded(&self, decision: Pending, ends: &Ends) -> Result<Recorded, Error> {
+        ends.wait(self.stages.waiting(Stage::Record, decision.durable())).await
     }
 
     /// Waits for a place.

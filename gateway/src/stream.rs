@@ -1,7 +1,7 @@
 //! The rows of one statement, with their bounds and their receipt.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::compute::{CastOptions, cast_with_options};
@@ -85,6 +85,28 @@ pub(crate) struct Ends {
     pub(crate) entry: Entry,
     pub(crate) cancel: CancelToken,
     pub(crate) deadline: Deadline,
+    /// When the statement began.
+    pub(crate) began: Instant,
+}
+
+impl Ends {
+    /// Waits for what a query needs before it gives rows, as long as nothing ends it. Whatever waits
+    /// beside it or after it has the same end.
+    pub(crate) async fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let left = self.deadline.left().saturating_sub(self.began.elapsed());
+        tokio::select! {
+            biased;
+            () = self.entry.token().cancelled() => Err(revoked()),
+            () = self.entry.stopped().cancelled() => Err(canceled()),
+            () = self.cancel.cancelled() => Err(canceled()),
+            done = tokio::time::timeout(left, work) => {
+                done.unwrap_or_else(|_| Err(self.deadline.passed()))
+            }
+        }
+    }
 }
 
 impl RowStream {
@@ -96,7 +118,8 @@ impl RowStream {
         costs: Arc<Costs>,
     ) -> Self {
         let Started { batches, admitted, charge, estimated } = started;
-        let Ends { entry, cancel, deadline } = ends;
+        let Ends { entry, cancel, mut deadline, began } = ends;
+        deadline.spend(began.elapsed());
         let columns = Arc::clone(admitted.secured().output());
         Self {
             batches,
@@ -151,7 +174,7 @@ impl RowStream {
         if self.done {
             return None;
         }
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let left = self.deadline.as_ref().map_or(Duration::MAX, Deadline::left);
         let item = tokio::select! {
             biased;

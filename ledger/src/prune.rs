@@ -2,13 +2,14 @@
 
 use sqlx::{Connection, Row};
 
-use crate::billing::{CORRECTIONS, first_correction_with_receipt};
+use crate::billing::{CORRECTIONS, first_correction_with_receipt, rate};
 use crate::chain::{Hash, Purpose, sign};
 use crate::error::LedgerError;
 use crate::export::first_needed;
 use crate::keys::SigningKey;
-use crate::record::now;
+use crate::record::{TEXT_MEMORY, now};
 use crate::store::{Place, Store, begin};
+use crate::verify::verify;
 
 /// Records that are deleted at once: a gateway that writes waits that long.
 const SLICE: i64 = 5000;
@@ -33,6 +34,97 @@ pub struct Waiting {
     pub export: String,
     /// The first record that it needs.
     pub from: i64,
+}
+
+/// What retention came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retention {
+    /// Nothing was deleted: so many things are not as they were written.
+    Changed(usize),
+    /// What was deleted of each chain.
+    Cut(Vec<Cut>),
+}
+
+/// What became of a turn of those that share a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// It was this one's.
+    Taken(Retention),
+    /// Another one deletes now.
+    Elsewhere,
+    /// Somebody deleted at this time, in microseconds since 1970, which is not long enough ago.
+    NotYet(i64),
+}
+
+/// Deletes the records before a time (microseconds since 1970) from a ledger that is as it was written, when
+/// all of it is rated: as [`prune`], but for what younger records may refer to.
+///
+/// # Errors
+/// As [`prune`], or the store can't be read.
+pub async fn retain(
+    place: &Place,
+    key: &SigningKey,
+    before: i64,
+    unexported: bool,
+) -> Result<Retention, LedgerError> {
+    // What was changed must not be deleted as if it were whole.
+    let report = verify(place, &[key.public()], &[]).await?;
+    if report.count > 0 {
+        return Ok(Retention::Changed(report.count));
+    }
+    // What is deleted can't be rated any more.
+    rate(place).await?;
+    prune(place, key, with_texts(before), unexported).await.map(Retention::Cut)
+}
+
+/// What is kept may refer to texts that are so much older.
+fn with_texts(before: i64) -> i64 {
+    before.saturating_sub(i64::try_from(TEXT_MEMORY.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// As [`retain`], if nobody else does so now, nobody has since a time, and there is something to delete.
+/// What an export has not got is kept.
+///
+/// # Errors
+/// As [`retain`].
+pub async fn retain_in_turn(
+    place: &Place,
+    key: &SigningKey,
+    before: i64,
+    since: i64,
+) -> Result<Turn, LedgerError> {
+    let mut store = Store::open(place, None).await?;
+    // It is this one's turn until the connection ends. No chain has a name with a line break.
+    let turn = if !store.lock_chain("retention\n").await? {
+        Turn::Elsewhere
+    } else if let Some(last) = last_cut(&mut store).await?.filter(|last| *last > since) {
+        Turn::NotYet(last)
+    } else if is_older(&mut store, with_texts(before)).await? {
+        Turn::Taken(retain(place, key, before, false).await?)
+    } else {
+        Turn::Taken(Retention::Cut(Vec::new()))
+    };
+    store.connection.close().await?;
+    Ok(turn)
+}
+
+/// When something was deleted last.
+async fn last_cut(store: &mut Store) -> Result<Option<i64>, LedgerError> {
+    let row = sqlx::query("SELECT max(at) FROM cuts").fetch_one(&mut store.connection).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Whether any chain begins before a time.
+async fn is_older(store: &mut Store, before: i64) -> Result<bool, LedgerError> {
+    for chain in store.chains().await? {
+        let query = "SELECT at FROM records WHERE chain = $1 ORDER BY seq LIMIT 1";
+        let first = sqlx::query(query).bind(chain.id).fetch_optional(&mut store.connection).await?;
+        let at = first.map(|first| first.try_get::<i64, _>(0)).transpose()?;
+        if at.is_some_and(|at| at < before) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Deletes the records before a time (microseconds since 1970), up to the first one that is younger,

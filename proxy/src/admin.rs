@@ -17,16 +17,24 @@ use tokio::task::JoinSet;
 use tollgate_catalog::WarehouseName;
 use tollgate_gateway::limits::OffCounts;
 use tollgate_gateway::{Latency, LedgerCounts, StatementCounts};
+use tollgate_warehouse::Connections;
 use tollgate_warehouse::warehouses::NamedWarehouse;
 
-use crate::export::Counts;
+use crate::export;
 use crate::flight::Front;
 use crate::listener::{Shared, stopping};
+use crate::retention;
+
+/// What beside the gateway itself is counted.
+pub(crate) struct Counts {
+    pub(crate) exports: Vec<Arc<export::Counts>>,
+    pub(crate) retention: Option<Arc<retention::Counts>>,
+}
 
 struct Admin {
     shared: Arc<Shared>,
     flight: Option<Arc<Front>>,
-    exports: Vec<Arc<Counts>>,
+    counts: Counts,
     shutdown: watch::Receiver<bool>,
     start: Instant,
 }
@@ -36,12 +44,12 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
     flight: Option<Arc<Front>>,
-    exports: Vec<Arc<Counts>>,
+    counts: Counts,
     shutdown: watch::Receiver<bool>,
 ) {
     let mut stop = shutdown.clone();
     let start = Instant::now();
-    let admin = Arc::new(Admin { shared, flight, exports, shutdown, start });
+    let admin = Arc::new(Admin { shared, flight, counts, shutdown, start });
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -164,7 +172,10 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     stages(&admin.shared.gateway.latencies(), &mut text);
     queue(&admin.shared.gateway.waiting(), &mut text);
     warehouses(&health(&admin.shared).await, &mut text);
-    Counts::write(&admin.exports, &mut text);
+    export::Counts::write(&admin.counts.exports, &mut text);
+    if let Some(counts) = &admin.counts.retention {
+        counts.write(&mut text);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 
@@ -242,7 +253,7 @@ fn off((name, label, help): (&str, &str, &str), counts: &OffCounts, text: &mut S
 type Told = fn(&NamedWarehouse, bool) -> Vec<(&'static str, u64)>;
 
 /// The metrics of warehouses: name, kind, what it is, and its values.
-const OF_WAREHOUSES: [(&str, &str, &str, Told); 5] = [
+const OF_WAREHOUSES: [(&str, &str, &str, Told); 6] = [
     ("tollgate_warehouse_up", "gauge", "Whether the warehouse answers", |_, up| {
         vec![("", u64::from(up))]
     }),
@@ -253,7 +264,13 @@ const OF_WAREHOUSES: [(&str, &str, &str, Told); 5] = [
         "tollgate_warehouse_idle_connections",
         "gauge",
         "Connections that are kept for the next queries",
-        |warehouse, _| warehouse.idle().map(|idle| ("", idle as u64)).into_iter().collect(),
+        |warehouse, _| of_connections(warehouse, |all| all.idle),
+    ),
+    (
+        "tollgate_warehouse_used_connections",
+        "gauge",
+        "Connections that queries use, those included that are being ended",
+        |warehouse, _| of_connections(warehouse, |all| all.used),
     ),
     ("tollgate_warehouse_queries_total", "counter", "Queries that have ended", |warehouse, _| {
         warehouse.queries().ended().to_vec()
@@ -265,6 +282,14 @@ const OF_WAREHOUSES: [(&str, &str, &str, Told); 5] = [
         |warehouse, _| warehouse.refreshes().counts().to_vec(),
     ),
 ];
+
+/// A number of connections, if there are any to a warehouse of its kind.
+fn of_connections(
+    warehouse: &NamedWarehouse,
+    number: fn(Connections) -> usize,
+) -> Vec<(&'static str, u64)> {
+    warehouse.connections().map(|all| ("", number(all) as u64)).into_iter().collect()
+}
 
 /// How the warehouses do, each under its name.
 fn warehouses(all: &[(Arc<NamedWarehouse>, Result<(), String>)], text: &mut String) {

@@ -22,7 +22,7 @@ pub(crate) fn audit(config: &Config) -> Result<Audit, String> {
     };
     let settings = &config.ledger;
     let Some(place) = place(config)? else {
-        return Audit::open(target, &settings.tenant, settings.statements).map_err(lines);
+        return Audit::open(target, &settings.tenant, settings.texts.clone()).map_err(lines);
     };
     let options = Options {
         chain: settings.replica.clone(),
@@ -37,7 +37,7 @@ pub(crate) fn audit(config: &Config) -> Result<Audit, String> {
             "an earlier run has left queries without an end, they are recorded as interrupted"
         );
     }
-    Ok(Audit::ledger(ledger, &settings.tenant, settings.statements))
+    Ok(Audit::ledger(ledger, &settings.tenant, settings.texts.clone()))
 }
 
 /// How many bytes the configured ledger may take, if it is a file.

@@ -17,6 +17,7 @@ pub mod pg;
 mod place;
 mod refresh;
 mod renew;
+mod retention;
 pub mod serve;
 mod tls;
 mod traces;

@@ -13,7 +13,7 @@ use tollgate_flight::Flight;
 use tollgate_gateway::config::{self, Config};
 use tollgate_gateway::{Gateway, GatewayParts, GatewaySettings};
 
-use crate::admin;
+use crate::admin::{self, Counts};
 use crate::attribution;
 use crate::export;
 use crate::flight::{self, Front};
@@ -23,6 +23,7 @@ use crate::load::{Believed, Loaded};
 use crate::place;
 use crate::refresh;
 use crate::renew::{self, Live, Renewal, fetching};
+use crate::retention::Retention;
 use crate::watch::Watch;
 
 /// A server that listens.
@@ -53,6 +54,7 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         found,
         sources,
     } = loaded;
+    let config = Arc::new(config);
     let opened = renew::opened(&config);
     let warehouses = Arc::new(place::open_all(&config)?);
     let audit = ledger::audit(&config)?;
@@ -113,11 +115,18 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
     if let Err(error) = export::warn_of_forgotten(&config).await {
         return Err(ledger::refused(&config, &error));
     }
+    let retention = Retention::of(&config)?;
     let (shutdown, signal) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let counts = exports.iter().map(|export| export.counts()).collect();
+    let counts = Counts {
+        exports: exports.iter().map(|export| export.counts()).collect(),
+        retention: retention.as_ref().map(Retention::counts),
+    };
     for export in exports {
         tasks.spawn(export.serve(signal.clone()));
+    }
+    if let Some(retention) = retention {
+        tasks.spawn(retention.serve(signal.clone()));
     }
     tasks.spawn(listener::serve(pg_listener, Arc::clone(&shared), signal.clone()));
     let mut flight_at = None;
@@ -132,7 +141,7 @@ pub async fn start(loaded: Loaded) -> Result<Server, String> {
         tasks.spawn(admin::serve(listener, shared, front, counts, signal.clone()));
         admin = Some(address);
     }
-    let live = Live { config: Arc::new(config), found, sources, opened };
+    let live = Live { config, found, sources, opened };
     let renewal = Arc::new(Renewal::new((path, registry, secret), shared, front, live));
     tasks.spawn(refresh::serve(Arc::clone(&renewal), signal.clone()));
     tasks.spawn(attribution::serve(Arc::clone(&renewal), signal));

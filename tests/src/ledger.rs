@@ -9,7 +9,10 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use tollgate_ledger::purse::{Budget, HoldError, Purses};
 use tollgate_ledger::verify::verify;
-use tollgate_ledger::{Decision, Entry, Ledger, LedgerError, Options, Place, PublicKey, Receipt};
+use tollgate_ledger::{
+    Decision, Entry, Ledger, LedgerError, Options, Place, PublicKey, Receipt, Retention,
+    SigningKey, Turn, retain_in_turn,
+};
 use tollgate_proxy::serve::Server;
 
 use crate::harness::postgres::Postgres;
@@ -202,6 +205,12 @@ fn check_parquet(file: Vec<u8>) {
     assert_eq!(own[own.len() - 2], "0.024", "{text}");
 }
 
+/// Microseconds since 1970.
+fn micros() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_micros()).unwrap()
+}
+
 fn chrono_month(record: &Value) -> String {
     record["time"].as_str().unwrap()[..7].to_owned()
 }
@@ -293,6 +302,82 @@ fn what_can_not_be_recorded_does_not_begin() {
             .await;
         assert!(ana.simple(sql).await.error().is_none());
         assert_eq!(metric(&server, "tollgate_ledger_failing").await, 0);
+        server.stop().await;
+        works(&site, &["audit", "verify"]).await;
+    });
+}
+
+/// Old records are looked for at intervals; what goes wrong there stops no query.
+#[test]
+fn a_gateway_looks_for_old_records() {
+    run(async {
+        let site =
+            site("ledger-kept", &["ledger.keep = \"1h\"", "ledger.prune_every = \"200ms\"", ADMIN])
+                .await;
+        let server = site.serve().await;
+        let ana = site.connect("ana").await;
+        let runs =
+            |outcome: &str| format!("tollgate_retention_runs_total{{outcome=\"{outcome}\"}}");
+        let (complete, failed) = (runs("complete"), runs("failed"));
+        until("it doesn't look", || async { metric(&server, &complete).await > 1 }).await;
+        assert_eq!(metric(&server, &failed).await, 0);
+        let key = site.folder.join("ledger.key");
+        let bytes = std::fs::read(&key).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        until("it doesn't fail", || async { metric(&server, &failed).await > 1 }).await;
+        assert_eq!(ana.simple("SELECT id FROM shop.items").await.rows().len(), 20);
+        std::fs::write(&key, bytes).unwrap();
+        let before = metric(&server, &complete).await;
+        until("it doesn't go on", || async { metric(&server, &complete).await > before }).await;
+        assert_eq!(metric(&server, "tollgate_retention_records_total").await, 0);
+        server.stop().await;
+        assert_eq!(ended(&site, 1).await.len(), 2);
+        works(&site, &["audit", "verify"]).await;
+    });
+}
+
+/// A statement waits for its place and for its record, and for both together no longer than it may take.
+#[test]
+fn a_slow_ledger_gives_a_statement_no_more_time() {
+    run(async {
+        let (place, _) = shared("ledger-slow").await;
+        let Place::Postgres(url) = &place else { unreachable!() };
+        let keys = [
+            "ledger.kind = \"postgres\"",
+            "ledger.url_file = \"url\"",
+            "warehouse.max_concurrent = 1",
+        ];
+        let site = site("ledger-slow-site", &keys).await;
+        std::fs::write(site.folder.join("url"), url).unwrap();
+        let limits = "CREATE LIMIT quick TO ROLE analyst MAX RUNTIME '3 s';";
+        std::fs::write(site.folder.join("policies/limits.sql"), limits).unwrap();
+        write(&site.data().join("many.parquet"), &rows(0..6_000), 500);
+        let server = site.serve().await;
+        let (ana, root) = (site.connect("ana").await, site.connect("root").await);
+        let token = root.inner.cancel_token();
+        let busy = "SELECT count(*) FROM shop.many a JOIN shop.many b ON a.amount <> b.amount
+            JOIN shop.many c ON b.name <> c.name";
+        let busy = tokio::spawn(async move { root.simple(busy).await });
+        let owner = Postgres::shared().await.connect("ledger-slow").await;
+        let decided = "SELECT count(*) FROM records";
+        until("it isn't recorded", || async {
+            owner.inner.query_one(decided, &[]).await.unwrap().get::<_, i64>(0) == 1
+        })
+        .await;
+        let lock = "BEGIN; LOCK TABLE records IN ACCESS EXCLUSIVE MODE";
+        owner.inner.batch_execute(lock).await.unwrap();
+        let start = std::time::Instant::now();
+        let (answer, ()) = futures::join!(ana.simple("SELECT id FROM shop.items"), async {
+            tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+            token.cancel_query(tokio_postgres::NoTls).await.unwrap();
+        });
+        let took = start.elapsed();
+        owner.inner.batch_execute("ROLLBACK").await.unwrap();
+        let (code, message) = answer.error().unwrap();
+        assert!(code == "57T01" && message.contains("\"quick\""), "{answer:?}");
+        assert!(took.as_millis() < 4500, "{took:?}");
+        assert_eq!(busy.await.unwrap().error().map(|(code, _)| code), Some("57014"));
+        assert_eq!(ana.simple("SELECT id FROM shop.items").await.rows().len(), 20);
         server.stop().await;
         works(&site, &["audit", "verify"]).await;
     });
@@ -401,6 +486,42 @@ pub(crate) async fn shared(name: &str) -> (Place, std::path::PathBuf) {
 pub(crate) async fn replica(place: &Place, key: &Path, name: &str) -> Result<Ledger, LedgerError> {
     let options = Options { chain: name.to_owned(), ..Options::at(place.clone(), key.to_owned()) };
     runtime().spawn_blocking(|| Ledger::open(options)).await.unwrap()
+}
+
+/// Of those that share a ledger one at a time deletes, and not again before it is time.
+#[test]
+fn replicas_delete_in_turn() {
+    run(async {
+        let (place, key) = shared("ledger-turns").await;
+        let a = replica(&place, &key, "a").await.unwrap();
+        for number in 0..50 {
+            let id = format!("{number}");
+            a.decide(decision(&id)).durable().await.unwrap();
+            a.note(receipt(&id));
+        }
+        let signing = SigningKey::read(&key).unwrap();
+        let (all, ago) = (i64::MAX, |hours: i64| micros() - hours * 3_600_000_000);
+        let turn = || retain_in_turn(&place, &signing, all, ago(1));
+        let (one, two, three) = tokio::join!(turn(), turn(), turn());
+        let turns = [one.unwrap(), two.unwrap(), three.unwrap()];
+        let deleted = |turn: &Turn| match turn {
+            Turn::Taken(Retention::Cut(cuts)) => {
+                cuts.iter().map(|cut| cut.records).sum::<i64>() > 90
+            }
+            Turn::Taken(Retention::Changed(_)) | Turn::Elsewhere | Turn::NotYet(_) => false,
+        };
+        assert_eq!(turns.iter().filter(|turn| deleted(turn)).count(), 1, "{turns:?}");
+        assert_eq!(turns.iter().filter(|turn| matches!(turn, Turn::Taken(_))).count(), 1);
+        let last = turn().await.unwrap();
+        assert!(matches!(last, Turn::NotYet(at) if at > ago(1)), "{last:?}");
+        a.decide(decision("next")).durable().await.unwrap();
+        a.note(receipt("next"));
+        let next = retain_in_turn(&place, &signing, all, ago(-1)).await.unwrap();
+        assert!(matches!(next, Turn::Taken(Retention::Cut(_))), "{next:?}");
+        let report = verify(&place, &[signing.public()], &[]).await.unwrap();
+        assert_eq!(report.count, 0, "{report:?}");
+        runtime().spawn_blocking(|| drop(a)).await.unwrap();
+    });
 }
 
 #[test]

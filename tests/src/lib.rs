@@ -105,6 +105,8 @@ mod snowflake_live;
 #[cfg(test)]
 mod snowflake_warehouse;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tokens;

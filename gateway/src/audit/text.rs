@@ -7,8 +7,10 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 use ring::digest;
 use tollgate_ledger::Decision;
 
-/// How much of a statement's text is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+/// How much of a statement's text is recorded, from the most to the least.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Statements {
     /// All of it.
@@ -23,6 +25,16 @@ pub enum Statements {
 }
 
 impl Statements {
+    /// Its word in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Statements::Whole => "whole",
+            Statements::Redacted => "redacted",
+            Statements::Normalised => "normalised",
+            Statements::Hashed => "hashed",
+        }
+    }
+
     /// What is recorded of a text of a decision, in PostgreSQL's dialect unless another one is named.
     pub(super) fn record<'a>(
         self,

@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Events, TlsMode};
-use crate::audit::Statements;
+use super::TlsMode;
+
+mod ledger;
+
+pub(super) use ledger::{Export, Ledger, LedgerKind, Texts};
 
 /// Configuration of a Tollgate server. Relative paths start at the file's own folder.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -383,65 +386,6 @@ pub(super) struct ForeignKey {
 pub(super) struct Column {
     /// What the column means.
     pub(super) comment: Option<String>,
-}
-
-/// Where decisions and receipts are kept, in a chain of hashes that is signed.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Ledger {
-    /// The kind of store (default "sqlite").
-    pub(super) kind: Option<LedgerKind>,
-    /// Sqlite: the file (default "ledger.db").
-    pub(super) file: Option<String>,
-    /// Sqlite: how large the file may become, as "10 GiB"; from then on queries are refused, until
-    /// `tollgate audit prune` has made room (default: as large as the disk).
-    pub(super) max_size: Option<String>,
-    /// Postgres: a file that holds the URL to connect with.
-    pub(super) url_file: Option<String>,
-    /// Postgres: a variable of the environment that holds it.
-    pub(super) url_env: Option<String>,
-    /// Postgres: the name of this gateway among those that share it (default "main").
-    pub(super) replica: Option<String>,
-    /// The file of the key that signs, PEM; it is made if there is none, and its public key beside it
-    /// (default "ledger.key").
-    pub(super) key: Option<String>,
-    /// The attribute of users that names who pays (default "tenant_id").
-    pub(super) tenant: Option<String>,
-    /// How much of a statement's text is recorded (default "redacted").
-    pub(super) statements: Option<Statements>,
-    /// Systems elsewhere that get what is recorded, continuously.
-    pub(super) export: Vec<Export>,
-}
-
-/// A system elsewhere that gets what is recorded, of each query when it has ended.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Export {
-    /// Its name, under which the ledger keeps how far it is.
-    pub(super) name: Option<String>,
-    /// Where it is: "tls://host:6514" for syslog, "https://host/path" for HTTP; on this machine also
-    /// "tcp://" and "http://".
-    pub(super) to: Option<String>,
-    /// What it gets (default "ocsf").
-    pub(super) events: Option<Events>,
-    /// The certificates of the authorities to trust, PEM (default: those of the system).
-    pub(super) tls_ca: Option<String>,
-    /// HTTP: a file that holds the bearer token; read again for each request.
-    pub(super) token_file: Option<String>,
-    /// HTTP: a variable of the environment that holds it.
-    pub(super) token_env: Option<String>,
-}
-
-/// The kind of the ledger's store.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LedgerKind {
-    /// A file, with SQLite.
-    Sqlite,
-    /// A PostgreSQL, which replicas share.
-    Postgres,
-    /// No ledger: the JSON lines are the record.
-    None,
 }
 
 /// Where the record of each query goes too, as JSON lines. Without a ledger they are the record, and

@@ -1,10 +1,14 @@
 //! Where the ledger is, and who is billed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::validate::Checker;
 use super::{Export, Secret, Warehouse, file, values};
-use crate::audit::{Statements, TENANT};
+use crate::audit::{Statements, TENANT, TextRule, TextRules};
+
+/// How often old records are deleted, unless the configuration says otherwise.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where decisions and receipts are kept.
 #[derive(Debug, Clone)]
@@ -17,10 +21,21 @@ pub struct Ledger {
     pub key: PathBuf,
     /// The attribute of users that names who pays.
     pub tenant: String,
-    /// How much of a statement's text is recorded.
-    pub statements: Statements,
+    /// How much of statements' texts is recorded.
+    pub texts: TextRules,
+    /// How long records are kept; none: until they are deleted by a command.
+    pub retention: Option<Retention>,
     /// Where records are sent.
     pub exports: Vec<Export>,
+}
+
+/// How long records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// The age from which on they are deleted.
+    pub keep: Duration,
+    /// How often.
+    pub every: Duration,
 }
 
 /// The stores that a ledger may be in.
@@ -85,15 +100,81 @@ impl Checker<'_> {
             let hint = "write letters, digits, \"-\", \"_\" and \".\"";
             self.note("ledger.replica", format!("\"{replica}\" is not a replica's name"), hint);
         }
+        let texts = self.texts(raw.statements.unwrap_or(Statements::Redacted), raw.texts);
+        let retention = self.retention(raw.keep, raw.prune_every, store.is_some());
         let exports = self.exports(raw.export, store.is_some());
         Some(Ledger {
             store,
             replica,
             key: self.base.join(raw.key.as_deref().unwrap_or("ledger.key")),
             tenant: raw.tenant.unwrap_or_else(|| TENANT.to_owned()),
-            statements: raw.statements.unwrap_or(Statements::Redacted),
+            texts,
+            retention,
             exports,
         })
+    }
+
+    fn texts(&mut self, all: Statements, raw: Vec<file::Texts>) -> TextRules {
+        let mut rules = Vec::new();
+        for (index, file::Texts { roles, tables, store }) in raw.into_iter().enumerate() {
+            let key = format!("ledger.texts[{index}]");
+            if roles.is_empty() && tables.is_empty() {
+                let hint = "name \"roles\" or \"tables\", or set \"ledger.statements\"";
+                self.note(&key, "it isn't said which statements are meant", hint);
+            }
+            let mut patterns = Vec::new();
+            for (number, text) in tables.iter().enumerate() {
+                match values::tables(text) {
+                    Some(pattern) => patterns.push(pattern),
+                    None => {
+                        let message = format!("\"{text}\" is neither a table nor all of a schema");
+                        let hint = "write \"hr.salaries\" or \"hr.*\"";
+                        self.note(&format!("{key}.tables[{number}]"), message, hint);
+                    }
+                }
+            }
+            let Some(store) = store else {
+                let hint = "write store = \"hashed\", \"normalised\" or \"redacted\"";
+                self.note(&key, "it isn't said how much is recorded", hint);
+                continue;
+            };
+            if store <= all {
+                let (store, all) = (store.name(), all.name());
+                let message = format!(
+                    "\"{store}\" is no less than what is recorded of all statements, \"{all}\""
+                );
+                self.note(&format!("{key}.store"), message, "ask for less, or leave it out");
+            }
+            rules.push(TextRule { roles: roles.into_iter().collect(), tables: patterns, store });
+        }
+        TextRules { all, rules }
+    }
+
+    fn retention(
+        &mut self,
+        keep: Option<String>,
+        every: Option<String>,
+        kept: bool,
+    ) -> Option<Retention> {
+        if keep.is_some() && !kept {
+            let message = "there is no ledger to delete from";
+            self.note("ledger.keep", message, "leave it out, or correct \"ledger.kind\"");
+        }
+        if keep.is_none() && every.is_some() {
+            let message = "nothing says how old records may become";
+            self.note("ledger.prune_every", message, "set \"ledger.keep\", or leave it out");
+        }
+        keep.as_ref()?;
+        let mut some = |key: &str, text, default| {
+            let duration = self.duration(key, text, default)?;
+            if duration.is_zero() {
+                self.note(key, format!("\"{key}\" is 0"), "write some time, as \"400 days\"");
+            }
+            Some(duration)
+        };
+        let keep = some("ledger.keep", keep, None);
+        let every = some("ledger.prune_every", every, Some(DAY));
+        Some(Retention { keep: keep?, every: every? })
     }
 
     /// Corrections of credits are records.

@@ -329,8 +329,11 @@ fn there_is_a_ledger_unless_it_is_turned_off() {
         Some(super::LedgerStore::Sqlite { ref file, max_size: None })
             if *file == Path::new("/etc/tollgate/ledger.db")));
     assert_eq!(default.key, PathBuf::from("/etc/tollgate/ledger.key"));
-    assert_eq!(default.statements, crate::audit::Statements::Redacted);
+    assert_eq!(default.texts.all, crate::audit::Statements::Redacted);
     assert!(ledger("kind = \"none\"\n").unwrap().store.is_none());
+    assert_eq!(default.retention, None);
+    let kept = ledger("keep = \"400 days\"\n").unwrap().retention.unwrap();
+    assert_eq!([kept.keep, kept.every].map(|time| time.as_secs() / 3600), [9600, 24]);
     let shared = ledger("kind = \"postgres\"\nurl_env = \"U\"\nreplica = \"a-1\"\n").unwrap();
     assert_eq!(shared.replica, "a-1");
     assert!(matches!(shared.store, Some(super::LedgerStore::Postgres(_))));
@@ -347,6 +350,21 @@ fn there_is_a_ledger_unless_it_is_turned_off() {
             "kind = \"postgres\"\nurl_env = \"U\"\nreplica = \"a b\"\n",
             "13: \"a b\" is not a replica's name",
         ),
+        ("texts = [{ store = \"hashed\" }]\n", "11: it isn't said which statements are meant"),
+        ("texts = [{ roles = [\"a\"] }]\n", "11: it isn't said how much is recorded"),
+        (
+            "texts = [{ roles = [\"a\"], store = \"redacted\" }]\n",
+            "11: \"redacted\" is no less than what is recorded of all statements, \"redacted\"",
+        ),
+        (
+            "texts = [{ tables = [\"pay\"], store = \"hashed\" }]\n",
+            "11: \"pay\" is neither a table nor all of a schema",
+        ),
+        ("keep = \"1 year\"\n", "11: \"1 year\" is not a duration"),
+        ("keep = \"0 days\"\n", "11: \"ledger.keep\" is 0"),
+        ("keep = \"1d\"\nprune_every = \"0s\"\n", "12: \"ledger.prune_every\" is 0"),
+        ("prune_every = \"1h\"\n", "11: nothing says how old records may become"),
+        ("kind = \"none\"\nkeep = \"1d\"\n", "12: there is no ledger to delete from"),
         (
             "[[ledger.export]]\nname = \"siem\"\nto = \"tcp://siem.example:601\"\n",
             "13: what is sent would cross the network without TLS",

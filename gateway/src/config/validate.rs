@@ -315,7 +315,7 @@ impl<'a> Checker<'a> {
             self.note(
                 key,
                 format!("\"{text}\" is not a duration"),
-                "write a number and a unit: \"500ms\", \"30s\", \"5min\", \"1h\"",
+                "write a number and a unit: \"500ms\", \"30s\", \"5min\", \"1h\", \"400 days\"",
             );
         }
         duration

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tollgate_catalog::TableName;
 
-/// Reads "500ms", "30 s", "5min", "1h".
+use crate::audit::TablePattern;
+
+/// Reads "500ms", "30 s", "5min", "1h", "400 days".
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
     let milliseconds = match unit {
@@ -12,6 +14,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "min" => 60_000,
         "h" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
         _ => return None,
     };
     number.checked_mul(milliseconds).map(Duration::from_millis)
@@ -40,6 +43,15 @@ pub(super) fn table_name(text: &str) -> Option<TableName> {
     let (schema, table) = text.split_once('.')?;
     let fits = !schema.is_empty() && !table.is_empty() && !table.contains('.');
     fits.then(|| TableName::new(schema, table))
+}
+
+/// Reads "schema.table" and "schema.*".
+pub(super) fn tables(text: &str) -> Option<TablePattern> {
+    let name = table_name(text)?;
+    Some(match name.table.as_str() {
+        "*" => TablePattern::Schema(name.schema),
+        _ => TablePattern::Table(name),
+    })
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {

@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use tollgate_gateway::config::Config;
-use tollgate_ledger::billing::rate;
 use tollgate_ledger::export::forget;
 use tollgate_ledger::ocsf::Events;
 use tollgate_ledger::verify::{Report, verify};
 use tollgate_ledger::{
-    Checkpoint, LedgerError, Place, PublicKey, Reader, SigningKey, TEXT_MEMORY, prune, public_path,
+    Checkpoint, LedgerError, Place, PublicKey, Reader, Retention, SigningKey, public_path, retain,
 };
 
 use super::runtime;
@@ -299,25 +298,16 @@ fn prune_all(options: &Prune, out: &mut dyn Write) -> Result<(), String> {
         }
     };
     let key = SigningKey::read(&path).map_err(|error| found.said(&error))?;
-    let cuts = runtime()?.block_on(async {
-        // What was changed must not be deleted as if it were whole.
-        let report = verify(&found.place, &[key.public()], &[]).await?;
-        if report.count > 0 {
-            return Ok(Err(report.count));
+    let work = retain(&found.place, &key, options.before, options.unexported);
+    let cuts = match runtime()?.block_on(work).map_err(|error| found.said(&error))? {
+        Retention::Cut(cuts) => cuts,
+        Retention::Changed(count) => {
+            return Err(format!(
+                "error: nothing was deleted: the ledger is not as it was written, {count} problems\n  \
+                 hint: look at them with `tollgate audit verify`"
+            ));
         }
-        // What is deleted can't be rated any more.
-        rate(&found.place).await?;
-        // What is kept may refer to texts that are so much older.
-        let memory = i64::try_from(TEXT_MEMORY.as_micros()).unwrap_or(i64::MAX);
-        let before = options.before.saturating_sub(memory);
-        prune(&found.place, &key, before, options.unexported).await.map(Ok)
-    });
-    let cuts = cuts.map_err(|error| found.said(&error))?.map_err(|count: usize| {
-        format!(
-            "error: nothing was deleted: the ledger is not as it was written, {count} problems\n  \
-             hint: look at them with `tollgate audit verify`"
-        )
-    })?;
+    };
     for cut in cuts {
         let (chain, records) = (cut.chain, cut.records);
         writeln!(out, "chain \"{chain}\": {records} records deleted").map_err(unwritable)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tollgate_catalog::Snapshot;
+use tollgate_gateway::audit::TablePattern;
 use tollgate_gateway::config::{Config, Place};
 use tollgate_policy::{Bundle, MaskSecret, SourceFile};
 use tollgate_rewriter::Registry;
@@ -38,7 +39,7 @@ pub(super) fn sources(config: &Config, errors: &mut Errors) -> Option<Vec<Source
 pub(super) fn bundle(
     config: &Config,
     sources: &[SourceFile],
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     registry: &Registry,
     secret: &MaskSecret,
     errors: &mut Errors,
@@ -53,12 +54,37 @@ pub(super) fn bundle(
                     "create it in the policies, or correct the name",
                 ));
             }
+            texts(config, &bundle, snapshot, errors);
             free(config, &bundle, errors);
             Some(Arc::new(bundle))
         }
         Err(diagnostics) => {
             errors.add(diagnostics);
             None
+        }
+    }
+}
+
+/// Notes rules for texts that are for nobody or nothing: a wrong name must not mean that more is recorded.
+fn texts(config: &Config, bundle: &Bundle, snapshot: &Arc<Snapshot>, errors: &mut Errors) {
+    let catalog = bundle.catalog(snapshot);
+    for (index, rule) in config.ledger.texts.rules.iter().enumerate() {
+        let key = |part: &str| format!("ledger.texts[{index}].{part}");
+        for role in rule.roles.iter().filter(|role| !bundle.has_role(role)) {
+            errors.add(config.error(
+                &key("roles"),
+                format!("role \"{role}\" does not exist"),
+                "create it in the policies, or correct the name",
+            ));
+        }
+        for pattern in &rule.tables {
+            if !catalog.tables().any(|table| pattern.is_for(&table.name)) {
+                let message = match pattern {
+                    TablePattern::Table(name) => format!("table \"{name}\" does not exist"),
+                    TablePattern::Schema(name) => format!("schema \"{name}\" has no tables"),
+                };
+                errors.add(config.error(&key("tables"), message, "correct the name"));
+            }
         }
     }
 }

@@ -55,6 +55,27 @@ fn errors_in_all_files_come_at_once() {
     let errors = load(&path).err().unwrap().to_string();
     let expected = "tollgate.toml:8: error: role \"analyst\" does not exist";
     assert!(errors.contains(expected), "{errors}");
+    // A rule for texts that is for nobody would let more be recorded than is wanted.
+    let config = fs::read_to_string(&path).unwrap().replace("\"analyst\"", "");
+    let rule = |rule: &str| {
+        write("tollgate.toml", &format!("{config}[[ledger.texts]]\nstore = \"hashed\"\n{rule}"));
+        load(&path).err().map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    write(
+        "policies/a.sql",
+        "CREATE ROLE analysts; CREATE VIEW crm.v AS SELECT id FROM crm.customers;",
+    );
+    for (wrong, expected) in [
+        ("roles = [\"analyst\"]\n", "15: error: role \"analyst\" does not exist"),
+        ("tables = [\"crm.orders\"]\n", "15: error: table \"crm.orders\" does not exist"),
+        ("tables = [\"hr.*\"]\n", "15: error: schema \"hr\" has no tables"),
+    ] {
+        let errors = rule(wrong);
+        assert!(errors.contains(expected), "{wrong}: {errors}");
+    }
+    for right in ["roles = [\"analysts\"]\n", "tables = [\"crm.v\", \"crm.*\"]\n"] {
+        assert!(!rule(right).contains("ledger.texts") && !rule(right).contains("does not"));
+    }
     fs::remove_dir_all(folder).unwrap();
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion_common::metadata::ScalarAndMetadata;
 use datafusion_common::{ParamValues, ScalarValue};
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::{Error, ErrorKind, Table};
 
 use super::{Prepared, Secured};
 use crate::planner_error::public;
@@ -47,6 +47,13 @@ impl Prepared {
             .map_err(public)?
         };
         Ok(Secured { bound: Arc::clone(&self.bound), plan })
+    }
+}
+
+impl Secured {
+    /// The tables that it names; views know what they read.
+    pub fn named(&self) -> &[Arc<Table>] {
+        &self.bound.meaning.tables
     }
 }
 

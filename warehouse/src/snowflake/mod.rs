@@ -46,7 +46,7 @@ use crate::admission::Admitted;
 use crate::credits::{Clock, Terms};
 use crate::embedded::{output_schema, shape};
 use crate::estimate::{Estimate, is_restricted};
-use crate::{BatchStream, Warehouse};
+use crate::{BatchStream, Connections, Warehouse};
 
 pub use attribution::{Attributed, Figure, attributed};
 pub use discover::{Discovery, discover};
@@ -215,8 +215,8 @@ impl Warehouse for Snowflake {
         self.clock.is_some()
     }
 
-    fn idle(&self) -> Option<usize> {
-        Some(self.pool.idle())
+    fn connections(&self) -> Option<Connections> {
+        Some(self.pool.connections())
     }
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::attribution::tag;
 use super::error::{Said, malformed, public, unreachable};
 use super::service::{Call, Data, Reply, Service, identifier};
+use crate::connections::{Connections, Use, Uses};
 use crate::credits::{Clock, Run};
 use crate::estimate::Usage;
 
@@ -313,17 +314,19 @@ async fn login(service: &Service) -> Result<Tokens, Error> {
 pub(super) struct Pool {
     pub(super) service: Arc<Service>,
     idle: Mutex<Vec<Arc<Session>>>,
+    uses: Uses,
     keeper: Mutex<Option<AbortHandle>>,
 }
 
 impl Pool {
     pub(super) fn new(service: Service) -> Self {
-        Self { service: Arc::new(service), idle: Mutex::default(), keeper: Mutex::default() }
+        let (idle, uses, keeper) = Default::default();
+        Self { service: Arc::new(service), idle, uses, keeper }
     }
 
-    /// Sessions that wait for a query.
-    pub(super) fn idle(&self) -> usize {
-        self.idle.lock().len()
+    /// How many sessions there are.
+    pub(super) fn connections(&self) -> Connections {
+        Connections { idle: self.idle.lock().len(), used: self.uses.count() }
     }
 
     /// A session of one's own.
@@ -333,7 +336,8 @@ impl Pool {
         if session.is_none() {
             session = Some(Arc::new(Session::open(Arc::clone(&self.service)).await?));
         }
-        Ok(Lease { pool: Arc::clone(self), session, runtime: Handle::current() })
+        let used = Some(self.uses.one());
+        Ok(Lease { pool: Arc::clone(self), session, used, runtime: Handle::current() })
     }
 
     /// Ends the sessions that wait.
@@ -389,6 +393,7 @@ impl Drop for Pool {
 pub(super) struct Lease {
     pool: Arc<Pool>,
     session: Option<Arc<Session>>,
+    used: Option<Use>,
     runtime: Handle,
 }
 
@@ -410,7 +415,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
-            self.runtime.spawn(async move { session.close().await });
+            let used = self.used.take();
+            self.runtime.spawn(async move {
+                // In use until it is closed.
+                let _used = used;
+                session.close().await;
+            });
         }
     }
 }

@@ -1,0 +1,169 @@
+//! Deletes old records at intervals, as `tollgate audit prune` does: of replicas that share a ledger one at
+//! a time, and nothing that an export has not got. Queries go on, whatever becomes of it.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tollgate_gateway::config::{Config, Retention as Settings};
+use tollgate_ledger::{Cut, Place, Retention as Outcome, SigningKey, Turn, export, retain_in_turn};
+
+use crate::ledger;
+use crate::listener::stopping;
+
+/// How long after the start it is looked at first: exports have begun by then.
+const START: Duration = Duration::from_secs(60);
+/// How soon to look again what became of it where another replica deletes, or an export hasn't begun.
+const STAND_BY: Duration = Duration::from_secs(10 * 60);
+/// How soon to try again what has failed, at the latest.
+const AGAIN: Duration = Duration::from_secs(60 * 60);
+/// How long one turn may take: all of the ledger is verified.
+const PATIENCE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// What the metrics tell of it.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    complete: AtomicU64,
+    failed: AtomicU64,
+    changed: AtomicU64,
+    deleted: AtomicU64,
+}
+
+impl Counts {
+    /// Writes the metrics.
+    pub(crate) fn write(&self, text: &mut String) {
+        let name = "tollgate_retention_runs_total";
+        let help = "How often old records were to be deleted by this process";
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+        let Counts { complete, failed, changed, deleted } = self;
+        for (outcome, count) in [("complete", complete), ("failed", failed), ("changed", changed)] {
+            let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {}", count.load(Relaxed));
+        }
+        let name = "tollgate_retention_records_total";
+        let help = "Records that were deleted";
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+        let _ = writeln!(text, "{name} {}", deleted.load(Relaxed));
+    }
+}
+
+/// Deletes what is older than the configuration wants.
+pub(crate) struct Retention {
+    config: Arc<Config>,
+    place: Place,
+    settings: Settings,
+    counts: Arc<Counts>,
+    /// The time, in microseconds since 1970.
+    clock: fn() -> i64,
+}
+
+impl Retention {
+    /// That of a configuration, if old records are to be deleted.
+    ///
+    /// # Errors
+    /// The ledger's place can't be told.
+    pub(crate) fn of(config: &Arc<Config>) -> Result<Option<Self>, String> {
+        let Some(settings) = config.ledger.retention else { return Ok(None) };
+        let place = ledger::place(config)?;
+        let clock = || chrono::Utc::now().timestamp_micros();
+        let (config, counts) = (Arc::clone(config), Arc::default());
+        Ok(place.map(|place| Self { config, place, settings, counts, clock }))
+    }
+
+    /// What it tells the metrics.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Deletes at intervals until the signal to shut down. What is under way then isn't deleted.
+    pub(crate) async fn serve(self, mut shutdown: watch::Receiver<bool>) {
+        let work = async {
+            let mut pause = self.settings.every.min(START);
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = self.at_interval().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stopping(&mut shutdown) => {}
+            () = work => {}
+        }
+    }
+
+    /// Deletes if it is time; says how long to wait.
+    async fn at_interval(&self) -> Duration {
+        let every = self.settings.every;
+        let turn = tokio::time::timeout(PATIENCE, self.turn()).await;
+        match turn.unwrap_or_else(|_| Err("the ledger takes too long".to_owned())) {
+            Ok(Some(Turn::Taken(Outcome::Cut(cuts)))) => {
+                self.tell(&cuts);
+                every
+            }
+            Ok(Some(Turn::Taken(Outcome::Changed(problems)))) => {
+                self.counts.changed.fetch_add(1, Relaxed);
+                tracing::error!(
+                    problems,
+                    "old records are kept: the ledger is not as it was written, look at it with \
+                     `tollgate audit verify`"
+                );
+                every
+            }
+            Ok(Some(Turn::NotYet(last))) => rest(last, every, (self.clock)()),
+            Ok(Some(Turn::Elsewhere) | None) => every.min(STAND_BY),
+            Err(error) => {
+                self.counts.failed.fetch_add(1, Relaxed);
+                tracing::error!("old records could not be deleted\n{error}");
+                every.min(AGAIN)
+            }
+        }
+    }
+
+    /// Nothing: an export that is configured hasn't begun, and wants all records from the oldest on.
+    async fn turn(&self) -> Result<Option<Turn>, String> {
+        let refused = |error| ledger::refused(&self.config, &error);
+        let known = export::names(&self.place).await.map_err(refused)?;
+        if self.config.ledger.exports.iter().any(|export| !known.contains(&export.name)) {
+            return Ok(None);
+        }
+        let key = SigningKey::read(&self.config.ledger.key).map_err(refused)?;
+        let ago = |time: Duration| {
+            let time = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+            (self.clock)().saturating_sub(time)
+        };
+        let (before, since) = (ago(self.settings.keep), ago(self.settings.every));
+        retain_in_turn(&self.place, &key, before, since).await.map(Some).map_err(refused)
+    }
+
+    fn tell(&self, cuts: &[Cut]) {
+        self.counts.complete.fetch_add(1, Relaxed);
+        for cut in cuts {
+            self.counts.deleted.fetch_add(cut.records.unsigned_abs(), Relaxed);
+            if cut.records > 0 {
+                tracing::info!(
+                    chain = cut.chain,
+                    records = cut.records,
+                    "old records were deleted"
+                );
+            }
+            if let Some(waiting) = &cut.waiting {
+                tracing::warn!(
+                    chain = cut.chain,
+                    export = waiting.export,
+                    from = waiting.from,
+                    "old records are kept for an export that has not got them yet"
+                );
+            }
+        }
+    }
+}
+
+/// How much of an interval is left. By a clock that was far ahead, one would wait forever.
+fn rest(last: i64, every: Duration, now: i64) -> Duration {
+    every.saturating_sub(Duration::from_micros(now.abs_diff(last))).max(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests;
