@@ -43,7 +43,8 @@ fn the_printed_commands_do_what_is_printed() {
             .filter(|pair| pair[1].starts_with("PGPASSWORD="))
             .map(|pair| (pair[0], pair[1]))
             .collect();
-        let [ana, bob, lee, paula, root, (promised, denied)] = commands.as_slice() else {
+        let [ana, bob, lee, paula, root, (_, visits), (promised, denied)] = commands.as_slice()
+        else {
             panic!("{text}")
         };
 
@@ -71,6 +72,12 @@ fn the_printed_commands_do_what_is_printed() {
         assert_eq!(seen[4].len(), 8, "{seen:?}");
         assert!(!seen[3].is_empty() && seen[3].iter().all(|tenant| seen[4].contains(tenant)));
 
+        let visits = rows(visits).await;
+        assert_eq!(visits.len(), 4, "{visits:?}");
+        for [_, count, average] in &visits {
+            assert!(count.parse::<u64>().unwrap() > 100, "{visits:?}");
+            assert!(average.parse::<f64>().unwrap() > 40.0, "{visits:?}");
+        }
         let (out, errors) = shell(denied).await;
         assert_eq!(out, "");
         assert_eq!(errors.lines().next(), promised.strip_prefix("# "), "{errors}");

@@ -37,7 +37,7 @@ fn the_tests_of_the_demo_pass() {
     let config = folder.join("tollgate.toml");
     let (code, out) = tollgate(&["test", "--config", config.to_str().unwrap()]);
     assert_eq!(code, ExitCode::SUCCESS, "{out}");
-    assert!(out.contains("6 tests, 0 failed (recorded as a rehearsal in "), "{out}");
+    assert!(out.contains("7 tests, 0 failed (recorded as a rehearsal in "), "{out}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -9,6 +9,9 @@ GRANT SELECT (id, tenant_id, full_name, email, phone, national_id, birth_date, c
   ON crm.customers TO ROLE analyst, partner_admin;
 GRANT SELECT ON crm.customers TO ROLE lead;
 
+-- in aggregates only, as 7_aggregates.sql says; nobody's number
+GRANT SELECT (tenant_id, clinic, diagnosis, visited_on, cost) ON health.visits TO ROLE lead;
+
 -- everything, still recorded in the audit trail
 GRANT SELECT ON ALL TABLES IN SCHEMA crm TO ROLE platform_admin;
 GRANT SELECT ON ALL TABLES IN SCHEMA mart TO ROLE platform_admin;

@@ -28,6 +28,8 @@ const DATA_VERSION: u8 = 1;
 const QUERY: &str =
     "select tenant_id, count(*), min(email) as an_email from crm.customers group by 1 order by 1";
 
+const VISITS: &str = "select clinic, count(*), round(avg(cost), 2) as average from health.visits group by 1 order by 1";
+
 /// What `tollgate demo` is told.
 #[derive(Args, Debug)]
 pub struct Options {
@@ -182,6 +184,11 @@ impl Instructions {
             "# root, platform administrator: all eight tenants, in clear, still recorded"
                 .to_owned(),
             psql("root", QUERY),
+            String::new(),
+            "Visits to clinics, which lee is told in aggregates of at least ten patients only:"
+                .to_owned(),
+            String::new(),
+            psql("lee", VISITS),
             String::new(),
             "And one that is denied: what ana may not read does not exist for her".to_owned(),
             String::new(),

@@ -10,4 +10,5 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("policies/4_masks.sql", include_str!("../../../examples/demo/policies/4_masks.sql")),
     ("policies/5_tests.sql", include_str!("../../../examples/demo/policies/5_tests.sql")),
     ("policies/6_limits.sql", include_str!("../../../examples/demo/policies/6_limits.sql")),
+    ("policies/7_aggregates.sql", include_str!("../../../examples/demo/policies/7_aggregates.sql")),
 ];
