@@ -82,11 +82,39 @@ const QUERIES: &[(&str, &str)] = &[
 const ROUNDS: usize = 7;
 
 /// One way to ask: who, over which table, with the policy in the query or in force.
-struct Way {
+pub(crate) struct Way {
     client: Client,
     name: &'static str,
-    times: Vec<Duration>,
+    pub(crate) times: Vec<Duration>,
     cpu: Duration,
+}
+
+impl Way {
+    /// A statement of this name was prepared.
+    pub(crate) fn new(client: Client, name: &'static str) -> Self {
+        Self { client, name, times: Vec::new(), cpu: Duration::ZERO }
+    }
+}
+
+/// Asks in all ways in turns; each must give the same rows.
+pub(crate) fn rounds(server: &Server, name: &str, ways: &mut [Way]) -> Result<()> {
+    for round in 0..=ROUNDS {
+        let mut answers = Vec::new();
+        for way in &mut *ways {
+            let cpu = server.cpu()?;
+            let start = Instant::now();
+            answers.push(way.client.execute(way.name, None, false)?);
+            // The first round warms caches up.
+            if round > 0 {
+                way.times.push(start.elapsed());
+                way.cpu += server.cpu()?.saturating_sub(cpu);
+            }
+        }
+        if answers.iter().any(|answer| Some(answer) != answers.first()) {
+            return Err(format!("{name}: the ways give different rows").into());
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn run(folder: &Path) -> Result<()> {
@@ -142,24 +170,9 @@ fn query(server: &Server, layout: &str, name: &str, sql: &str) -> Result<[f64; 3
         let text = sql.replace("{t}", table).replace("{p}", predicate).replace("{n}", shown);
         let mut client = server.connect(user)?;
         client.prepare(statement, &text)?;
-        ways.push(Way { client, name: statement, times: Vec::new(), cpu: Duration::ZERO });
+        ways.push(Way::new(client, statement));
     }
-    for round in 0..=ROUNDS {
-        let mut answers = Vec::new();
-        for way in &mut ways {
-            let cpu = server.cpu()?;
-            let start = Instant::now();
-            answers.push(way.client.execute(way.name, None, false)?);
-            // The first round warms caches up.
-            if round > 0 {
-                way.times.push(start.elapsed());
-                way.cpu += server.cpu()?.saturating_sub(cpu);
-            }
-        }
-        if answers.iter().any(|answer| Some(answer) != answers.first()) {
-            return Err(format!("{name}: the three ways give different rows").into());
-        }
-    }
+    rounds(server, name, &mut ways)?;
     let figures: Vec<(f64, f64)> = ways
         .into_iter()
         .map(|way| (percentiles(way.times).0.as_secs_f64(), way.cpu.as_secs_f64()))

@@ -18,6 +18,7 @@
 //!
 //! `metering`: what the ledger, limits, a price and a budget add to a point query.
 
+mod aggregates;
 mod barrier;
 mod client;
 mod data;
@@ -49,13 +50,14 @@ fn main() -> ExitCode {
         }
         ["rules"] => rules::run(),
         ["barrier"] => in_folder(barrier::run),
+        ["aggregates"] => in_folder(aggregates::run),
         ["tpc"] => in_folder(tpc::run),
         ["ledger"] => in_folder(ledger::run),
         ["flight"] => in_folder(flight::run),
         ["metering"] => in_folder(|folder| metering::run(folder, rows())),
         _ => Err(
             "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | \
-             tpc | ledger | flight | metering"
+             aggregates | tpc | ledger | flight | metering"
                 .into(),
         ),
     };
