@@ -10,6 +10,8 @@
 //! `barrier`: what it costs that no expression of a user passes into a governed table: analytical
 //! queries, against a table that holds only the permitted rows.
 //!
+//! `aggregates`: what it costs that a table answers in aggregates only.
+//!
 //! `tpc`: what governing the queries of TPC-H and TPC-DS costs.
 //!
 //! `flight`: how fast a real client reads over Flight SQL, against `pyarrow.flight` and RoAPI.
