@@ -10,6 +10,7 @@
 //! | `service` | the form of calls, and which are tried again |
 //! | `login` | passwords, keys and tokens |
 //! | `session` | sessions, renewal, running and canceling |
+//! | `pool` | sessions that wait for a statement |
 //! | `result` | pieces of a result as a stream |
 //! | `decode` | their values into Arrow |
 //! | `discover` | which tables there are |
@@ -23,6 +24,7 @@ mod discover;
 mod error;
 mod estimate;
 mod login;
+mod pool;
 mod result;
 mod service;
 mod session;
@@ -54,8 +56,9 @@ pub use login::{Credential, CredentialKind};
 
 use decode::Columns;
 pub(crate) use error::refuses_login;
+use pool::Pool;
 use service::Service;
-use session::{Counter, Pool, Statement};
+use session::{Counter, Statement};
 
 /// Values as texts.
 type Row = Vec<Option<String>>;
