@@ -1,5 +1,6 @@
 //! How an error looks in gRPC.
 
+use bytes::Bytes;
 use tollgate_catalog::{Error, ErrorKind};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -9,6 +10,12 @@ pub(crate) type Answer<T> = Result<T, Status>;
 
 /// The longest text of a status: it travels in a header.
 const LONGEST: usize = 4096;
+
+/// How much of it is repeated in the details, which are a header, too.
+const SHORT: usize = 512;
+
+/// Whose reasons those of errors are.
+const DOMAIN: &str = "tollgate";
 
 /// The status for an error; its private cause goes to the log and nowhere else.
 pub(crate) fn status(error: &Error) -> Status {
@@ -30,13 +37,24 @@ pub(crate) fn status(error: &Error) -> Status {
     }
     let end = text.floor_char_boundary(LONGEST);
     text.truncate(end);
-    match error.retry_after() {
-        Some(wait) => {
-            let details = ErrorDetails::with_retry_info(Some(wait));
-            Status::with_error_details(code(error.kind()), text, details)
-        }
-        None => Status::new(code(error.kind()), text),
+    let code = code(error.kind());
+    let details = details(error, code, &text);
+    Status::with_details(code, text, details)
+}
+
+/// The same for programs: the kind, its SQLSTATE, and when to try again.
+fn details(error: &Error, code: Code, text: &str) -> Bytes {
+    let kind = error.kind();
+    let mut details = ErrorDetails::new();
+    let sqlstate = ("sqlstate".to_owned(), kind.sqlstate().to_owned());
+    details.set_error_info(kind.label().to_uppercase(), DOMAIN, [sqlstate]);
+    if let Some(wait) = error.retry_after() {
+        details.set_retry_info(Some(wait));
     }
+    // The text is in a header of its own; both together must not be too long for clients.
+    let start = text.get(..text.floor_char_boundary(SHORT)).unwrap_or_default();
+    let status = Status::with_error_details(code, start, details);
+    Bytes::copy_from_slice(status.details())
 }
 
 /// The client sent what the protocol doesn't allow.

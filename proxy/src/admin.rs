@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tollgate_catalog::WarehouseName;
 use tollgate_gateway::limits::OffCounts;
 use tollgate_gateway::{Latency, LedgerCounts, StatementCounts};
+use tollgate_warehouse::Connections;
 use tollgate_warehouse::warehouses::NamedWarehouse;
 
 use crate::export;
@@ -252,7 +253,7 @@ fn off((name, label, help): (&str, &str, &str), counts: &OffCounts, text: &mut S
 type Told = fn(&NamedWarehouse, bool) -> Vec<(&'static str, u64)>;
 
 /// The metrics of warehouses: name, kind, what it is, and its values.
-const OF_WAREHOUSES: [(&str, &str, &str, Told); 5] = [
+const OF_WAREHOUSES: [(&str, &str, &str, Told); 6] = [
     ("tollgate_warehouse_up", "gauge", "Whether the warehouse answers", |_, up| {
         vec![("", u64::from(up))]
     }),
@@ -263,7 +264,13 @@ const OF_WAREHOUSES: [(&str, &str, &str, Told); 5] = [
         "tollgate_warehouse_idle_connections",
         "gauge",
         "Connections that are kept for the next queries",
-        |warehouse, _| warehouse.idle().map(|idle| ("", idle as u64)).into_iter().collect(),
+        |warehouse, _| of_connections(warehouse, |all| all.idle),
+    ),
+    (
+        "tollgate_warehouse_used_connections",
+        "gauge",
+        "Connections that queries use, those included that are being ended",
+        |warehouse, _| of_connections(warehouse, |all| all.used),
     ),
     ("tollgate_warehouse_queries_total", "counter", "Queries that have ended", |warehouse, _| {
         warehouse.queries().ended().to_vec()
@@ -275,6 +282,14 @@ const OF_WAREHOUSES: [(&str, &str, &str, Told); 5] = [
         |warehouse, _| warehouse.refreshes().counts().to_vec(),
     ),
 ];
+
+/// A number of connections, if there are any to a warehouse of its kind.
+fn of_connections(
+    warehouse: &NamedWarehouse,
+    number: fn(Connections) -> usize,
+) -> Vec<(&'static str, u64)> {
+    warehouse.connections().map(|all| ("", number(all) as u64)).into_iter().collect()
+}
 
 /// How the warehouses do, each under its name.
 fn warehouses(all: &[(Arc<NamedWarehouse>, Result<(), String>)], text: &mut String) {

@@ -9,7 +9,8 @@ use arrow_flight::sql::CommandStatementQuery;
 use arrow_flight::{CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus};
 use prost::Message;
 use tollgate_warehouse::postgres::discover;
-use tonic::Code;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::harness::client::Answer;
 use crate::harness::flight::{Flight, command};
@@ -59,6 +60,14 @@ fn count(answer: &Answer) -> usize {
 
 async fn flight(server: &tollgate_proxy::serve::Server, user: &str) -> Flight {
     Flight::connect(server.flight().unwrap(), user, PASSWORD).await.unwrap()
+}
+
+/// What a status tells programs: the reason, and the SQLSTATE.
+fn reason(status: &Status) -> (String, String) {
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("{status:?}"));
+    assert_eq!(info.domain, "tollgate");
+    (info.reason.clone(), info.metadata["sqlstate"].clone())
 }
 
 /// What is true in the end, however long it takes.
@@ -300,8 +309,10 @@ fn rates_are_each_users_own() {
         let status = flight(&server, "ana").await.statement(sql).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert!(status.message().contains("try again in"), "{status:?}");
-        let details = String::from_utf8_lossy(status.details());
-        assert!(details.contains("google.rpc.RetryInfo"), "{details:?}");
+        let details = status.get_error_details();
+        let wait = details.retry_info().and_then(|retry| retry.retry_delay).unwrap();
+        assert!((1780..=1800).contains(&wait.as_secs()), "{details:?}");
+        assert_eq!(reason(&status), ("RATE_EXCEEDED".to_owned(), "53T04".to_owned()));
         // Not for the catalogs, nor for others.
         assert_eq!(count(&ana.simple("SELECT 1").await), 1);
         assert_eq!(count(&ana.simple("SELECT count(*) FROM pg_class").await), 1);
@@ -354,7 +365,10 @@ fn what_would_scan_too_much_is_refused_by_the_tables_size() {
             Some("53T02")
         );
         let status = flight(&server, "ana").await.statement("SELECT name FROM shop.events").await;
-        assert_eq!(status.unwrap_err().code(), Code::ResourceExhausted);
+        let status = status.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(reason(&status), ("BYTES_EXCEEDED".to_owned(), "53T02".to_owned()));
+        assert!(status.get_error_details().retry_info().is_none());
         let receipt = &receipts(&site, "SELECT id FROM shop.kept", 1).await[0];
         let (estimate, scanned) =
             (receipt["estimated"].as_u64().unwrap(), receipt["scanned"].as_u64().unwrap());

@@ -10,7 +10,7 @@ use crate::harness::gate::{Gate, Passage};
 use crate::harness::postgres::Postgres;
 use crate::harness::raw::{Raw, kinds, message, zero};
 use crate::harness::served::Site;
-use crate::routing::{CRM, count, postgres, site, until};
+use crate::routing::{CRM, count, metric, postgres, site, until};
 
 const POLICIES: &str = "CREATE ROLE a; GRANT ROLE a TO USER 'ana';
     GRANT SELECT ON ALL TABLES IN SCHEMA crm TO ROLE a;";
@@ -97,6 +97,11 @@ fn a_server_that_is_full_says_so_and_loses_no_connection() {
             reader.wait(b'D').await;
             readers.push(reader);
         }
+        let connections = async |of: &str| {
+            let name = format!("tollgate_warehouse_{of}_connections{{warehouse=\"sales\"}}");
+            metric(&place.server, &name).await
+        };
+        assert_eq!((connections("used").await, connections("idle").await), (2, 0));
         for _ in 0..3 {
             let answer = ana.simple("SELECT 1 FROM crm.customers LIMIT 1").await;
             assert_eq!(told(&answer), ("53300", "the warehouse takes no more connections now"));
@@ -113,6 +118,8 @@ fn a_server_that_is_full_says_so_and_loses_no_connection() {
         until("connections leak", || async { place.at_server("active").await == 0 }).await;
         assert_eq!(count(&ana, "crm.customers").await, 3003.0);
         assert!(place.at_server("%").await <= 2);
+        until("connections stay in use", || async { connections("used").await == 0 }).await;
+        assert!((1..=2).contains(&connections("idle").await));
         drop(ana);
         let receipts = place.receipts().await;
         let full = receipts.iter().filter(|(_, error)| *error == json!("too_many_connections"));

@@ -87,6 +87,7 @@
 //! ```
 
 pub mod admission;
+mod connections;
 pub mod credits;
 pub mod embedded;
 pub mod error;
@@ -106,6 +107,7 @@ use tollgate_catalog::Error;
 use tollgate_rewriter::Secured;
 
 use crate::admission::Admitted;
+pub use crate::connections::Connections;
 use crate::estimate::Estimate;
 
 /// The rows of a result. Dropping it cancels the query.
@@ -130,8 +132,8 @@ pub trait Warehouse: Send + Sync {
         false
     }
 
-    /// Connections that it keeps for the next queries; nothing if it needs none.
-    fn idle(&self) -> Option<usize> {
+    /// How many connections to it there are; nothing if it needs none.
+    fn connections(&self) -> Option<Connections> {
         None
     }
 

@@ -44,7 +44,7 @@ use tollgate_rewriter::Secured;
 
 use crate::admission::Admitted;
 use crate::estimate::Estimate;
-use crate::{BatchStream, Warehouse};
+use crate::{BatchStream, Connections, Warehouse};
 
 pub use health::{Failing, Health, Queries, Refreshes};
 
@@ -78,9 +78,9 @@ impl NamedWarehouse {
         &self.queries
     }
 
-    /// Connections that it keeps for the next queries; nothing if it needs none.
-    pub fn idle(&self) -> Option<usize> {
-        self.engine.idle()
+    /// How many connections to it there are; nothing if it needs none.
+    pub fn connections(&self) -> Option<Connections> {
+        self.engine.connections()
     }
 
     /// How often it was asked again which tables it has.

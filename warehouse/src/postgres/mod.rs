@@ -34,7 +34,7 @@ use tollgate_rewriter::{Parameter, Rendering, Secured};
 use crate::admission::Admitted;
 use crate::embedded::{output_schema, shape};
 use crate::estimate::Estimate;
-use crate::{BatchStream, Warehouse};
+use crate::{BatchStream, Connections, Warehouse};
 
 pub use discover::{Discovery, discover};
 pub use tls::trusting;
@@ -155,8 +155,8 @@ fn begin(timeout: Option<Duration>) -> String {
 }
 
 impl Warehouse for Postgres {
-    fn idle(&self) -> Option<usize> {
-        Some(self.pool.idle())
+    fn connections(&self) -> Option<Connections> {
+        Some(self.pool.connections())
     }
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {

@@ -14,6 +14,7 @@ use tollgate_catalog::{Error, ErrorKind};
 use super::Options;
 use super::error::{lost, public, refused, unreachable};
 use super::tls::Rustls;
+use crate::connections::{Connections, Use, Uses};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -30,6 +31,7 @@ pub(super) struct Pool {
     options: Options,
     tls: Rustls,
     idle: Mutex<Vec<Client>>,
+    uses: Uses,
 }
 
 impl Pool {
@@ -47,12 +49,12 @@ impl Pool {
         let mode = if encrypted { SslMode::Require } else { SslMode::Disable };
         options.server.ssl_mode(mode).connect_timeout(CONNECT).application_name("tollgate");
         let tls = Rustls::new(options.tls.clone());
-        Ok(Self { options, tls, idle: Mutex::default() })
+        Ok(Self { options, tls, idle: Mutex::default(), uses: Uses::default() })
     }
 
-    /// Connections that wait for a query.
-    pub(super) fn idle(&self) -> usize {
-        self.idle.lock().len()
+    /// How many there are.
+    pub(super) fn connections(&self) -> Connections {
+        Connections { idle: self.idle.lock().len(), used: self.uses.count() }
     }
 
     /// A connection of one's own, in a transaction that `begin` begins. One that was kept may have been
@@ -78,7 +80,8 @@ impl Pool {
     }
 
     fn leased(self: &Arc<Self>, client: Client) -> Lease {
-        Lease { pool: Arc::clone(self), client: Some(client), runtime: Handle::current() }
+        let used = Some(self.uses.one());
+        Lease { pool: Arc::clone(self), client: Some(client), used, runtime: Handle::current() }
     }
 
     async fn connect(&self) -> Result<Client, Error> {
@@ -111,6 +114,7 @@ fn is_here(host: &Host) -> bool {
 pub(super) struct Lease {
     pool: Arc<Pool>,
     client: Option<Client>,
+    used: Option<Use>,
     runtime: Handle,
 }
 
@@ -128,6 +132,7 @@ impl Lease {
     pub(super) async fn finish(&mut self) -> Result<(), Error> {
         self.client()?.batch_execute("ROLLBACK").await.map_err(public)?;
         if let Some(client) = self.client.take() {
+            self.used = None;
             let mut idle = self.pool.idle.lock();
             if idle.len() < IDLE {
                 idle.push(client);
@@ -141,7 +146,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         let (cancel, tls) = (client.cancel_token(), self.pool.tls.clone());
+        let used = self.used.take();
         self.runtime.spawn(async move {
+            // In use until it is gone.
+            let _used = used;
             // Answered once the server has ended what stands before it. A request that comes before
             // the server has begun that is lost, so it is made until then.
             let mut ended = pin!(client.batch_execute("ROLLBACK"));

@@ -10,6 +10,7 @@
 //! | `service` | the form of calls, and which are tried again |
 //! | `login` | passwords, keys and tokens |
 //! | `session` | sessions, renewal, running and canceling |
+//! | `pool` | sessions that wait for a statement |
 //! | `result` | pieces of a result as a stream |
 //! | `decode` | their values into Arrow |
 //! | `discover` | which tables there are |
@@ -23,6 +24,7 @@ mod discover;
 mod error;
 mod estimate;
 mod login;
+mod pool;
 mod result;
 mod service;
 mod session;
@@ -46,7 +48,7 @@ use crate::admission::Admitted;
 use crate::credits::{Clock, Terms};
 use crate::embedded::{output_schema, shape};
 use crate::estimate::{Estimate, is_restricted};
-use crate::{BatchStream, Warehouse};
+use crate::{BatchStream, Connections, Warehouse};
 
 pub use attribution::{Attributed, Figure, attributed};
 pub use discover::{Discovery, discover};
@@ -54,8 +56,9 @@ pub use login::{Credential, CredentialKind};
 
 use decode::Columns;
 pub(crate) use error::refuses_login;
+use pool::Pool;
 use service::Service;
-use session::{Counter, Pool, Statement};
+use session::{Counter, Statement};
 
 /// Values as texts.
 type Row = Vec<Option<String>>;
@@ -215,8 +218,8 @@ impl Warehouse for Snowflake {
         self.clock.is_some()
     }
 
-    fn idle(&self) -> Option<usize> {
-        Some(self.pool.idle())
+    fn connections(&self) -> Option<Connections> {
+        Some(self.pool.connections())
     }
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {

@@ -1,28 +1,23 @@
-//! Sessions: logged in, kept alive, renewed, and one for each statement that runs.
+//! Sessions: logged in, renewed, and one for each statement that runs.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::Method;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
-use tokio::task::AbortHandle;
 use tollgate_catalog::Error;
 use zeroize::Zeroizing;
 
 use super::attribution::tag;
 use super::error::{Said, malformed, public, unreachable};
+use super::pool::Pool;
 use super::service::{Call, Data, Reply, Service, identifier};
 use crate::credits::{Clock, Run};
 use crate::estimate::Usage;
 
-/// Sessions that wait for a statement. How many there are in all, admission bounds.
-const IDLE: usize = 16;
-/// How often those are told to stay: the service forgets them after four hours.
-const HEARTBEAT: Duration = Duration::from_secs(900);
 /// How often a token is renewed for one call.
 const RENEWALS: usize = 3;
 /// How long is waited between two questions whether a statement is done.
@@ -79,7 +74,7 @@ pub(super) struct Counter {
 }
 
 impl Session {
-    async fn open(service: Arc<Service>) -> Result<Self, Error> {
+    pub(super) async fn open(service: Arc<Service>) -> Result<Self, Error> {
         let tokens = Mutex::new(Arc::new(login(&service).await?));
         Ok(Self { service, tokens, renewing: Semaphore::new(1) })
     }
@@ -208,7 +203,7 @@ impl Session {
         Ok(queries.first().and_then(|query| query.stats.as_ref()?.scan_bytes))
     }
 
-    async fn close(&self) {
+    pub(super) async fn close(&self) {
         let tokens = Arc::clone(&self.tokens.lock());
         let Ok(request) = identifier() else { return };
         let call = Call {
@@ -222,7 +217,7 @@ impl Session {
         let _ = self.service.call(call).await;
     }
 
-    async fn heartbeat(&self) -> bool {
+    pub(super) async fn heartbeat(&self) -> bool {
         let Ok(request) = identifier() else { return false };
         let path = "/session/heartbeat";
         self.call(Method::POST, path, &request, &Bytes::new()).await.is_ok_and(|said| said.success)
@@ -309,116 +304,10 @@ async fn login(service: &Service) -> Result<Tokens, Error> {
     }
 }
 
-/// The sessions of one account.
-pub(super) struct Pool {
-    pub(super) service: Arc<Service>,
-    idle: Mutex<Vec<Arc<Session>>>,
-    keeper: Mutex<Option<AbortHandle>>,
-}
-
-impl Pool {
-    pub(super) fn new(service: Service) -> Self {
-        Self { service: Arc::new(service), idle: Mutex::default(), keeper: Mutex::default() }
-    }
-
-    /// Sessions that wait for a query.
-    pub(super) fn idle(&self) -> usize {
-        self.idle.lock().len()
-    }
-
-    /// A session of one's own.
-    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        self.keep();
-        let mut session = self.idle.lock().pop();
-        if session.is_none() {
-            session = Some(Arc::new(Session::open(Arc::clone(&self.service)).await?));
-        }
-        Ok(Lease { pool: Arc::clone(self), session, runtime: Handle::current() })
-    }
-
-    /// Ends the sessions that wait.
-    pub(super) async fn close(&self) {
-        let waiting = std::mem::take(&mut *self.idle.lock());
-        for session in waiting {
-            session.close().await;
-        }
-    }
-
-    /// Sees to it that sessions that wait are kept alive, as long as there is this pool.
-    fn keep(self: &Arc<Self>) {
-        let mut keeper = self.keeper.lock();
-        if keeper.as_ref().is_none_or(AbortHandle::is_finished) {
-            let pool = Arc::downgrade(self);
-            *keeper = Some(tokio::spawn(heartbeats(pool)).abort_handle());
-        }
-    }
-}
-
-async fn heartbeats(pool: Weak<Pool>) {
-    loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        let waiting = pool.upgrade().map(|pool| std::mem::take(&mut *pool.idle.lock()));
-        let Some(waiting) = waiting else { return };
-        for session in waiting {
-            if session.heartbeat().await
-                && let Some(pool) = pool.upgrade()
-            {
-                pool.idle.lock().push(session);
-            }
-        }
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.get_mut().take() {
-            keeper.abort();
-        }
-        let waiting = std::mem::take(self.idle.get_mut());
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                for session in waiting {
-                    session.close().await;
-                }
-            });
-        }
-    }
-}
-
-/// A session in use; dropped instead of given back, it is closed.
-pub(super) struct Lease {
-    pool: Arc<Pool>,
-    session: Option<Arc<Session>>,
-    runtime: Handle,
-}
-
-impl Lease {
-    /// Gives the session back.
-    fn finish(mut self) {
-        if let Some(session) = self.session.take() {
-            let mut idle = self.pool.idle.lock();
-            if idle.len() < IDLE {
-                idle.push(session);
-                return;
-            }
-            drop(idle);
-            self.session = Some(session);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            self.runtime.spawn(async move { session.close().await });
-        }
-    }
-}
-
 /// Whether the service takes a session of ours. No statement is run, so no virtual warehouse starts.
 pub(super) async fn reach(pool: &Arc<Pool>) -> Result<(), Error> {
     let lease = pool.lease().await?;
-    let Some(session) = lease.session.clone() else { return Ok(()) };
+    let Some(session) = lease.session() else { return Ok(()) };
     if !session.heartbeat().await {
         return Err(unreachable("a session isn't kept alive"));
     }
@@ -440,7 +329,7 @@ pub(super) async fn run(pool: &Arc<Pool>, mut statement: Statement) -> Result<Da
     // Before anybody can stop waiting: what is sent is charged.
     let running = time.map(|(clock, usage)| clock.begin(&usage));
     tokio::spawn(async move {
-        let Some(session) = lease.session.clone() else {
+        let Some(session) = lease.session() else {
             running.into_iter().for_each(Run::never_was);
             return;
         };
