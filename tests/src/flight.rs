@@ -23,7 +23,7 @@ use tonic::{Code, Status};
 use crate::harness::flight::{Flight, Rows, command, schema};
 use crate::harness::gateway::{self, PASSWORD, Running};
 use crate::harness::value::Value;
-use crate::harness::{self, python};
+use crate::harness::{self, node, python};
 
 async fn connect(user: &str) -> Flight {
     let world = harness::world().await;
@@ -50,11 +50,19 @@ fn plain(schema: &Schema) -> Vec<(String, DataType, bool)> {
 }
 
 async fn script(name: &str) {
+    script_by(python::interpreter(), name).await;
+}
+
+async fn script_by(interpreter: std::path::PathBuf, name: &str) {
     let world = harness::world().await;
     let certificate = world.postgres.scratch("flight").join(format!("{name}.pem"));
     std::fs::write(&certificate, &world.gateway.certificate).unwrap();
     let uri = format!("grpc+tls://127.0.0.1:{}", world.gateway.flight_tls.port());
-    let output = python::run(name, &[&uri, certificate.to_str().unwrap(), PASSWORD], "").await;
+    let arguments = [&uri, certificate.to_str().unwrap(), PASSWORD];
+    worked(name, &python::run_by(interpreter, name, &arguments, "").await);
+}
+
+fn worked(name: &str, output: &std::process::Output) {
     assert!(
         output.status.success() && output.stdout.ends_with(b"ok\n"),
         "{name}: {}{}",
@@ -71,6 +79,20 @@ fn adbc_works() {
 #[test]
 fn pyarrow_works() {
     harness::run(script("check_pyarrow_flight.py"));
+}
+
+#[test]
+fn flightsql_dbapi_works() {
+    harness::run(script_by(python::flightsql(), "check_flightsql_dbapi.py"));
+}
+
+#[test]
+fn the_client_of_node_works() {
+    harness::run(async {
+        let world = harness::world().await;
+        let (name, port) = ("check_flight.js", world.gateway.flight.port().to_string());
+        worked(name, &node::run(name, &["127.0.0.1", &port, PASSWORD]).await);
+    });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the tests need beside Rust: PostgreSQL 15 to compare with, Python clients, the JDBC driver.
+//! What the tests need beside Rust: PostgreSQL 15 to compare with, clients of Python and Node.js, the JDBC driver.
 
 use std::fs;
 use std::path::Path;
@@ -20,6 +20,18 @@ const CLIENTS: [&str; 9] = [
     "duckdb-extension-tpcds==1.5.5",
 ];
 
+/// It wants an older SQLAlchemy than the others.
+const FLIGHTSQL: [&str; 5] = [
+    "flightsql-dbapi==0.2.2",
+    "SQLAlchemy==1.4.54",
+    "pandas==3.1.1",
+    "protobuf==7.36.2",
+    "pyarrow==26.0.1",
+];
+
+/// Of npm, with its native part in a package of its own.
+const NODE: [&str; 2] = ["@lakehouse-rs/flight-sql-client@0.0.10", "apache-arrow@14.0.2"];
+
 const EMULATOR: &str = include_str!("../../tests/emulator/requirements.txt");
 
 /// Installs what is missing.
@@ -27,6 +39,7 @@ pub(crate) fn all() -> Outcome {
     postgres()?;
     java()?;
     python()?;
+    node()?;
     emulator()
 }
 
@@ -78,7 +91,34 @@ fn apt(arguments: &[&str]) -> Outcome {
 }
 
 fn python() -> Outcome {
-    environment("venv", &CLIENTS, "the Python clients are here")
+    environment("venv", &CLIENTS, "the Python clients are here")?;
+    environment("flightsql", &FLIGHTSQL, "flightsql-dbapi is here")
+}
+
+/// Node.js, and its clients in a folder of their own, made anew when their versions change.
+fn node() -> Outcome {
+    if !on_path("node") || !on_path("npm") {
+        if !on_path("apt-get") {
+            return Err("Node.js (18 or newer) or npm is missing and there is no apt-get: install them by hand".to_owned());
+        }
+        apt(&["update"])?;
+        apt(&["install", "-y", "--no-install-recommends", "nodejs", "npm"])?;
+    }
+    let Some(folder) = cache().map(|cache| cache.join("node")) else {
+        return Err("HOME is not set".to_owned());
+    };
+    let stamp = folder.join("clients.txt");
+    let wanted = NODE.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        println!("the clients of Node.js are here");
+        return Ok(());
+    }
+    fs::create_dir_all(&folder)
+        .map_err(|error| format!("could not make \"{}\": {error}", folder.display()))?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit"]);
+    command(npm.args(["--no-fund", "--prefix"]).arg(&folder).args(NODE))?;
+    fs::write(&stamp, wanted).map_err(|error| format!("could not write the stamp: {error}"))
 }
 
 /// The emulator of Snowflake, apart from the clients: it pins other versions.

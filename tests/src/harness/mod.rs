@@ -6,6 +6,7 @@ pub mod flight;
 pub mod gate;
 pub mod gateway;
 pub mod issuer;
+pub mod node;
 pub mod postgres;
 pub mod psql;
 pub mod python;

@@ -8,17 +8,25 @@ use tokio::process::Command;
 
 /// The interpreter that has the clients installed.
 pub fn interpreter() -> PathBuf {
-    let path = std::env::var_os("TOLLGATE_TEST_PYTHON").map_or_else(
+    found("TOLLGATE_TEST_PYTHON", "venv")
+}
+
+/// The one that has flightsql-dbapi, which wants other versions than the rest.
+pub fn flightsql() -> PathBuf {
+    found("TOLLGATE_TEST_FLIGHTSQL", "flightsql")
+}
+
+fn found(variable: &str, environment: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map_or_else(
         || {
             let home = std::env::var_os("HOME").unwrap_or_default();
-            PathBuf::from(home).join(".cache/tollgate/venv/bin/python")
+            PathBuf::from(home).join(".cache/tollgate").join(environment).join("bin/python")
         },
         PathBuf::from,
     );
     assert!(
         path.exists(),
-        "there is no Python with the clients at {}: run `cargo xtask setup`, or set \
-         TOLLGATE_TEST_PYTHON",
+        "there is no Python with the clients at {}: run `cargo xtask setup`, or set {variable}",
         path.display()
     );
     path
@@ -26,7 +34,12 @@ pub fn interpreter() -> PathBuf {
 
 /// Runs a script of `cases/clients` with arguments and an input.
 pub async fn run(script: &str, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(interpreter())
+    run_by(interpreter(), script, arguments, input).await
+}
+
+/// The same by an interpreter.
+pub async fn run_by(interpreter: PathBuf, script: &str, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(interpreter)
         .arg(super::cases().join("clients").join(script))
         .args(arguments)
         .stdin(Stdio::piped())

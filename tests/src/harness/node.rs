@@ -1,0 +1,42 @@
+//! Clients written for Node.js.
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// How long a script may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The folder of the packages.
+fn modules() -> PathBuf {
+    let path = std::env::var_os("TOLLGATE_TEST_NODE").map_or_else(
+        || {
+            let home = std::env::var_os("HOME").unwrap_or_default();
+            PathBuf::from(home).join(".cache/tollgate/node/node_modules")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        path.exists(),
+        "there are no packages of Node.js at {}: run `cargo xtask setup`, or set TOLLGATE_TEST_NODE",
+        path.display()
+    );
+    path
+}
+
+/// Runs a script of `cases/clients` with arguments.
+pub async fn run(script: &str, arguments: &[&str]) -> Output {
+    let ended = Command::new("node")
+        .arg(super::cases().join("clients").join(script))
+        .args(arguments)
+        .env("NODE_PATH", modules())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    tokio::time::timeout(PATIENCE, ended)
+        .await
+        .unwrap_or_else(|_| panic!("{script} hangs"))
+        .expect("node is missing: run `cargo xtask setup`")
+}
