@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
@@ -295,33 +296,48 @@ fn a_put_that_never_ends_is_refused() {
     });
 }
 
-/// Who leaves rows unread keeps nobody from running queries.
+/// Who leaves rows unread keeps nobody from running queries: not with a thousand streams either.
 #[test]
 fn idle_readers_hold_up_nobody() {
     harness::run(async {
-        let (running, _) = own("flight-idle").await;
+        let (running, audit) = own("flight-idle").await;
         let sql = "SELECT a.id, b.id, c.status FROM crm.orders a, crm.orders b, crm.orders c";
-        let mut streams = Vec::new();
+        let (mut streams, started) = (Vec::new(), Arc::new(AtomicUsize::new(0)));
         for user in ["root", "ana"] {
-            for _ in 0..2 {
+            for _ in 0..10 {
                 let mut flight = Flight::connect(running.flight, user, PASSWORD).await.unwrap();
                 let ticket = ticket(&mut flight, sql).await;
-                for _ in 0..30 {
+                for _ in 0..50 {
                     let (mut flight, ticket) = (flight.clone(), ticket.clone());
+                    let started = Arc::clone(&started);
                     streams.push(tokio::spawn(async move {
                         let request = flight.request(ticket);
                         let mut rows = flight.inner.do_get(request).await.unwrap().into_inner();
                         rows.message().await.unwrap().unwrap();
-                        rows
+                        started.fetch_add(1, Relaxed);
+                        // Held, and never read.
+                        std::future::pending::<()>().await;
                     }));
                 }
             }
         }
-        // More than there are slots; those of one connection may wait for each other's rows.
+        // Many more than there are slots: some rest, and the others wait for their turn, and those of one
+        // connection for each other's rows.
+        let waiting = || running.gateway.waiting().iter().map(|(_, count)| count).sum::<usize>();
+        let records = |kind: &str| {
+            let kind = format!("\"record\":\"{kind}\"");
+            std::fs::read_to_string(&audit).unwrap().matches(&kind).count()
+        };
+        until(|| records("decision") == 1000).await;
         for _ in 0..3 {
             works(running.flight).await;
         }
+        assert!(started.load(Relaxed) > 8 && waiting() > 8);
+        // All of them end with their clients.
         streams.iter().for_each(tokio::task::JoinHandle::abort);
+        until(|| records("receipt") == 1000 + 3).await;
+        assert_eq!(waiting(), 0);
+        works(running.flight).await;
     });
 }
 
