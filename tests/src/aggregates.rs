@@ -1,6 +1,8 @@
 //! Tables that answer in aggregates only: what is released is what a small evaluator of the rule releases, at
 //! every warehouse, and whatever else is asked is refused.
 
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::generator::Random;
