@@ -2,6 +2,7 @@
 //! every warehouse, and whatever else is asked is refused.
 
 mod asked;
+mod leaks;
 
 use std::collections::{BTreeMap, BTreeSet};
 

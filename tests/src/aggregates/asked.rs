@@ -26,7 +26,7 @@ async fn gateway() -> &'static Running {
 }
 
 /// The statements of a file: a line each, without comments, in groups.
-fn groups(path: &str) -> Vec<Vec<String>> {
+pub(super) fn groups(path: &str) -> Vec<Vec<String>> {
     let text = case(path);
     let groups = text.split("\n\n").map(|group| {
         let lines = group.lines().filter(|line| !line.is_empty() && !line.starts_with("--"));
