@@ -3,6 +3,7 @@
 
 mod asked;
 mod leaks;
+mod neighbours;
 
 use std::collections::{BTreeMap, BTreeSet};
 
