@@ -1,6 +1,10 @@
 //! Tables that answer in aggregates only: what is released is what a small evaluator of the rule releases, at
 //! every warehouse, and whatever else is asked is refused.
 
+mod asked;
+mod leaks;
+mod neighbours;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::generator::Random;

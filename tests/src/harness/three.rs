@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub struct Three {
     roads: [(&'static str, Client); 3],
     emulator: Emulator,
-    _gateways: [Running; 3],
+    gateways: [Running; 3],
 }
 
 /// A statement, and where it finds tables without a schema.
@@ -80,7 +80,7 @@ impl Three {
                 ("snowflake", snowflake.connect("ana").await),
             ],
             emulator,
-            _gateways: [embedded, forwarded, snowflake],
+            gateways: [embedded, forwarded, snowflake],
         }
     }
 
@@ -112,6 +112,15 @@ impl Three {
     /// The warehouses by name, each with ana's connection.
     pub fn roads(&self) -> &[(&'static str, Client); 3] {
         &self.roads
+    }
+
+    /// The same for another user.
+    pub async fn connect(&self, user: &str) -> Vec<(&'static str, Client)> {
+        let mut clients = Vec::new();
+        for ((road, _), gateway) in self.roads.iter().zip(&self.gateways) {
+            clients.push((*road, gateway.connect(user).await));
+        }
+        clients
     }
 
     /// What the emulator says about the statement that it couldn't run.
