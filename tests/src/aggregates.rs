@@ -2,6 +2,7 @@
 //! every warehouse, and whatever else is asked is refused.
 
 mod asked;
+mod composed;
 mod leaks;
 mod neighbours;
 

@@ -100,8 +100,15 @@ fn comparison(block: &Block, left: &Expr, op: Operator, right: &Expr) -> Result<
     let allowed = match (&value, is_order) {
         (_, false) | (Value::Bucket { .. }, true) => block.is_dimension(&value)?,
         (Value::Own(_) | Value::Joined(..), true) => {
-            let aligned = block.units(&value)?.iter().any(|unit| is_edge(&constant, op, unit));
-            aligned && has_edges(&block.type_of(&value)?, op)
+            let units = block.units(&value)?;
+            let aligned = units.iter().any(|unit| is_edge(&constant, op, unit));
+            if !units.is_empty() && !(aligned && has_edges(&block.type_of(&value)?, op)) {
+                return Err(block.refused(
+                    "answers in aggregates only, and can't be filtered by parts of a period",
+                    "end the range where a period of the dimension ends, by a literal, or compare its date_trunc",
+                ));
+            }
+            !units.is_empty()
         }
         (Value::Constant(_), true) => false,
     };
@@ -122,7 +129,8 @@ fn listed(block: &Block, expr: &Expr, list: &[Expr]) -> Result<Atom> {
     let kind = block.value(expr)?.map(|value| block.type_of(&value)).transpose()?;
     let kind = kind.ok_or_else(|| refused(block))?;
     // Of one type: a list is compared in the type that all of it has.
-    let types: Vec<_> = list.iter().filter_map(type_of).collect();
+    let types = list.iter().filter_map(type_of).filter(|one| !one.is_null());
+    let types: Vec<_> = types.collect();
     let same = types.windows(2).all(|pair| matches!(pair, [one, other] if one == other));
     if !same || !list.iter().all(|item| is_constant(item) && meets(&kind, item)) {
         return Err(refused(block));

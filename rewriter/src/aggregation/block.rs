@@ -119,6 +119,14 @@ impl Block {
         }
     }
 
+    /// The refusal of a join that the policy doesn't declare.
+    fn undeclared(&self) -> DataFusionError {
+        self.refused(
+            "answers in aggregates only, and can't be joined so",
+            "join it by the columns that its policy declares, or join the aggregates",
+        )
+    }
+
     /// The same rows with other columns.
     pub(super) fn projected(self, node: &Projection) -> Result<Self> {
         let values = node.expr.iter().map(|expr| {
@@ -177,12 +185,15 @@ impl Block {
             _ => return Ok(None),
         };
         let declared = self.declared(joined)?;
+        if declared.column != own || declared.key != key {
+            return Err(self.undeclared());
+        }
         if own == self.rule()?.entity && self.masks_entity()? {
             return Err(
                 self.refused("can't be joined by a column that is masked", "leave the join out")
             );
         }
-        Ok((declared.column == own && declared.key == key).then_some(joined))
+        Ok(Some(joined))
     }
 
     fn declared(&self, joined: usize) -> Result<&DeclaredJoin> {
@@ -194,12 +205,7 @@ impl Block {
 
     /// The rows with those of another relation beside them.
     pub(super) fn joined(mut self, node: &Join, other: &LogicalPlan, side: Side) -> Result<Self> {
-        let undeclared = || {
-            self.refused(
-                "answers in aggregates only, and can't be joined so",
-                "join it by the columns that its policy declares, or join the aggregates",
-            )
-        };
+        let undeclared = || self.undeclared();
         let Some(scan) = scan_of(other) else { return Err(undeclared()) };
         let Some(secured) = scan.source.downcast_ref::<SecuredSource>() else {
             return Err(undeclared());
@@ -256,10 +262,7 @@ impl Block {
         for condition in conditions {
             // What decides which partner a row has is no condition on the row.
             if optional && block.joins(&condition)?.is_none() {
-                return Err(block.refused(
-                    "answers in aggregates only, and can't be joined so",
-                    "join it by the columns that its policy declares, or join the aggregates",
-                ));
+                return Err(block.undeclared());
             }
             block.meets(&condition)?;
         }
@@ -407,10 +410,7 @@ impl Block {
         let mut rows = LogicalPlanBuilder::scan(TableReference::bare(OWN), guarded, None)?;
         for (number, joined) in self.beside.iter().enumerate() {
             if !joined.is_joined {
-                return Err(self.refused(
-                    "answers in aggregates only, and can't be joined so",
-                    "join it by the columns that its policy declares, or join the aggregates",
-                ));
+                return Err(self.undeclared());
             }
             let other = LogicalPlanBuilder::scan(beside(number), Arc::clone(&joined.source), None)?;
             let declared = self.declared(number)?;

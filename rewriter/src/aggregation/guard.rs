@@ -82,8 +82,8 @@ impl Cell {
         let refused = || {
             block.refused(
                 "answers in aggregates only, and not in this one",
-                "ask for count(*), count of a column, count(DISTINCT …) of a dimension, or sum and avg \
-                 of a measure as it is",
+                "ask for count(*), count of a dimension or measure, count(DISTINCT …) of a dimension, or sum and \
+                 avg of a measure as it is",
             )
         };
         let Expr::AggregateFunction(AggregateFunction { func, params }) = unaliased(expr) else {

@@ -77,6 +77,7 @@ SELECT count(DISTINCT p) AS n FROM (SELECT patient_id AS p, diagnosis AS d FROM 
 SELECT count(DISTINCT patient_id) FILTER (WHERE diagnosis = 'flu') AS n FROM health.visits
 
 SELECT clinic, count(cost) AS n FROM health.visits WHERE diagnosis IN ('flu', 'asthma') AND clinic IS NOT NULL GROUP BY clinic
+SELECT clinic, count(cost) AS n FROM health.visits WHERE diagnosis IN ('flu', NULL, 'asthma') AND clinic IS NOT NULL GROUP BY clinic
 SELECT clinic, count(cost) AS n FROM (SELECT clinic, cost, diagnosis FROM health.visits WHERE clinic IS NOT NULL) x WHERE diagnosis IN ('asthma', 'flu') GROUP BY clinic
 SELECT clinic, count(cost) AS n FROM health.visits WHERE (clinic IS NOT NULL) AND (diagnosis IN ('flu', 'asthma', 'flu')) GROUP BY clinic
 

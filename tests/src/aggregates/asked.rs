@@ -1,6 +1,8 @@
 //! What may be asked, in whatever shape, and what is refused, in which words.
 
 use arrow::temporal_conversions::date32_to_datetime;
+use std::path::{Path, PathBuf};
+
 use tokio::sync::OnceCell;
 
 use crate::harness::client::Answer;
@@ -9,20 +11,25 @@ use crate::harness::postgres::Postgres;
 use crate::harness::value::{Value, compare};
 use crate::harness::{self, case, data, golden};
 
-/// A gateway over the visits, without a warehouse of its own.
-async fn gateway() -> &'static Running {
-    static GATEWAY: OnceCell<Running> = OnceCell::const_new();
-    GATEWAY
+/// A folder with the visits.
+pub(super) async fn folder() -> &'static Path {
+    static FOLDER: OnceCell<PathBuf> = OnceCell::const_new();
+    FOLDER
         .get_or_init(|| async {
             let postgres = Postgres::shared().await;
             let setup = [case("attacks/schema.sql"), case("aggregates/more.sql")];
             let whole = postgres.create("aggregates_asked", &[&setup[0], &setup[1]]).await;
             let folder = postgres.scratch("aggregates asked");
             data::export(&whole, &folder).await;
-            let audit = postgres.scratch("aggregates asked audit").join("audit.jsonl");
-            start_with(&folder, &audit, &["aggregates/policies.sql"]).await
+            folder
         })
         .await
+}
+
+/// A gateway over them.
+async fn gateway(name: &str) -> Running {
+    let audit = Postgres::shared().await.scratch(name).join("audit.jsonl");
+    start_with(folder().await, &audit, &["aggregates/policies.sql"]).await
 }
 
 /// The statements of a file: a line each, without comments, in groups.
@@ -38,7 +45,8 @@ pub(super) fn groups(path: &str) -> Vec<Vec<String>> {
 #[test]
 fn one_question_has_one_answer_in_every_shape() {
     harness::run(async {
-        let ana = gateway().await.connect("ana").await;
+        let gateway = gateway("aggregates same").await;
+        let ana = gateway.connect("ana").await;
         let (mut wrong, mut told) = (Vec::new(), 0);
         for group in groups("aggregates/same.sql") {
             let want = ana.simple(&group[0]).await;
@@ -60,7 +68,7 @@ fn one_question_has_one_answer_in_every_shape() {
 }
 
 /// Days and moments are spelled otherwise in binary.
-fn same(got: &Answer, want: &Answer) -> Result<(), String> {
+pub(super) fn same(got: &Answer, want: &Answer) -> Result<(), String> {
     let plain = |answer: &Answer| {
         let value = |value: &Value| match value {
             Value::Text(text) => Value::Text(day(text)),
@@ -88,7 +96,8 @@ fn day(text: &str) -> String {
 #[test]
 fn everything_else_is_refused_in_these_words() {
     harness::run(async {
-        let ana = gateway().await.connect("ana").await;
+        let gateway = gateway("aggregates refused").await;
+        let ana = gateway.connect("ana").await;
         let mut text = String::new();
         let mut wrong = Vec::new();
         for sql in groups("aggregates/refused.sql").concat() {
