@@ -124,9 +124,9 @@ impl Lines {
         let name = Some(secured.table().name.to_string());
         let rows = if filters(secured) { "rows are filtered" } else { "all rows" };
         self.push(name.clone(), None, rows.to_owned());
-        if let Some(rule) = secured.aggregation() {
-            let least = rule.least;
-            self.push(name.clone(), None, format!("aggregates only, of {least} entities or more"));
+        // Of how many entities, its policy says to those who may read policies.
+        if secured.aggregation().is_some() {
+            self.push(name.clone(), None, "aggregates only".to_owned());
         } else if secured.reads().iter().any(aggregates) {
             self.push(name.clone(), None, "aggregates only, of some of what it reads".to_owned());
         }

@@ -195,17 +195,20 @@ fn enough(rows: &[&Visit], conditions: &[Condition], counts: impl Fn(&Visit) -> 
     let meets = |row: &Visit, but: &dyn Fn(usize) -> bool| {
         conditions.iter().enumerate().all(|(index, one)| but(index) || one.holds(row))
     };
-    let some_or_none = |count: usize| count == 0 || count >= LEAST;
+    let some_or_none = |chosen: &dyn Fn(&Visit) -> bool| {
+        let fine = |count: usize| count == 0 || count >= LEAST;
+        fine(patients(chosen)) && fine(patients(&|row| chosen(row) && counts(row)))
+    };
     let singled_out = (1..1_usize << conditions.len()).any(|set| {
         let inside = |index: usize| set >> index & 1 == 1;
-        !some_or_none(patients(&|row| meets(row, &inside) && !meets(row, &|_| false)))
+        !some_or_none(&|row| meets(row, &inside) && !meets(row, &|_| false))
     });
     let listed = conditions.iter().enumerate().any(|(index, one)| {
         one.elements.iter().any(|element| {
-            !some_or_none(patients(&|row| {
+            !some_or_none(&|row| {
                 meets(row, &|other| other == index)
                     && row.dimensions[one.dimension].as_ref() == Some(element)
-            }))
+            })
         })
     });
     patients(&|row| meets(row, &|_| false) && counts(row)) >= LEAST && !singled_out && !listed

@@ -273,7 +273,9 @@ impl Validator<'_> {
             table.columns.get(index).map_or(DataType::Null, |column| column.data_type.clone())
         };
         let (key_type, column_type) = (of(joined, key), of(table, column));
-        if !comparable(&key_type, &column_type) || key_type.is_null() || column_type.is_null() {
+        // Of two types one is cast, which may fail on a value.
+        let same = key_type == column_type || (key_type.is_integer() && column_type.is_integer());
+        if !same || !comparable(&key_type, &column_type) || key_type.is_null() {
             let (key_type, column_type) = (display(&key_type), display(&column_type));
             self.error(
                 &spec.on.0.at,

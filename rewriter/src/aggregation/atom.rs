@@ -102,7 +102,8 @@ fn comparison(block: &Block, left: &Expr, op: Operator, right: &Expr) -> Result<
         (Value::Own(_) | Value::Joined(..), true) => {
             let units = block.units(&value)?;
             let aligned = units.iter().any(|unit| is_edge(&constant, op, unit));
-            if !units.is_empty() && !(aligned && has_edges(&block.type_of(&value)?, op)) {
+            let on_edge = aligned && has_edges(&block.type_of(&value)?, op);
+            if !units.is_empty() && !on_edge {
                 return Err(block.refused(
                     "answers in aggregates only, and can't be filtered by parts of a period",
                     "end the range where a period of the dimension ends, by a literal, or compare its date_trunc",
@@ -112,7 +113,8 @@ fn comparison(block: &Block, left: &Expr, op: Operator, right: &Expr) -> Result<
         }
         (Value::Constant(_), true) => false,
     };
-    if !allowed || !meets(&block.type_of(&value)?, &constant) {
+    let constant = midnight(constant);
+    if !allowed || !meets(block, &value, &constant)? {
         return Err(refused(block));
     }
     Ok(Atom::plain(datafusion_expr::binary_expr(block.expr(&value)?, op, constant)))
@@ -126,14 +128,15 @@ fn listed(block: &Block, expr: &Expr, list: &[Expr]) -> Result<Atom> {
             "list at most 100 values",
         ));
     }
-    let kind = block.value(expr)?.map(|value| block.type_of(&value)).transpose()?;
-    let kind = kind.ok_or_else(|| refused(block))?;
+    let kind = block.value(expr)?.ok_or_else(|| refused(block))?;
     // Of one type: a list is compared in the type that all of it has.
     let types = list.iter().filter_map(type_of).filter(|one| !one.is_null());
     let types: Vec<_> = types.collect();
     let same = types.windows(2).all(|pair| matches!(pair, [one, other] if one == other));
-    if !same || !list.iter().all(|item| is_constant(item) && meets(&kind, item)) {
-        return Err(refused(block));
+    for item in list {
+        if !same || !is_constant(item) || !meets(block, &kind, item)? {
+            return Err(refused(block));
+        }
     }
     let elements = list.iter().map(|item| value.clone().eq(item.clone())).collect();
     Ok(Atom { holds: value.in_list(list.to_vec(), false), elements })
@@ -152,17 +155,46 @@ fn type_of(constant: &Expr) -> Option<DataType> {
     }
 }
 
-/// Whether a column is compared with a constant without a cast of its values that could fail.
-fn meets(column: &DataType, constant: &Expr) -> bool {
-    let Some(constant) = type_of(constant) else { return true };
-    let text =
-        |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    *column == constant
-        || constant.is_null()
-        // A text that isn't one yet becomes what the column is.
-        || text(&constant)
-        || (column.is_numeric() && constant.is_numeric())
-        || (column.is_temporal() && constant.is_temporal())
+/// A moment at midnight as the day that it begins: a column of days needs no cast then.
+fn midnight(constant: Expr) -> Expr {
+    let is_moment = matches!(type_of(&constant), Some(DataType::Timestamp(_, None)));
+    match day(&constant).filter(|_| is_moment) {
+        Some(day) => Expr::Literal(ScalarValue::Date32(Some(day)), None),
+        None => constant,
+    }
+}
+
+/// Whether a value is compared with a constant without a cast that could fail on it: the type in which both
+/// meet has all values of the column.
+fn meets(block: &Block, value: &Value, constant: &Expr) -> Result<bool> {
+    let Some(constant) = type_of(constant) else { return Ok(true) };
+    if let Value::Bucket { .. } = value {
+        return Ok(constant.is_temporal() || is_text(&constant) || constant.is_null());
+    }
+    let column = block.type_of(value)?;
+    Ok(match (&column, &constant) {
+        (column, constant) if column == constant || constant.is_null() => true,
+        // A text that isn't a value yet becomes what the column is.
+        (_, constant) if is_text(constant) => true,
+        (column, constant) if column.is_integer() && constant.is_integer() => true,
+        (column, DataType::Float32 | DataType::Float64) => {
+            column.is_integer() || column.is_floating()
+        }
+        (column, constant) if column.is_floating() => constant.is_integer(),
+        // 19 digits before the point, of 38.
+        (column, DataType::Decimal128(_, scale)) if column.is_integer() => (0..=19).contains(scale),
+        (DataType::Decimal128(..), constant) if constant.is_integer() => true,
+        (DataType::Decimal128(precision, own), DataType::Decimal128(_, scale)) => {
+            i16::from(*precision) - i16::from(*own) + i16::from(*own.max(scale)) <= 38
+        }
+        (DataType::Timestamp(..), DataType::Date32) => true,
+        // Everything else casts, or may.
+        _ => false,
+    })
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// Whether a range of a column's own values can end where a bucket ends: a day does, and a moment at

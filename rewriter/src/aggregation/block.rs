@@ -188,7 +188,9 @@ impl Block {
         if declared.column != own || declared.key != key {
             return Err(self.undeclared());
         }
-        if own == self.rule()?.entity && self.masks_entity()? {
+        let other = self.beside.get(joined).map(|beside| &beside.source);
+        let other = other.and_then(|source| source.downcast_ref::<SecuredSource>());
+        if masks(self.secured()?, own) || other.is_none_or(|other| masks(other, key)) {
             return Err(
                 self.refused("can't be joined by a column that is masked", "leave the join out")
             );
@@ -261,10 +263,13 @@ impl Block {
         let mut block = self.counted()?;
         for condition in conditions {
             // What decides which partner a row has is no condition on the row.
-            if optional && block.joins(&condition)?.is_none() {
+            if !optional {
+                block.meets(&condition)?;
+            } else if block.joins(&condition)? != Some(number) {
                 return Err(block.undeclared());
+            } else if let Some(beside) = block.beside.get_mut(number) {
+                beside.is_joined = true;
             }
-            block.meets(&condition)?;
         }
         Ok(block)
     }
@@ -390,9 +395,7 @@ impl Block {
 
     /// Whether the caller sees the entity masked, so that nothing may be told by what it is.
     pub(super) fn masks_entity(&self) -> Result<bool> {
-        let entity = self.rule()?.entity;
-        let mut columns = self.secured()?.secured().columns().iter();
-        Ok(columns.any(|column| column.index == entity && column.mask.is_some()))
+        Ok(masks(self.secured()?, self.rule()?.entity))
     }
 
     /// The entity.
@@ -422,6 +425,12 @@ impl Block {
         let entity = self.expr(&self.entity()?)?;
         rows.filter(entity.is_not_null())
     }
+}
+
+/// Whether a relation shows a column of its table masked.
+fn masks(source: &SecuredSource, index: usize) -> bool {
+    let mut columns = source.secured().columns().iter();
+    columns.any(|column| column.index == index && column.mask.is_some())
 }
 
 fn beside(number: usize) -> TableReference {

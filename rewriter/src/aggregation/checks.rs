@@ -57,14 +57,20 @@ impl Checks {
         for (index, cell) in cells.iter().enumerate() {
             let own: Vec<&Atom> = atoms.iter().chain(&cell.filter).collect();
             checks.counts(&own, cell.argument.as_ref(), Some(index))?;
-            if checks.flags.len() > MOST_FLAGS {
-                return Err(block.refused(
-                    "answers in aggregates only, and not so many of them at once",
-                    "use fewer conditions, shorter lists, or several statements",
-                ));
-            }
+            checks.bounded(block)?;
         }
+        checks.bounded(block)?;
         Ok(checks)
+    }
+
+    fn bounded(&self, block: &Block) -> Result<()> {
+        if self.flags.len() <= MOST_FLAGS {
+            return Ok(());
+        }
+        Err(block.refused(
+            "answers in aggregates only, and not so many of them at once",
+            "use fewer conditions, shorter lists, or several statements",
+        ))
     }
 
     /// The column that tells whether a test holds.
@@ -91,9 +97,16 @@ impl Checks {
             return Err(defect("too many conditions"));
         }
         let tests: Vec<Expr> = atoms.iter().map(|atom| self.test(&atom.holds)).collect();
-        let mut counted = tests.clone();
-        counted.extend(argument.map(|argument| self.test(&argument.clone().is_not_null())));
-        self.add(&all(counted), Count::Enough, cell);
+        let argument = argument.map(|argument| self.test(&argument.clone().is_not_null()));
+        self.add(&all(tests.iter().chain(&argument).cloned().collect()), Count::Enough, cell);
+        // Of rows, and of those that have something to aggregate.
+        let decided = |checks: &mut Self, mut flag: Vec<Expr>| {
+            checks.add(&all(flag.clone()), Count::EnoughOrNone, cell);
+            if let Some(argument) = &argument {
+                flag.push(argument.clone());
+                checks.add(&all(flag), Count::EnoughOrNone, cell);
+            }
+        };
         for set in 1_u32..1 << tests.len() {
             let side = |inside: bool| {
                 let chosen = tests.iter().enumerate();
@@ -101,15 +114,14 @@ impl Checks {
                 chosen.map(|(_, test)| test.clone())
             };
             let left_out = Expr::Not(Box::new(all(side(true).collect())));
-            let flag = all(side(false).chain([left_out]).collect());
-            self.add(&flag, Count::EnoughOrNone, cell);
+            decided(self, side(false).chain([left_out]).collect());
         }
         for (index, atom) in atoms.iter().enumerate() {
             for element in &atom.elements {
                 let mut brought = tests.clone();
                 brought.remove(index);
                 brought.push(self.test(element));
-                self.add(&all(brought), Count::EnoughOrNone, cell);
+                decided(self, brought);
             }
         }
         Ok(())

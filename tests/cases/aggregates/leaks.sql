@@ -10,6 +10,12 @@ SELECT g.ward, g.n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY w
 SELECT ward, n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward ORDER BY 1 / (length(ward) - 8), ward) g
 SELECT ward, max(n) FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward) g WHERE 1 / (length(ward) - 8) > -9 GROUP BY ward
 
+-- what is withheld is a NULL to nobody's condition
+SELECT ward, count(*) AS n FROM health.stays GROUP BY ward HAVING 1 / coalesce(count(*), 0) >= 0
+SELECT ward, n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward) g WHERE 1 / coalesce(n, 0) >= 0
+SELECT ward, n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward) g WHERE 1 / (length(coalesce(ward, '12345')) - 5) > -9
+SELECT ward, n + 1 / coalesce(n, 0) * 0 AS n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward) g
+
 -- a text of one patient that is no number
 SELECT CAST(code AS int) AS code, n FROM (SELECT code, count(*) AS n FROM health.stays GROUP BY code) g
 SELECT CAST(code AS int) AS code, count(*) AS n FROM health.stays GROUP BY code
