@@ -10,6 +10,11 @@ SELECT g.ward, g.n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY w
 SELECT ward, n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward ORDER BY 1 / (length(ward) - 8), ward) g
 SELECT ward, max(n) FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward) g WHERE 1 / (length(ward) - 8) > -9 GROUP BY ward
 
+-- a key that is written twice
+SELECT ward AS a, ward AS b, count(*) AS n FROM health.stays GROUP BY 1, 2
+SELECT ward AS a, ward AS b, count(*) AS n FROM health.stays GROUP BY ward, ward
+SELECT ward AS a, ward AS b, count(*) AS n FROM health.stays GROUP BY ward
+
 -- a text of one patient that is no number
 SELECT CAST(code AS int) AS code, n FROM (SELECT code, count(*) AS n FROM health.stays GROUP BY code) g
 SELECT CAST(code AS int) AS code, count(*) AS n FROM health.stays GROUP BY code
