@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DataFusionError, Result as PlanResult, TableReference, plan_err};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion_expr::utils::merge_schema;
@@ -267,7 +267,38 @@ fn plan_once(
     let mut context = PlannerContext::new().with_prepare_param_data_types(fields);
     SqlToRel::new_with_options(names, parser_options())
         .sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut context)
+        .and_then(each_key_once)
         .map_err(public)
+}
+
+/// The plan without keys of groups that are there before: the planner keeps them, but counts no column for them.
+fn each_key_once(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+    let again = |keys: &[Expr]| {
+        keys.iter().enumerate().any(|(at, key)| keys.iter().take(at).any(|before| before == key))
+    };
+    let mut repeated = false;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Aggregate(aggregate) = node {
+            repeated |= again(&aggregate.group_expr);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !repeated {
+        return Ok(plan);
+    }
+    let plan = plan.transform_up_with_subqueries(|mut node| {
+        if let LogicalPlan::Aggregate(aggregate) = &mut node {
+            let mut kept = Vec::with_capacity(aggregate.group_expr.len());
+            for key in std::mem::take(&mut aggregate.group_expr) {
+                if !kept.contains(&key) {
+                    kept.push(key);
+                }
+            }
+            aggregate.group_expr = kept;
+        }
+        Ok(Transformed::yes(node))
+    })?;
+    Ok(plan.data)
 }
 
 /// Proves that a plan holds nothing but nodes, expressions and functions that are on the list, and

@@ -101,15 +101,15 @@ fn comparison(block: &Block, left: &Expr, op: Operator, right: &Expr) -> Result<
         (_, false) | (Value::Bucket { .. }, true) => block.is_dimension(&value)?,
         (Value::Own(_) | Value::Joined(..), true) => {
             let units = block.units(&value)?;
-            let aligned = units.iter().any(|unit| is_edge(&constant, op, unit));
-            let on_edge = aligned && has_edges(&block.type_of(&value)?, op);
-            if !units.is_empty() && !on_edge {
+            let aligned = units.iter().any(|unit| is_edge(&constant, op, unit))
+                && has_edges(&block.type_of(&value)?, op);
+            if !aligned && !units.is_empty() {
                 return Err(block.refused(
                     "answers in aggregates only, and can't be filtered by parts of a period",
                     "end the range where a period of the dimension ends, by a literal, or compare its date_trunc",
                 ));
             }
-            !units.is_empty()
+            aligned
         }
         (Value::Constant(_), true) => false,
     };

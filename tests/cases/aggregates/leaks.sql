@@ -16,6 +16,11 @@ SELECT ward, n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward)
 SELECT ward, n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward) g WHERE 1 / (length(coalesce(ward, '12345')) - 5) > -9
 SELECT ward, n + 1 / coalesce(n, 0) * 0 AS n FROM (SELECT ward, count(*) AS n FROM health.stays GROUP BY ward) g
 
+-- a key that is written twice
+SELECT ward AS a, ward AS b, count(*) AS n FROM health.stays GROUP BY 1, 2
+SELECT ward AS a, ward AS b, count(*) AS n FROM health.stays GROUP BY ward, ward
+SELECT ward AS a, ward AS b, count(*) AS n FROM health.stays GROUP BY ward
+
 -- a text of one patient that is no number
 SELECT CAST(code AS int) AS code, n FROM (SELECT code, count(*) AS n FROM health.stays GROUP BY code) g
 SELECT CAST(code AS int) AS code, count(*) AS n FROM health.stays GROUP BY code

@@ -12,6 +12,13 @@ SELECT clinic FROM health.visits WHERE FALSE
 WITH v AS (SELECT clinic FROM health.visits) SELECT * FROM v
 SELECT (SELECT cost FROM health.visits LIMIT 1)
 SELECT CASE WHEN FALSE THEN (SELECT max(cost) FROM health.visits) END
+SELECT 1 FROM health.visits GROUP BY ()
+SELECT 'x', count(*) FROM health.visits GROUP BY 1
+SELECT 1 FROM health.visits HAVING TRUE
+SELECT DISTINCT 1 FROM health.visits
+COPY health.visits TO STDOUT
+COPY (SELECT cost FROM health.visits) TO STDOUT
+DECLARE c CURSOR FOR SELECT cost FROM health.visits
 
 -- below the aggregation
 SELECT count(*) FROM (SELECT clinic FROM health.visits LIMIT 50) x
@@ -24,6 +31,7 @@ SELECT count(*) FROM (SELECT DISTINCT cost FROM health.visits) x
 SELECT count(*) FROM (SELECT patient_id, count(*) FROM health.visits GROUP BY patient_id) x
 SELECT count(*) FROM (SELECT clinic FROM health.visits UNION ALL SELECT 'Z') x
 SELECT sum(cost) FROM (SELECT cost FROM health.visits ORDER BY cost LIMIT 1) x
+SELECT clinic FROM health.visits UNION SELECT clinic FROM health.visits
 SELECT count(*) FROM (SELECT clinic FROM health.visits EXCEPT ALL SELECT 'Z') x
 SELECT count(*) FROM (SELECT clinic FROM health.visits INTERSECT ALL SELECT 'Z') x
 SELECT 'Z' EXCEPT SELECT clinic FROM health.visits

@@ -3,6 +3,9 @@
 SELECT clinic, count(*) AS n, sum(cost) AS s FROM health.visits GROUP BY clinic
 SELECT v.clinic, count(*) AS n, sum(v.cost) AS s FROM health.visits AS v GROUP BY v.clinic
 SELECT clinic, count(1) AS n, sum(cost) AS s FROM health.visits GROUP BY 1
+SELECT clinic, count(*) AS n, sum(cost) AS s FROM health.visits GROUP BY clinic, clinic, 1
+SELECT clinic, count(*) AS n, sum(cost) AS s FROM health.visits GROUP BY clinic HAVING count(*) = count(1)
+SELECT x.c AS clinic, n, s FROM (SELECT clinic AS c, clinic AS d, count(*) AS n, sum(cost) AS s FROM health.visits GROUP BY 1, 2) x
 SELECT c AS clinic, count(*) AS n, sum(m) AS s FROM health.visits AS v (i, p, c, d, m, o) GROUP BY c
 SELECT clinic, count(*) AS n, sum(cost) AS s FROM (SELECT cost, clinic FROM health.visits) x GROUP BY clinic
 SELECT k AS clinic, count(*) AS n, sum(m) AS s FROM (SELECT clinic AS k, cost AS m FROM (SELECT * FROM health.visits) y) x GROUP BY k
@@ -93,3 +96,17 @@ SELECT clinic FROM health.visits EXCEPT SELECT * FROM (VALUES ('N'), ('Z')) x
 SELECT 'N' AS clinic
 SELECT clinic FROM health.visits INTERSECT SELECT 'N'
 SELECT clinic FROM health.visits INTERSECT SELECT * FROM (VALUES ('N'), ('Z')) x
+
+SELECT 1 AS n FROM (SELECT clinic FROM health.visits GROUP BY clinic) x WHERE FALSE
+SELECT count(*) AS n FROM health.visits WHERE clinic = 'nowhere' HAVING count(*) >= 0
+SELECT count(*) AS n FROM health.visits WHERE clinic = 'Z' HAVING count(*) >= 0
+SELECT count(*) AS n FROM health.visits WHERE clinic = 'Z' GROUP BY clinic
+SELECT count(*) AS n FROM health.visits WHERE clinic = 'Z' GROUP BY diagnosis
+
+SELECT count(*) AS n, count(*) AS m, avg(cost) AS a, avg(cost) AS b FROM health.visits
+SELECT n, n AS m, a, a AS b FROM (SELECT count(*) AS n, avg(cost) AS a FROM health.visits) x
+
+-- of an ordinary table
+SELECT country AS c, country AS d, count(*) AS n FROM crm.customers GROUP BY country
+SELECT country AS c, country AS d, count(*) AS n FROM crm.customers GROUP BY 1, 2
+SELECT country AS c, country AS d, count(*) AS n FROM crm.customers GROUP BY country, country, 1

@@ -1,8 +1,8 @@
 //! What may be asked, in whatever shape, and what is refused, in which words.
 
-use arrow::temporal_conversions::date32_to_datetime;
 use std::path::{Path, PathBuf};
 
+use arrow::temporal_conversions::date32_to_datetime;
 use tokio::sync::OnceCell;
 
 use crate::harness::client::Answer;
