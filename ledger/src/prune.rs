@@ -56,6 +56,25 @@ pub enum Turn {
     NotYet(i64),
 }
 
+/// When a turn is due, and what it deletes: all in microseconds, times since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// The time now.
+    pub now: i64,
+    /// Records from before then are deleted.
+    pub before: i64,
+    /// How long after a turn the next one is.
+    pub every: i64,
+}
+
+impl Schedule {
+    /// Whether somebody had the last turn so short ago that the next one isn't due. A time that is further
+    /// ahead than one turn is by a clock that was wrong, and would hold all turns back.
+    fn is_taken(&self, last: i64) -> bool {
+        self.now.saturating_sub(self.every) < last && last <= self.now.saturating_add(self.every)
+    }
+}
+
 /// Deletes the records before a time (microseconds since 1970) from a ledger that is as it was written, when
 /// all of it is rated: as [`prune`], but for what younger records may refer to.
 ///
@@ -82,7 +101,7 @@ fn with_texts(before: i64) -> i64 {
     before.saturating_sub(i64::try_from(TEXT_MEMORY.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// As [`retain`], if nobody else does so now, nobody has since a time, and there is something to delete.
+/// As [`retain`], if nobody else does so now, it is due, and there is something to delete.
 /// What an export has not got is kept.
 ///
 /// # Errors
@@ -90,17 +109,16 @@ fn with_texts(before: i64) -> i64 {
 pub async fn retain_in_turn(
     place: &Place,
     key: &SigningKey,
-    before: i64,
-    since: i64,
+    schedule: Schedule,
 ) -> Result<Turn, LedgerError> {
     let mut store = Store::open(place, None).await?;
     // It is this one's turn until the connection ends. No chain has a name with a line break.
     let turn = if !store.lock_chain("retention\n").await? {
         Turn::Elsewhere
-    } else if let Some(last) = last_cut(&mut store).await?.filter(|last| *last > since) {
+    } else if let Some(last) = last_cut(&mut store).await?.filter(|last| schedule.is_taken(*last)) {
         Turn::NotYet(last)
-    } else if is_older(&mut store, with_texts(before)).await? {
-        Turn::Taken(retain(place, key, before, false).await?)
+    } else if is_older(&mut store, with_texts(schedule.before)).await? {
+        Turn::Taken(retain(place, key, schedule.before, false).await?)
     } else {
         Turn::Taken(Retention::Cut(Vec::new()))
     };
@@ -217,3 +235,6 @@ async fn slice(
     transaction.commit().await?;
     Ok(i64::try_from(records).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tollgate_gateway::config::{Config, Retention as Settings};
-use tollgate_ledger::{Cut, Place, Retention as Outcome, SigningKey, Turn, export, retain_in_turn};
+use tollgate_ledger::{
+    Cut, Place, Retention as Outcome, Schedule, SigningKey, Turn, export, retain_in_turn,
+};
 
 use crate::ledger;
 use crate::listener::stopping;
@@ -129,12 +131,11 @@ impl Retention {
             return Ok(None);
         }
         let key = SigningKey::read(&self.config.ledger.key).map_err(refused)?;
-        let ago = |time: Duration| {
-            let time = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-            (self.clock)().saturating_sub(time)
-        };
-        let (before, since) = (ago(self.settings.keep), ago(self.settings.every));
-        retain_in_turn(&self.place, &key, before, since).await.map(Some).map_err(refused)
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let (now, every) = ((self.clock)(), micros(self.settings.every));
+        let before = now.saturating_sub(micros(self.settings.keep));
+        let schedule = Schedule { now, before, every };
+        retain_in_turn(&self.place, &key, schedule).await.map(Some).map_err(refused)
     }
 
     fn tell(&self, cuts: &[Cut]) {
@@ -160,9 +161,10 @@ impl Retention {
     }
 }
 
-/// How much of an interval is left. By a clock that was far ahead, one would wait forever.
+/// How much of an interval is left. By a clock that was ahead, it is looked at once before.
 fn rest(last: i64, every: Duration, now: i64) -> Duration {
-    every.saturating_sub(Duration::from_micros(now.abs_diff(last))).max(Duration::from_secs(1))
+    let past = u64::try_from(now.saturating_sub(last)).unwrap_or(0);
+    every.saturating_sub(Duration::from_micros(past)).max(Duration::from_secs(1))
 }
 
 #[cfg(test)]

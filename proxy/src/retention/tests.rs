@@ -182,8 +182,8 @@ fn an_interval_ends_by_any_clock() {
         (0, 600_000_000, 3000),
         (0, 3_600_000_000, 1),
         (0, i64::MAX, 1),
-        (600_000_000, 0, 3000),
-        (i64::MAX, 0, 1),
+        (600_000_000, 0, 3600),
+        (i64::MAX, 0, 3600),
     ] {
         assert_eq!(rest(last, hour, now), Duration::from_secs(left), "{last} {now}");
     }
