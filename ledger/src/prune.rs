@@ -68,6 +68,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// The same by a clock that may be behind: of two, the one that deletes less counts.
+    fn no_later_than(self, now: Option<i64>) -> Schedule {
+        let ahead = now.map_or(0, |now| self.now.saturating_sub(now).max(0));
+        Schedule { now: self.now - ahead, before: self.before.saturating_sub(ahead), ..self }
+    }
+
     /// Whether somebody had the last turn so short ago that the next one isn't due. A time that is further
     /// ahead than one turn is by a clock that was wrong, and would hold all turns back.
     fn is_taken(&self, last: i64) -> bool {
@@ -112,6 +118,7 @@ pub async fn retain_in_turn(
     schedule: Schedule,
 ) -> Result<Turn, LedgerError> {
     let mut store = Store::open(place, None).await?;
+    let schedule = schedule.no_later_than(store.server_time().await?);
     // It is this one's turn until the connection ends. No chain has a name with a line break.
     let turn = if !store.lock_chain("retention\n").await? {
         Turn::Elsewhere

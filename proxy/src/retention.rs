@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tollgate_gateway::config::{Config, Retention as Settings};
@@ -23,6 +23,9 @@ const STAND_BY: Duration = Duration::from_secs(10 * 60);
 const AGAIN: Duration = Duration::from_secs(60 * 60);
 /// How long one turn may take: all of the ledger is verified.
 const PATIENCE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How far the clock may move against the time that has passed: a clock that jumps makes all records old.
+const JUMP: Duration = Duration::from_secs(60 * 60);
 
 /// What the metrics tell of it.
 #[derive(Debug, Default)]
@@ -59,6 +62,12 @@ pub(crate) struct Retention {
     counts: Arc<Counts>,
     /// The time, in microseconds since 1970.
     clock: fn() -> i64,
+    /// When it was made, by that clock as well.
+    start: (Instant, i64),
+    /// Whether the last turn has failed: what it has deleted before doesn't make the next one wait.
+    failed: AtomicBool,
+    /// Whether it was said that an export hasn't begun.
+    told: AtomicBool,
 }
 
 impl Retention {
@@ -69,9 +78,10 @@ impl Retention {
     pub(crate) fn of(config: &Arc<Config>) -> Result<Option<Self>, String> {
         let Some(settings) = config.ledger.retention else { return Ok(None) };
         let place = ledger::place(config)?;
-        let clock = || chrono::Utc::now().timestamp_micros();
+        let clock: fn() -> i64 = || chrono::Utc::now().timestamp_micros();
         let (config, counts) = (Arc::clone(config), Arc::default());
-        Ok(place.map(|place| Self { config, place, settings, counts, clock }))
+        let (start, failed, told) = ((Instant::now(), clock()), false.into(), false.into());
+        Ok(place.map(|place| Self { config, place, settings, counts, clock, start, failed, told }))
     }
 
     /// What it tells the metrics.
@@ -99,7 +109,9 @@ impl Retention {
     async fn at_interval(&self) -> Duration {
         let every = self.settings.every;
         let turn = tokio::time::timeout(PATIENCE, self.turn()).await;
-        match turn.unwrap_or_else(|_| Err("the ledger takes too long".to_owned())) {
+        let turn = turn.unwrap_or_else(|_| Err("the ledger takes too long".to_owned()));
+        self.failed.store(turn.is_err(), Relaxed);
+        match turn {
             Ok(Some(Turn::Taken(Outcome::Cut(cuts)))) => {
                 self.tell(&cuts);
                 every
@@ -125,17 +137,39 @@ impl Retention {
 
     /// Nothing: an export that is configured hasn't begun, and wants all records from the oldest on.
     async fn turn(&self) -> Result<Option<Turn>, String> {
+        let now = self.now()?;
         let refused = |error| ledger::refused(&self.config, &error);
         let known = export::names(&self.place).await.map_err(refused)?;
-        if self.config.ledger.exports.iter().any(|export| !known.contains(&export.name)) {
+        let mut exports = self.config.ledger.exports.iter();
+        if let Some(export) = exports.find(|export| !known.contains(&export.name)) {
+            if !self.told.swap(true, Relaxed) {
+                let export = export.name.as_str();
+                tracing::warn!(export, "old records are kept until the export has begun");
+            }
             return Ok(None);
         }
+        self.told.store(false, Relaxed);
         let key = SigningKey::read(&self.config.ledger.key).map_err(refused)?;
         let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-        let (now, every) = ((self.clock)(), micros(self.settings.every));
+        let failed = self.failed.load(Relaxed);
+        let every = if failed { 0 } else { micros(self.settings.every) };
         let before = now.saturating_sub(micros(self.settings.keep));
         let schedule = Schedule { now, before, every };
         retain_in_turn(&self.place, &key, schedule).await.map(Some).map_err(refused)
+    }
+
+    /// The time, unless the clock has jumped.
+    fn now(&self) -> Result<i64, String> {
+        let (start, by_clock) = self.start;
+        let now = (self.clock)();
+        let passed = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let moved = now.saturating_sub(by_clock).abs_diff(passed);
+        if Duration::from_micros(moved) <= JUMP {
+            return Ok(now);
+        }
+        Err("error: the clock has moved by more than an hour since the start\n  \
+             hint: set it right, or restart the gateway if it is"
+            .to_owned())
     }
 
     fn tell(&self, cuts: &[Cut]) {
