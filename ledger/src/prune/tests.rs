@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use crate::chain::{Hash, Purpose, sign};
+use crate::export::{Form, Outbox};
 use crate::record::now;
 use crate::store::Store;
 use crate::testing::{block_on, run};
-use crate::{Ledger, Options, Place, Retention, Schedule, SigningKey, Turn, prune, retain_in_turn};
+use crate::{
+    Ledger, LedgerError, Options, Place, Retention, Schedule, SigningKey, Turn, prune,
+    retain_in_turn,
+};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -56,5 +60,38 @@ fn a_turn_that_was_in_the_future_holds_none_back() {
         cut_at(&place, &key, now() + 24 * HOUR).await;
         let Turn::Taken(Retention::Cut(cuts)) = turn().await else { panic!("it is due") };
         assert_eq!(cuts.iter().map(|cut| (cut.seq, cut.records)).collect::<Vec<_>>(), [(8, 4)]);
+    });
+}
+
+/// A ledger is verified only where something can be deleted, and by its key.
+#[test]
+fn nothing_to_delete_is_found_before_all_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, key) = ledger(folder.path(), 2);
+    block_on(async {
+        let mut store = Store::open(&place, None).await.unwrap();
+        let edit = "UPDATE records SET principal = 'bob' WHERE seq = 1";
+        sqlx::query(edit).execute(&mut store.connection).await.unwrap();
+        let turn = async |key: &SigningKey, before| {
+            let schedule = Schedule { now: now(), before, every: HOUR };
+            retain_in_turn(&place, key, schedule).await
+        };
+        let Turn::Taken(Retention::Cut(cuts)) = turn(&key, 0).await.unwrap() else {
+            panic!("nothing is old")
+        };
+        assert_eq!((cuts.len(), cuts[0].records), (1, 0));
+        let changed = Turn::Taken(Retention::Changed(1));
+        assert_eq!(turn(&key, i64::MAX).await.unwrap(), changed);
+        let other = SigningKey::open(&folder.path().join("other.key")).unwrap();
+        let error = turn(&other, i64::MAX).await.unwrap_err();
+        assert!(matches!(&error, LedgerError::OtherKey(chain) if chain == "main"), "{error}");
+        // An export that has begun and got nothing is told of, though all is kept for it.
+        let mut outbox = Outbox::new(place.clone(), "siem", Form::Ocsf);
+        assert!(outbox.lease().await.unwrap());
+        drop(outbox.next(9).await.unwrap());
+        let Turn::Taken(Retention::Cut(cuts)) = turn(&key, i64::MAX).await.unwrap() else {
+            panic!("nothing can be deleted")
+        };
+        assert_eq!((cuts[0].records, cuts[0].waiting.as_ref().unwrap().from), (0, 1));
     });
 }

@@ -179,7 +179,7 @@ async fn nothing_is_deleted_from_a_ledger_that_was_changed() {
 async fn nothing_is_deleted_by_a_clock_that_jumps() {
     let folder = tempfile::tempdir().unwrap();
     let config = configured(folder.path(), "");
-    let ledger = ledger(&config, 20).await;
+    close(ledger(&config, 20).await).await;
     let today = Retention::of(&config).unwrap().unwrap();
     let jumped = Retention { clock: || chrono::Utc::now().timestamp_micros() + DAYS, ..today };
     assert_eq!(jumped.at_interval().await, Duration::from_secs(1));
@@ -189,7 +189,6 @@ async fn nothing_is_deleted_by_a_clock_that_jumps() {
     back.at_interval().await;
     assert_eq!(back.counts.complete.load(Relaxed), 1);
     assert_eq!(proven(&config).await.chains[0].records, 40);
-    close(ledger).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
