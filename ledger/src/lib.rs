@@ -51,7 +51,7 @@ pub use error::{LedgerError, Refusal};
 pub use health::Health;
 pub use keys::{PublicKey, SigningKey, public_path};
 pub use ledger::{Entry, Ledger, Options, Pending};
-pub use prune::{Cut, Retention, Turn, Waiting, prune, retain, retain_in_turn};
+pub use prune::{Cut, Retention, Schedule, Turn, Waiting, prune, retain, retain_in_turn};
 pub use read::{Reader, Stored};
 pub use record::{Body, Decision, Kind, Line, Receipt, TEXT_MEMORY, Text};
 pub use store::Place;

@@ -307,6 +307,15 @@ impl Store {
         Ok(())
     }
 
+    /// The time of a PostgreSQL, in microseconds since 1970.
+    pub(crate) async fn server_time(&mut self) -> Result<Option<i64>, LedgerError> {
+        if self.engine == Engine::Sqlite {
+            return Ok(None);
+        }
+        let query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT";
+        Ok(Some(sqlx::query(query).fetch_one(&mut self.connection).await?.try_get(0)?))
+    }
+
     /// All chains, by their ids.
     pub(crate) async fn chains(&mut self) -> Result<Vec<ChainRow>, LedgerError> {
         let query = "SELECT id, name, epoch, seq, hash, at, public_key, signature, open_from \

@@ -130,10 +130,7 @@ impl Renewal {
                 return None;
             }
         };
-        if reloaded.config.ledger.tenant != live.config.ledger.tenant {
-            // Receipts name who pays by the one of the start, prices for tenants must go by the same.
-            let message = "\"ledger.tenant\" can't change while the gateway runs";
-            let error = reloaded.config.error("ledger.tenant", message, "restart the gateway");
+        if let Err(error) = fixed(&live.config, &reloaded.config) {
             tracing::error!("reload refused, the old state stays in force\n{error}");
             return None;
         }
@@ -270,6 +267,20 @@ impl Renewal {
     }
 }
 
+/// Refuses what only a restart can change and what new policies, or prices, would be wrong without.
+fn fixed(old: &Config, new: &Config) -> Result<(), String> {
+    let changed = [
+        // Receipts name who pays by the one of the start, prices for tenants must go by the same.
+        ("ledger.tenant", old.ledger.tenant != new.ledger.tenant),
+        // Those of the start stay in force: less would be thought to be recorded than is.
+        ("ledger.statements", old.ledger.texts.all != new.ledger.texts.all),
+        ("ledger.texts", old.ledger.texts.rules != new.ledger.texts.rules),
+    ];
+    let Some((key, _)) = changed.into_iter().find(|(_, changed)| *changed) else { return Ok(()) };
+    let message = format!("\"{key}\" can't change while the gateway runs");
+    Err(new.error(key, message, "restart the gateway").to_string())
+}
+
 /// Whether a warehouse has other tables than before. One that only grows isn't another each time: its
 /// numbers of rows and bytes count once one of them has changed by a factor of two.
 fn differ(old: &[Table], new: &[Table]) -> bool {
@@ -315,4 +326,40 @@ pub(crate) fn fetching(
         tracing::info!(sessions, "keys of tokens were withdrawn; that many sessions ended");
     };
     RemoteKeys::start(issuer, source, withdrawn).map_err(said)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::Path;
+
+    use tollgate_gateway::config::Config;
+
+    use super::fixed;
+
+    #[test]
+    fn what_the_start_has_fixed_refuses_a_reload() {
+        let config = |keys: &str| {
+            let text = format!(
+                "pg.tls = \"optional\"\nusers.file = \"u\"\npolicies.folder = \"p\"\n\
+                 warehouse.data = \"d\"\n[ledger]\n{keys}"
+            );
+            Config::parse(Path::new("tollgate.toml"), &text).unwrap()
+        };
+        let rule = "texts = [{ tables = [\"hr.*\"], store = \"hashed\" }]\n";
+        let (plain, ruled) = (config(""), config(rule));
+        for (old, new, key) in [
+            (&plain, &ruled, "ledger.texts"),
+            (&ruled, &plain, "ledger.texts"),
+            (&ruled, &config(&rule.replace("hashed", "normalised")), "ledger.texts"),
+            (&plain, &config("statements = \"hashed\"\n"), "ledger.statements"),
+            (&plain, &config("tenant = \"payer\"\n"), "ledger.tenant"),
+        ] {
+            let error = fixed(old, new).unwrap_err();
+            let expected = format!("\"{key}\" can't change while the gateway runs");
+            assert!(error.contains(&expected), "{error}");
+        }
+        assert_eq!(fixed(&ruled, &config(&format!("{rule}keep = \"9 days\"\n"))), Ok(()));
+    }
 }

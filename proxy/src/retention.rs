@@ -3,12 +3,14 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tollgate_gateway::config::{Config, Retention as Settings};
-use tollgate_ledger::{Cut, Place, Retention as Outcome, SigningKey, Turn, export, retain_in_turn};
+use tollgate_ledger::{
+    Cut, Place, Retention as Outcome, Schedule, SigningKey, Turn, export, retain_in_turn,
+};
 
 use crate::ledger;
 use crate::listener::stopping;
@@ -21,6 +23,9 @@ const STAND_BY: Duration = Duration::from_secs(10 * 60);
 const AGAIN: Duration = Duration::from_secs(60 * 60);
 /// How long one turn may take: all of the ledger is verified.
 const PATIENCE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How far the clock may move against the time that has passed: a clock that jumps makes all records old.
+const JUMP: Duration = Duration::from_secs(60 * 60);
 
 /// What the metrics tell of it.
 #[derive(Debug, Default)]
@@ -57,6 +62,12 @@ pub(crate) struct Retention {
     counts: Arc<Counts>,
     /// The time, in microseconds since 1970.
     clock: fn() -> i64,
+    /// When it was made, by that clock as well.
+    start: (Instant, i64),
+    /// Whether the last turn has failed: what it has deleted before doesn't make the next one wait.
+    failed: AtomicBool,
+    /// Whether it was said that an export hasn't begun.
+    told: AtomicBool,
 }
 
 impl Retention {
@@ -67,9 +78,10 @@ impl Retention {
     pub(crate) fn of(config: &Arc<Config>) -> Result<Option<Self>, String> {
         let Some(settings) = config.ledger.retention else { return Ok(None) };
         let place = ledger::place(config)?;
-        let clock = || chrono::Utc::now().timestamp_micros();
+        let clock: fn() -> i64 = || chrono::Utc::now().timestamp_micros();
         let (config, counts) = (Arc::clone(config), Arc::default());
-        Ok(place.map(|place| Self { config, place, settings, counts, clock }))
+        let (start, failed, told) = ((Instant::now(), clock()), false.into(), false.into());
+        Ok(place.map(|place| Self { config, place, settings, counts, clock, start, failed, told }))
     }
 
     /// What it tells the metrics.
@@ -97,7 +109,9 @@ impl Retention {
     async fn at_interval(&self) -> Duration {
         let every = self.settings.every;
         let turn = tokio::time::timeout(PATIENCE, self.turn()).await;
-        match turn.unwrap_or_else(|_| Err("the ledger takes too long".to_owned())) {
+        let turn = turn.unwrap_or_else(|_| Err("the ledger takes too long".to_owned()));
+        self.failed.store(turn.is_err(), Relaxed);
+        match turn {
             Ok(Some(Turn::Taken(Outcome::Cut(cuts)))) => {
                 self.tell(&cuts);
                 every
@@ -123,18 +137,39 @@ impl Retention {
 
     /// Nothing: an export that is configured hasn't begun, and wants all records from the oldest on.
     async fn turn(&self) -> Result<Option<Turn>, String> {
+        let now = self.now()?;
         let refused = |error| ledger::refused(&self.config, &error);
         let known = export::names(&self.place).await.map_err(refused)?;
-        if self.config.ledger.exports.iter().any(|export| !known.contains(&export.name)) {
+        let mut exports = self.config.ledger.exports.iter();
+        if let Some(export) = exports.find(|export| !known.contains(&export.name)) {
+            if !self.told.swap(true, Relaxed) {
+                let export = export.name.as_str();
+                tracing::warn!(export, "old records are kept until the export has begun");
+            }
             return Ok(None);
         }
+        self.told.store(false, Relaxed);
         let key = SigningKey::read(&self.config.ledger.key).map_err(refused)?;
-        let ago = |time: Duration| {
-            let time = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-            (self.clock)().saturating_sub(time)
-        };
-        let (before, since) = (ago(self.settings.keep), ago(self.settings.every));
-        retain_in_turn(&self.place, &key, before, since).await.map(Some).map_err(refused)
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let failed = self.failed.load(Relaxed);
+        let every = if failed { 0 } else { micros(self.settings.every) };
+        let before = now.saturating_sub(micros(self.settings.keep));
+        let schedule = Schedule { now, before, every };
+        retain_in_turn(&self.place, &key, schedule).await.map(Some).map_err(refused)
+    }
+
+    /// The time, unless the clock has jumped.
+    fn now(&self) -> Result<i64, String> {
+        let (start, by_clock) = self.start;
+        let now = (self.clock)();
+        let passed = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let moved = now.saturating_sub(by_clock).abs_diff(passed);
+        if Duration::from_micros(moved) <= JUMP {
+            return Ok(now);
+        }
+        Err("error: the clock has moved by more than an hour since the start\n  \
+             hint: set it right, or restart the gateway if it is"
+            .to_owned())
     }
 
     fn tell(&self, cuts: &[Cut]) {
@@ -160,9 +195,10 @@ impl Retention {
     }
 }
 
-/// How much of an interval is left. By a clock that was far ahead, one would wait forever.
+/// How much of an interval is left. By a clock that was ahead, it is looked at once before.
 fn rest(last: i64, every: Duration, now: i64) -> Duration {
-    every.saturating_sub(Duration::from_micros(now.abs_diff(last))).max(Duration::from_secs(1))
+    let past = u64::try_from(now.saturating_sub(last)).unwrap_or(0);
+    every.saturating_sub(Duration::from_micros(past)).max(Duration::from_secs(1))
 }
 
 #[cfg(test)]

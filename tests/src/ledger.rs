@@ -10,7 +10,7 @@ use serde_json::Value;
 use tollgate_ledger::purse::{Budget, HoldError, Purses};
 use tollgate_ledger::verify::verify;
 use tollgate_ledger::{
-    Decision, Entry, Ledger, LedgerError, Options, Place, PublicKey, Receipt, Retention,
+    Decision, Entry, Ledger, LedgerError, Options, Place, PublicKey, Receipt, Retention, Schedule,
     SigningKey, Turn, retain_in_turn,
 };
 use tollgate_proxy::serve::Server;
@@ -500,8 +500,18 @@ fn replicas_delete_in_turn() {
             a.note(receipt(&id));
         }
         let signing = SigningKey::read(&key).unwrap();
-        let (all, ago) = (i64::MAX, |hours: i64| micros() - hours * 3_600_000_000);
-        let turn = || retain_in_turn(&place, &signing, all, ago(1));
+        let hour = 3_600_000_000;
+        let every = |every| Schedule { now: micros(), before: i64::MAX, every };
+        // By a clock that is a month ahead of the database's nothing is old.
+        let month = 30 * 24 * hour;
+        let ahead = Schedule { now: micros() + month, before: micros() + month / 2, every: hour };
+        let Turn::Taken(Retention::Cut(cuts)) =
+            retain_in_turn(&place, &signing, ahead).await.unwrap()
+        else {
+            panic!("nobody else deletes")
+        };
+        assert_eq!(cuts.iter().map(|cut| cut.records).sum::<i64>(), 0);
+        let turn = || retain_in_turn(&place, &signing, every(hour));
         let (one, two, three) = tokio::join!(turn(), turn(), turn());
         let turns = [one.unwrap(), two.unwrap(), three.unwrap()];
         let deleted = |turn: &Turn| match turn {
@@ -513,10 +523,10 @@ fn replicas_delete_in_turn() {
         assert_eq!(turns.iter().filter(|turn| deleted(turn)).count(), 1, "{turns:?}");
         assert_eq!(turns.iter().filter(|turn| matches!(turn, Turn::Taken(_))).count(), 1);
         let last = turn().await.unwrap();
-        assert!(matches!(last, Turn::NotYet(at) if at > ago(1)), "{last:?}");
+        assert!(matches!(last, Turn::NotYet(at) if at > micros() - hour), "{last:?}");
         a.decide(decision("next")).durable().await.unwrap();
         a.note(receipt("next"));
-        let next = retain_in_turn(&place, &signing, all, ago(-1)).await.unwrap();
+        let next = retain_in_turn(&place, &signing, every(0)).await.unwrap();
         assert!(matches!(next, Turn::Taken(Retention::Cut(_))), "{next:?}");
         let report = verify(&place, &[signing.public()], &[]).await.unwrap();
         assert_eq!(report.count, 0, "{report:?}");

@@ -8,7 +8,7 @@ use tollgate_catalog::{Table, TableName};
 use super::Statements;
 
 /// How much of statements is recorded, by who sends them and what they read. The strictest counts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextRules {
     /// Of every statement.
     pub all: Statements,
@@ -18,7 +18,7 @@ pub struct TextRules {
 
 /// How much of some statements is recorded: those of somebody with one of the roles that read one of the
 /// tables.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextRule {
     /// Roles; none: of everyone.
     pub roles: BTreeSet<String>,

@@ -20,7 +20,7 @@ pub enum Statements {
     Redacted,
     /// Without literals and comments.
     Normalised,
-    /// Its SHA-256.
+    /// The SHA-256 of what is left without literals and comments: a literal can't be guessed by it.
     Hashed,
 }
 
@@ -46,7 +46,7 @@ impl Statements {
             None => normalised(&PostgreSqlDialect {}, text),
             Some("snowflake") => normalised(&SnowflakeDialect {}, text),
             // Nobody knows where a literal ends.
-            Some(_) => hashed(text),
+            Some(_) => NOTHING.to_owned(),
         };
         match self {
             Statements::Whole => Cow::Borrowed(text),
@@ -56,10 +56,13 @@ impl Statements {
                 if masked || refused { Cow::Owned(normalised(text)) } else { Cow::Borrowed(text) }
             }
             Statements::Normalised => Cow::Owned(normalised(text)),
-            Statements::Hashed => Cow::Owned(hashed(text)),
+            Statements::Hashed => Cow::Owned(hashed(&normalised(text))),
         }
     }
 }
+
+/// What is left of a text that can't be told apart from its literals.
+const NOTHING: &str = "?";
 
 /// How a decision names masking policies.
 const MASK: &str = "masking policy";
@@ -75,10 +78,11 @@ pub(super) fn hashed(text: &str) -> String {
     out
 }
 
-/// A text with `?` for each literal and a space for each comment. What has no tokens is hashed.
+/// A text with `?` for each literal and a space for each comment. Of what has no tokens nothing is left: by a
+/// hash, whoever knows the rest could try values.
 fn normalised(dialect: &dyn Dialect, text: &str) -> String {
     let Ok(tokens) = Tokenizer::new(dialect, text).tokenize() else {
-        return hashed(text);
+        return NOTHING.to_owned();
     };
     let mut out = String::with_capacity(text.len());
     for token in tokens {
@@ -129,7 +133,7 @@ fn normalised(dialect: &dyn Dialect, text: &str) -> String {
 mod tests {
     use datafusion::sql::sqlparser::dialect::{PostgreSqlDialect, SnowflakeDialect};
 
-    use super::normalised;
+    use super::{Decision, Statements, normalised};
 
     #[test]
     fn no_literal_and_no_comment_is_left() {
@@ -157,6 +161,37 @@ mod tests {
         ] {
             assert_eq!(normalised(&SnowflakeDialect {}, text), expected, "{text}");
         }
-        assert!(normalised(&PostgreSqlDialect {}, "SELECT 'never ends").starts_with("sha256:"));
+        assert_eq!(normalised(&PostgreSqlDialect {}, "SELECT 'never ends"), "?");
+    }
+
+    /// Whoever reads the ledger and knows the statement must not be able to try values.
+    #[test]
+    fn a_hash_tells_no_literal() {
+        let decision = Decision {
+            id: "1",
+            principal: "ana",
+            tenant: None,
+            roles: Vec::new(),
+            address: String::new(),
+            application: "",
+            dialect: None,
+            sql: "",
+            secured_sql: None,
+            bundle: "b",
+            snapshot: 1,
+            tables: Vec::new(),
+            policies: Vec::new(),
+            outcome: "permitted",
+            error: None,
+        };
+        for dialect in [None, Some("snowflake"), Some("another")] {
+            let kept = |text| Statements::Hashed.record(&decision, dialect, text).into_owned();
+            let one = kept("SELECT a FROM t WHERE b = 1");
+            assert!(one.starts_with("sha256:") && one.len() == 71, "{one}");
+            assert_eq!(one, kept("SELECT a FROM t WHERE b = 2"));
+            assert_eq!(kept("SELECT 'ends not 1"), kept("SELECT 'ends not 2"));
+            let known = dialect != Some("another");
+            assert_eq!(one != kept("SELECT c FROM t WHERE b = 1"), known);
+        }
     }
 }

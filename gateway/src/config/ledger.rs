@@ -10,6 +10,9 @@ use crate::audit::{Statements, TENANT, TextRule, TextRules};
 /// How often old records are deleted, unless the configuration says otherwise.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is attributed to a query is known late, and corrects its receipt.
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Where decisions and receipts are kept.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -179,10 +182,17 @@ impl Checker<'_> {
 
     /// Corrections of credits are records.
     pub(super) fn corrected(&mut self, warehouses: Option<&[Warehouse]>, ledger: Option<&Ledger>) {
-        if ledger.is_none_or(|ledger| ledger.store.is_some()) {
+        let Some(ledger) = ledger else { return };
+        let mut asked = warehouses.into_iter().flatten().filter(|one| one.attribution.is_some());
+        if ledger.store.is_some() {
+            let short = ledger.retention.is_some_and(|retention| retention.keep < WEEK);
+            if let Some(warehouse) = asked.next().filter(|_| short) {
+                let key = warehouse.key("attribution");
+                let message = format!("receipts are kept too short a time for \"{key}\"");
+                self.note("ledger.keep", message, "keep them for 7 days at least");
+            }
             return;
         }
-        let asked = warehouses.into_iter().flatten().filter(|one| one.attribution.is_some());
         for warehouse in asked {
             let hint = "set \"ledger.kind\", or leave it out";
             self.note(&warehouse.key("attribution"), "there is no ledger to correct", hint);

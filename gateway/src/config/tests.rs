@@ -176,12 +176,18 @@ fn a_virtual_warehouse_costs_by_its_size() {
     assert_eq!(asked("size = \"XS\"\nattribution = \"0s\""), Ok(None));
     let hour = Some(std::time::Duration::from_secs(3600));
     assert_eq!(asked("size = \"XS\"\nattribution = \"1h\""), Ok(hour));
+    let kept = "size = \"XS\"\nattribution = \"1h\"\n[ledger]\nkeep = \"7 days\"";
+    assert_eq!(asked(kept), Ok(hour));
     for (keys, wanted) in [
         ("attribution = \"1h\"", "what the virtual warehouse costs is missing"),
         ("size = \"XS\"\nattribution = \"true\"", "\"true\" is not a duration"),
         (
             "size = \"XS\"\nattribution = \"1h\"\n[ledger]\nkind = \"none\"",
             "there is no ledger to correct",
+        ),
+        (
+            "size = \"XS\"\nattribution = \"1h\"\n[ledger]\nkeep = \"6 days\"",
+            "receipts are kept too short a time for \"warehouse.attribution\"",
         ),
     ] {
         let errors = asked(keys).unwrap_err();

@@ -300,8 +300,15 @@ fn prune_all(options: &Prune, out: &mut dyn Write) -> Result<(), String> {
     let key = SigningKey::read(&path).map_err(|error| found.said(&error))?;
     let work = retain(&found.place, &key, options.before, options.unexported);
     let cuts = match runtime()?.block_on(work).map_err(|error| found.said(&error))? {
-        Retention::Cut(cuts) => cuts,
-        Retention::Changed(count) => {
+        Some(Retention::Cut(cuts)) => cuts,
+        None => {
+            return Err(
+                "error: nothing was deleted: somebody else deletes from the ledger now\n  \
+                        hint: try again when it is done"
+                    .to_owned(),
+            );
+        }
+        Some(Retention::Changed(count)) => {
             return Err(format!(
                 "error: nothing was deleted: the ledger is not as it was written, {count} problems\n  \
                  hint: look at them with `tollgate audit verify`"

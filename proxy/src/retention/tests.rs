@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tollgate_gateway::config::Config;
@@ -14,7 +14,7 @@ use tollgate_ledger::export::{Form, Outbox};
 use tollgate_ledger::verify::{Report, verify};
 use tollgate_ledger::{Decision, Entry, Ledger, Options, Place, PublicKey, Receipt, public_path};
 
-use super::{Counts, Retention, rest};
+use super::{Counts, Retention, Settings, Turn, rest};
 
 const DAYS: i64 = 3 * 24 * 60 * 60 * 1_000_000;
 
@@ -62,7 +62,8 @@ async fn ledger(config: &Config, queries: usize) -> Ledger {
 /// Three days later.
 fn later(config: &Arc<Config>) -> Retention {
     let retention = Retention::of(config).unwrap().unwrap();
-    Retention { clock: || chrono::Utc::now().timestamp_micros() + DAYS, ..retention }
+    let clock: fn() -> i64 = || chrono::Utc::now().timestamp_micros() + DAYS;
+    Retention { clock, start: (Instant::now(), clock()), ..retention }
 }
 
 async fn proven(config: &Config) -> Report {
@@ -174,6 +175,40 @@ async fn nothing_is_deleted_from_a_ledger_that_was_changed() {
     assert_eq!(so_far(), [1, 1, 1, 40]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_deleted_by_a_clock_that_jumps() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configured(folder.path(), "");
+    close(ledger(&config, 20).await).await;
+    let today = Retention::of(&config).unwrap().unwrap();
+    let jumped = Retention { clock: || chrono::Utc::now().timestamp_micros() + DAYS, ..today };
+    assert_eq!(jumped.at_interval().await, Duration::from_secs(1));
+    assert_eq!(jumped.counts.failed.load(Relaxed), 1);
+    assert_eq!(proven(&config).await.chains[0].records, 40);
+    let back = Retention { clock: || chrono::Utc::now().timestamp_micros(), ..jumped };
+    back.at_interval().await;
+    assert_eq!(back.counts.complete.load(Relaxed), 1);
+    assert_eq!(proven(&config).await.chains[0].records, 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_failed_is_taken_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configured(folder.path(), "");
+    let ledger = ledger(&config, 20).await;
+    let days_after = later(&config);
+    // What is deleted is so by today's clock.
+    let turn = days_after.turn().await;
+    assert!(matches!(turn, Ok(Some(Turn::Taken(_)))), "{turn:?}");
+    let today = Retention::of(&config).unwrap().unwrap();
+    let settings = Settings { every: Duration::from_secs(60 * 60), ..today.settings };
+    let today = Retention { settings, ..today };
+    assert!(matches!(today.turn().await, Ok(Some(Turn::NotYet(_)))));
+    today.failed.store(true, Relaxed);
+    assert!(matches!(today.turn().await, Ok(Some(Turn::Taken(_)))));
+    close(ledger).await;
+}
+
 #[test]
 fn an_interval_ends_by_any_clock() {
     let hour = Duration::from_secs(60 * 60);
@@ -182,8 +217,8 @@ fn an_interval_ends_by_any_clock() {
         (0, 600_000_000, 3000),
         (0, 3_600_000_000, 1),
         (0, i64::MAX, 1),
-        (600_000_000, 0, 3000),
-        (i64::MAX, 0, 1),
+        (600_000_000, 0, 3600),
+        (i64::MAX, 0, 3600),
     ] {
         assert_eq!(rest(last, hour, now), Duration::from_secs(left), "{last} {now}");
     }
