@@ -274,7 +274,8 @@ impl Validator<'_> {
         };
         let (key_type, column_type) = (of(joined, key), of(table, column));
         // Of two types one is cast, which may fail on a value.
-        let same = key_type == column_type || (key_type.is_integer() && column_type.is_integer());
+        let both = |is: fn(&DataType) -> bool| is(&key_type) && is(&column_type);
+        let same = key_type == column_type || both(DataType::is_integer) || both(is_text);
         if !same || !comparable(&key_type, &column_type) || key_type.is_null() {
             let (key_type, column_type) = (display(&key_type), display(&column_type));
             self.error(
@@ -318,4 +319,8 @@ fn other_than_table(table: &Table) -> Option<(&'static str, &'static str)> {
     } else {
         None
     }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
