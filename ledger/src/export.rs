@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::{Connection, Row};
+use sqlx::Row;
 
 use crate::billing::rated_receipt;
 use crate::error::LedgerError;
@@ -141,7 +141,7 @@ impl Outbox {
             if store.lock_chain(&lease).await? {
                 return Ok(Some(store));
             }
-            store.connection.close().await?;
+            store.close().await?;
             Ok(None)
         });
         self.store = taken.await?;
@@ -376,7 +376,7 @@ pub async fn names(place: &Place) -> Result<Vec<String>, LedgerError> {
     let mut store = Store::open(place, None).await?;
     let query = "SELECT DISTINCT name FROM exports ORDER BY name";
     let rows = sqlx::query(query).fetch_all(&mut store.connection).await?;
-    store.connection.close().await?;
+    store.close().await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
@@ -389,7 +389,7 @@ pub async fn forget(place: &Place, name: &str) -> Result<bool, LedgerError> {
     let mut store = Store::open(place, None).await?;
     let delete = "DELETE FROM exports WHERE name = $1";
     let done = sqlx::query(delete).bind(name).execute(&mut store.connection).await?;
-    store.connection.close().await?;
+    store.close().await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -101,7 +101,7 @@ pub async fn retain(
         true => Some(retain_now(&mut store, place, key, (before, unexported)).await?),
         false => None,
     };
-    store.connection.close().await?;
+    store.close().await?;
     Ok(retained)
 }
 
@@ -159,7 +159,7 @@ pub async fn retain_in_turn(
         let before = (schedule.before, false);
         Turn::Taken(retain_now(&mut store, place, key, before).await?)
     };
-    store.connection.close().await?;
+    store.close().await?;
     Ok(turn)
 }
 
@@ -257,7 +257,7 @@ pub async fn prune(
         }
         cuts.push(cut);
     }
-    store.connection.close().await?;
+    store.close().await?;
     Ok(cuts)
 }
 

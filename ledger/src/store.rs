@@ -307,6 +307,16 @@ impl Store {
         Ok(())
     }
 
+    /// Gives back all that is held, then ends the connection. A PostgreSQL notices the end of a connection
+    /// a while later, and whoever comes next would find locks that nobody holds.
+    pub(crate) async fn close(mut self) -> Result<(), LedgerError> {
+        if self.engine == Engine::Postgres {
+            let all = "SELECT pg_advisory_unlock_all()";
+            sqlx::query(all).execute(&mut self.connection).await?;
+        }
+        Ok(self.connection.close().await?)
+    }
+
     /// The time of a PostgreSQL, in microseconds since 1970.
     pub(crate) async fn server_time(&mut self) -> Result<Option<i64>, LedgerError> {
         if self.engine == Engine::Sqlite {

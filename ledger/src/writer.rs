@@ -128,7 +128,7 @@ impl Writer {
             tracing::error!(%error, "no last checkpoint could be kept");
         }
         if let Some(store) = self.store.take() {
-            let _ = store.connection.close().await;
+            let _ = store.close().await;
         }
     }
 

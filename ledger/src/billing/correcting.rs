@@ -172,7 +172,7 @@ impl<'a> Corrections<'a> {
     /// # Errors
     /// It can't be ended as it should.
     pub async fn close(self) -> Result<(), LedgerError> {
-        Ok(self.store.connection.close().await?)
+        self.store.close().await
     }
 }
 

@@ -135,7 +135,7 @@ pub(super) async fn rate_within(
             keep(&mut store, chain.id, lines).await?;
         }
     }
-    store.connection.close().await?;
+    store.close().await?;
     Ok(count)
 }
 

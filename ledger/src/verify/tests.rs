@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use sqlx::Connection;
 
 use super::{Finding, Report, verify};
 use crate::chain::{Checkpoint, Hash};
@@ -67,7 +66,7 @@ impl Site {
             for statement in statements {
                 sqlx::raw_sql(statement).execute(&mut store.connection).await.unwrap();
             }
-            store.connection.close().await.unwrap();
+            store.close().await.unwrap();
         });
         let report = self.report(&copy, &[]);
         (copy, report)
