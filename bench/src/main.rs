@@ -18,6 +18,8 @@
 //!
 //! `ledger`: how fast decisions and receipts become durable, and how much room they take.
 //!
+//! `pooler`: a point query of a PostgreSQL through the gateway, against PgBouncer before row security.
+//!
 //! `metering`: what the ledger, limits, a price and a budget add to a point query.
 
 mod aggregates;
@@ -28,6 +30,7 @@ mod flight;
 mod latency;
 mod ledger;
 mod metering;
+mod pooler;
 mod postgres;
 mod rewriting;
 mod rules;
@@ -56,10 +59,11 @@ fn main() -> ExitCode {
         ["tpc"] => in_folder(tpc::run),
         ["ledger"] => in_folder(ledger::run),
         ["flight"] => in_folder(flight::run),
+        ["pooler"] => in_folder(|folder| pooler::run(folder, rows())),
         ["metering"] => in_folder(|folder| metering::run(folder, rows())),
         _ => Err(
             "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | \
-             aggregates | tpc | ledger | flight | metering"
+             aggregates | tpc | ledger | flight | pooler | metering"
                 .into(),
         ),
     };

@@ -9,11 +9,11 @@ use crate::data::POSTGRES_ROWS;
 
 /// A running server; dropping it ends it and removes its files.
 pub(crate) struct Postgres {
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     pub(crate) address: String,
 }
 
-fn shell(script: &str) -> Result<()> {
+pub(crate) fn shell(script: &str) -> Result<()> {
     // The server refuses to run as root.
     let root = Command::new("id").arg("-u").output()?.stdout.starts_with(b"0");
     let mut command = if root {
@@ -44,20 +44,25 @@ impl Postgres {
         shell(&format!("{binaries}/initdb -A trust -U postgres -D {path} >/dev/null"))?;
         shell(&format!(
             "{binaries}/pg_ctl -w -D {path} -o '-p {port} -k {path} -c fsync=off \
-             -c shared_buffers=1GB -c listen_addresses=127.0.0.1' -l {path}/log start >/dev/null"
+             -c shared_buffers=1GB -c max_connections=300 -c listen_addresses=127.0.0.1' -l {path}/log start >/dev/null"
         ))?;
-        let mut client = server.connect()?;
-        client.prepare(
-            "make",
-            &format!(
-                "CREATE UNLOGGED TABLE events AS SELECT {POSTGRES_ROWS} FROM generate_series(0::bigint, {}) i",
-                rows - 1
-            ),
-        )?;
-        client.execute("make", None, false)?;
-        client.prepare("freeze", "VACUUM (FREEZE, ANALYZE) events")?;
-        client.execute("freeze", None, false)?;
+        let make = format!(
+            "CREATE UNLOGGED TABLE events AS SELECT {POSTGRES_ROWS} \
+             FROM generate_series(0::bigint, {}) i",
+            rows - 1
+        );
+        server.does(&[&make, "VACUUM (FREEZE, ANALYZE) events"])?;
         Ok(Some(server))
+    }
+
+    /// Runs statements as the superuser.
+    pub(crate) fn does(&self, statements: &[&str]) -> Result<()> {
+        let mut client = self.connect()?;
+        for statement in statements {
+            client.prepare("", statement)?;
+            client.execute("", None, false)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn connect(&self) -> Result<Client> {

@@ -47,6 +47,16 @@ impl Server {
 
     /// The same with more sections in its configuration.
     pub(crate) fn start_with(folder: &Path, policies: &str, more: &str) -> Result<Self> {
+        Self::start_over(folder, "data = \"data\"", policies, more)
+    }
+
+    /// The same over another warehouse.
+    pub(crate) fn start_over(
+        folder: &Path,
+        warehouse: &str,
+        policies: &str,
+        more: &str,
+    ) -> Result<Self> {
         let binary: PathBuf = std::env::current_exe()?.with_file_name("tollgate");
         if !binary.exists() {
             return Err("the tollgate binary is missing, use cargo xtask bench overhead".into());
@@ -60,7 +70,7 @@ impl Server {
             folder.join("tollgate.toml"),
             format!(
                 "[pg]\nlisten = \"{address}\"\ntls = \"optional\"\n[users]\nfile = \"users.toml\"\n\
-                 [policies]\nfolder = \"policies\"\n[warehouse]\ndata = \"data\"\n\
+                 [policies]\nfolder = \"policies\"\n[warehouse]\n{warehouse}\n\
                  [audit]\nfile = \"audit.jsonl\"\n{more}"
             ),
         )?;
