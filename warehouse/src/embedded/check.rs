@@ -45,6 +45,7 @@ use tollgate_catalog::{Error, TableName};
 
 use super::barrier::BarrierExec;
 use super::files::Files;
+use super::once::Once;
 
 /// Why a plan may not run.
 #[derive(Debug, thiserror::Error)]
@@ -229,6 +230,7 @@ fn known(node: &dyn ExecutionPlan) -> bool {
         LazyMemoryExec,
         LocalLimitExec,
         NestedLoopJoinExec,
+        Once,
         PartialSortExec,
         PartitionedTopKExec,
         PiecewiseMergeJoinExec,

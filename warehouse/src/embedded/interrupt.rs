@@ -25,6 +25,8 @@ use datafusion::physical_plan::joins::{
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
+use super::once::left_read_once;
+
 /// Whether somebody still waits for a query's rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Waited {
@@ -83,7 +85,8 @@ pub(crate) fn interruptible(
                     Some(watched(&always, waited))
                 }
             };
-            Arc::new(NestedLoopJoinExecBuilder::from(join).with_filter(filter).build()?)
+            let watched = NestedLoopJoinExecBuilder::from(join).with_filter(filter).build()?;
+            left_read_once(join, Arc::new(watched))?
         } else if let Some(join) = node.downcast_ref::<SortMergeJoinExec>() {
             match join.filter() {
                 Some(filter) => Arc::new(SortMergeJoinExec::try_new(

@@ -12,6 +12,7 @@
 //! | `estimate` | how much a query would scan, and how much it does |
 //! | `functions` | the functions that the engine has to offer |
 //! | `interrupt` | how a running plan is stopped |
+//! | `once` | what can't be read a second time |
 //! | `threads` | where all of it runs |
 
 mod barrier;
@@ -23,6 +24,7 @@ mod functions;
 mod guard;
 mod interrupt;
 mod leaves;
+mod once;
 mod records;
 #[cfg(test)]
 mod tests;
