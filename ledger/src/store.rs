@@ -225,7 +225,12 @@ impl Store {
     async fn connect(place: &Place, write: bool) -> Result<Store, LedgerError> {
         sqlx::any::install_default_drivers();
         let options: AnyConnectOptions = place.url(write)?.parse()?;
-        let connection = options.disable_statement_logging().connect().await?;
+        let mut connection = options.disable_statement_logging().connect().await?;
+        if let Place::Sqlite(_) = place {
+            // It is waited for whoever writes now; the lock isn't given in turn.
+            let patience = "PRAGMA busy_timeout = 600000";
+            sqlx::query(patience).fetch_optional(&mut connection).await?;
+        }
         let engine = match place {
             Place::Sqlite(_) => Engine::Sqlite,
             Place::Postgres(_) => Engine::Postgres,

@@ -163,9 +163,10 @@ fn run_server(loaded: load::Loaded, started: impl FnOnce(&serve::Server)) -> Res
         traces::start(&loaded.config)?
     };
     let served = runtime.block_on(async {
+        let signals = serve::Signals::hear()?;
         let server = serve::start(loaded).await?;
         started(&server);
-        server.until_signal().await
+        server.until_signal(signals).await
     });
     drop(sending);
     // All is drained; a reload that waits for a warehouse is not waited for.

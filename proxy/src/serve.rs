@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use futures::future::OptionFuture;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tollgate_flight::Flight;
@@ -35,6 +35,25 @@ pub struct Server {
     tasks: JoinSet<()>,
     renewal: Arc<Renewal>,
     watch: Watch,
+}
+
+/// The signals that a server hears, from before it listens: one that comes early would end the process.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on they are heard.
+    pub fn hear() -> Result<Self, String> {
+        let on = |kind| signal(kind).map_err(|error| format!("error: no signals: {error}"));
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Starts a server: once this returns, clients can connect.
@@ -166,10 +185,8 @@ impl Server {
 
     /// Runs until SIGINT or SIGTERM, then drains. SIGHUP reloads, and so does
     /// a change of the files.
-    pub async fn until_signal(mut self) -> Result<(), String> {
-        let on = |kind| signal(kind).map_err(|error| format!("error: no signals: {error}"));
-        let (mut interrupt, mut terminate, mut hangup) =
-            (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+    pub async fn until_signal(mut self, signals: Signals) -> Result<(), String> {
+        let Signals { mut interrupt, mut terminate, mut hangup } = signals;
         // A warehouse may take long to say what it has: a reload is a task of its own, one at a time.
         let (mut wanted, mut reloading) = (false, None::<JoinHandle<Option<Watch>>>);
         loop {

@@ -139,12 +139,12 @@ fn limits_are_shown_as_they_are_written() {
         let costs = "CREATE PRICE p TO PUBLIC PER QUERY 0.5 PER MILLION ROWS RETURNED 1000
                 CURRENCY 'USD';
             CREATE LIMIT l TO ROLE owner MAX ROWS 1000 ON EXCEED ERROR MAX BYTES SCANNED '50 GB'
-                MAX RUNTIME '2500 ms' RATE 60 PER MINUTE PER USER BUDGET 25.50 PER DAY;";
+                MAX RUNTIME '61500 ms' RATE 60 PER MINUTE PER USER BUDGET 25.50 PER DAY;";
         let site = site("bills-limits", "admin", costs).await;
         let server = site.serve().await;
         let root = site.connect("root").await;
         let limits = "SELECT part, bound FROM tollgate.my_limits";
-        let wanted = ["rows|1000", "bytes|50000000000", "runtime|2.5", "rate|60", "budget|25.5"];
+        let wanted = ["rows|1000", "bytes|50000000000", "runtime|61.5", "rate|60", "budget|25.5"];
         assert_eq!(ask(&root, limits).await, wanted);
         let used = "SELECT used, bound * 2 > 50 FROM tollgate.my_limits WHERE part = 'budget'";
         assert_eq!(ask(&root, used).await, ["0|t"]);

@@ -318,7 +318,7 @@ fn a_gateway_asks_its_account_at_intervals() {
         attributes(&emulator, &tags(&emulator)[0], ["0.125", "NULL"], OWN, NOW);
         let wanted: Decimal = "0.125".parse().unwrap();
         let mut found = billed(&site).await;
-        for _ in 0..300 {
+        for _ in 0..1_200 {
             if found[2] == wanted {
                 break;
             }
@@ -331,7 +331,7 @@ fn a_gateway_asks_its_account_at_intervals() {
         let key = SigningKey::read(&site.folder.join("ledger.key")).unwrap();
         let mut corrections = Corrections::open(&place, &key, None).await.unwrap();
         let mut asked = None;
-        for _ in 0..100 {
+        for _ in 0..1_200 {
             asked = corrections.asked("main").await.unwrap();
             if asked.is_some() {
                 break;
@@ -340,7 +340,7 @@ fn a_gateway_asks_its_account_at_intervals() {
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let ago = i64::try_from(now.as_micros()).unwrap() - asked.unwrap();
-        assert!((0..60_000_000).contains(&ago), "{ago}");
+        assert!((0..600_000_000).contains(&ago), "{ago}");
         assert_eq!(corrections.asked("other").await.unwrap(), None);
         server.stop().await;
     });

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::harness::postgres::Postgres;
 use crate::harness::run;
 use crate::harness::served::{Site, rows, write};
+use crate::routing::until;
 
 const TOKEN: &str = "the.receivers-token";
 
@@ -532,11 +533,23 @@ fn of_replicas_that_share_a_ledger_one_exports_for_all() {
         let (a, b) = (sites[0].serve().await, sites[1].serve().await);
         query(&sites[0], 3).await;
         query(&sites[1], 3).await;
+        // What was sent is noted before one goes: it would be sent again.
+        let owner = postgres.connect("export-shared").await;
+        let noted = async || {
+            let all = "SELECT count(*) = 0 FROM chains c LEFT JOIN exports e ON e.chain = c.id \
+                       WHERE e.seq IS DISTINCT FROM c.seq";
+            until("it isn't noted", || async {
+                owner.inner.query_one(all, &[]).await.unwrap().get::<_, bool>(0)
+            })
+            .await;
+        };
         assert_eq!(receiver.accepted(6).await.len(), 6, "neither sends what the other does");
+        noted().await;
         // Whichever it is: when it goes, the other one takes over.
         a.stop().await;
         query(&sites[1], 1).await;
         assert_eq!(receiver.accepted(7).await.len(), 7);
+        noted().await;
         let a = sites[0].serve().await;
         b.stop().await;
         query(&sites[0], 1).await;

@@ -317,7 +317,7 @@ fn keys_outlive_a_failure_for_some_time_only() {
         let (one, two) = (Signer::new("one"), Signer::new("two"));
         let provider = Provider::start(ok(set(&[&one]))).await;
         let keys =
-            ["tokens.refresh = \"20ms\"", "tokens.refetch = \"20ms\"", "tokens.keep = \"5s\""];
+            ["tokens.refresh = \"20ms\"", "tokens.refetch = \"20ms\"", "tokens.keep = \"20s\""];
         let gate = Gate::start("keys-kept", &provider, &keys).await;
         let mut session = gate.session(&one.token()).await;
         // What the issuer withdraws ends.

@@ -489,13 +489,16 @@ const LONG: &str = "SELECT a.id, b.id, c.status FROM crm.orders a, crm.orders b,
 
 pub(crate) fn receipts(audit: &std::path::Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(audit).unwrap();
-    let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    // The last line may be half written.
+    let records =
+        text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     records.filter(|record| record["record"] == "receipt").collect()
 }
 
 /// Waits for what an independent task will do.
 pub(crate) async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..2000 {
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while std::time::Instant::now() < limit {
         if condition() {
             return;
         }

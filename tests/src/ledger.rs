@@ -349,33 +349,33 @@ fn a_slow_ledger_gives_a_statement_no_more_time() {
         ];
         let site = site("ledger-slow-site", &keys).await;
         std::fs::write(site.folder.join("url"), url).unwrap();
-        let limits = "CREATE LIMIT quick TO ROLE analyst MAX RUNTIME '3 s';";
+        let limits = "CREATE LIMIT quick TO ROLE analyst MAX RUNTIME '10 s';";
         std::fs::write(site.folder.join("policies/limits.sql"), limits).unwrap();
         write(&site.data().join("many.parquet"), &rows(0..6_000), 500);
         let server = site.serve().await;
         let (ana, root) = (site.connect("ana").await, site.connect("root").await);
         let token = root.inner.cancel_token();
-        let busy = "SELECT count(*) FROM shop.many a JOIN shop.many b ON a.amount <> b.amount
-            JOIN shop.many c ON b.name <> c.name";
+        let busy = "SELECT count(a.name || b.name || c.name) FROM shop.many a \
+                    CROSS JOIN shop.many b CROSS JOIN shop.many c";
         let busy = tokio::spawn(async move { root.simple(busy).await });
         let owner = Postgres::shared().await.connect("ledger-slow").await;
         let decided = "SELECT count(*) FROM records";
         until("it isn't recorded", || async {
-            owner.inner.query_one(decided, &[]).await.unwrap().get::<_, i64>(0) == 1
+            owner.inner.query_one(decided, &[]).await.unwrap().get::<_, i64>(0) >= 1
         })
         .await;
         let lock = "BEGIN; LOCK TABLE records IN ACCESS EXCLUSIVE MODE";
         owner.inner.batch_execute(lock).await.unwrap();
         let start = std::time::Instant::now();
         let (answer, ()) = futures::join!(ana.simple("SELECT id FROM shop.items"), async {
-            tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+            tokio::time::sleep(std::time::Duration::from_secs(9)).await;
             token.cancel_query(tokio_postgres::NoTls).await.unwrap();
         });
         let took = start.elapsed();
         owner.inner.batch_execute("ROLLBACK").await.unwrap();
         let (code, message) = answer.error().unwrap();
         assert!(code == "57T01" && message.contains("\"quick\""), "{answer:?}");
-        assert!(took.as_millis() < 4500, "{took:?}");
+        assert!(took.as_secs() < 17, "{took:?}");
         assert_eq!(busy.await.unwrap().error().map(|(code, _)| code), Some("57014"));
         assert_eq!(ana.simple("SELECT id FROM shop.items").await.rows().len(), 20);
         server.stop().await;

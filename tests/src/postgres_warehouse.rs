@@ -250,7 +250,7 @@ fn ordinary_dashboards_have_no_barrier() {
 fn faults_are_told_and_pass() {
     harness::run(async {
         let world = harness::world().await;
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = harness::free_port();
         let gone = format!("host=127.0.0.1 port={port} user=postgres dbname=full");
         let error = discover(&warehouse(&gone), &["crm".to_owned()]).await.unwrap_err();
         assert_eq!(error.message(), "the warehouse can't be reached");
@@ -269,7 +269,8 @@ fn faults_are_told_and_pass() {
             statement_timeout: Some(Duration::from_millis(200)),
         });
         let schemas = ["crm", "health", "hr"].map(str::to_owned);
-        let tables = discover(slow.as_ref().unwrap(), &schemas).await.unwrap().tables;
+        let full = warehouse(&world.postgres.dsn("full"));
+        let tables = discover(&full, &schemas).await.unwrap().tables;
         let audit = world.postgres.scratch("slow").join("audit.jsonl");
         let policies = ["policy/corpus/roles.sql", "policy/corpus/crm.sql"];
         let caches = Caches { plans: 0, results: 0, ..Caches::default() };

@@ -101,6 +101,24 @@ pub(crate) async fn admin(server: &Server, path: &str) -> String {
     text
 }
 
+/// Waits until the lines of a metric sum up to a number.
+pub(crate) async fn shows(server: &Server, metric: &str, number: u64) {
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    loop {
+        let text = admin(server, "/metrics").await;
+        let lines = text.lines().filter(|line| {
+            line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' ']))
+        });
+        let numbers = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        let sum: u64 = numbers.sum();
+        if sum == number {
+            return;
+        }
+        assert!(std::time::Instant::now() < limit, "{metric} is {sum}, not {number}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 /// An answer of the admin front end, whatever its status.
 pub(crate) async fn answer(server: &Server, path: &str) -> (String, String) {
     let mut socket = TcpStream::connect(server.admin().unwrap()).await.unwrap();
@@ -121,7 +139,7 @@ pub(crate) async fn metric(server: &Server, line: &str) -> u64 {
 
 /// Waits until something is as wanted; nobody is told when that is.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    for _ in 0..400 {
+    for _ in 0..2_400 {
         if holds().await {
             return;
         }

@@ -347,7 +347,7 @@ const ALL: &str = "SELECT id, tenant_id, amount, status, ordered_at FROM crm.ord
 
 /// Waits until the emulator is as wanted; nobody is told when that is.
 async fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..2_400 {
         if holds() {
             return;
         }
@@ -497,7 +497,7 @@ fn what_stays_is_told() {
         assert_eq!(none.message(), "the database has no schema \"NO\"");
 
         // A service that isn't there.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = harness::free_port();
         let mut gone = emulator.options(CredentialKind::Password, PASSWORD);
         gone.address = format!("http://127.0.0.1:{port}");
         let error = discover(&Snowflake::new(gone).unwrap(), &schemas()).await.unwrap_err();

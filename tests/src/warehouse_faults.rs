@@ -8,7 +8,7 @@ use crate::harness;
 use crate::harness::client::{Answer, Client};
 use crate::harness::gate::{Gate, Passage};
 use crate::harness::postgres::Postgres;
-use crate::harness::raw::{Raw, kinds, message, zero};
+use crate::harness::raw::{self, kinds, message, zero};
 use crate::harness::served::Site;
 use crate::routing::{CRM, count, metric, postgres, site, until};
 
@@ -187,7 +187,10 @@ fn a_cancel_is_heard_at_every_stage() {
         // While it connects: the server takes the connection and says nothing.
         place.gate.set(Passage::Silent);
         let (answer, ()) = futures::join!(ana.simple(ENDLESS), async {
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            until("it isn't decided", || async {
+                place.site.records().iter().any(|record| record["sql"] == ENDLESS)
+            })
+            .await;
             cancel().await;
         });
         assert_eq!(told(&answer), user_request);
@@ -214,27 +217,21 @@ fn a_cancel_is_heard_at_every_stage() {
             cancel().await;
         });
         assert_eq!(told(&answer), user_request);
-        let (answer, ()) = futures::join!(ana.simple(ENDLESS), async {
-            until("it doesn't run", || async { place.at_server("active").await > 0 }).await;
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            cancel().await;
-        });
-        assert_eq!(told(&answer), user_request);
-        assert!(!answer.rows().is_empty());
+        let mut raw = place.site.raw("ana").await;
+        raw.send(&message(b'Q', &zero(ENDLESS))).await;
+        raw.wait(b'D').await;
+        raw::cancel(place.site.address, &raw.key).await;
+        let end = raw.until_ready().await;
+        assert!(kinds(&end).ends_with("EZ"));
+        assert_eq!(end[end.len() - 2].field(b'C').as_deref(), Some("57014"));
         until("queries run on", || async { place.at_server("active").await == 0 }).await;
 
         // When it has ended, nothing is canceled.
         drop(ana);
-        let mut raw = place.site.raw("ana").await;
-        let key = raw.key.clone();
         let regions = "SELECT count(*) FROM crm.regions";
         assert_eq!(kinds(&raw.query(regions).await), "TDCZ");
         // It is closed once it is carried out, so that it can't meet the next statement.
-        let mut canceling = Raw::open(place.site.address).await;
-        let length = u32::try_from(key.len() + 8).unwrap().to_be_bytes();
-        let request = [&length[..], &80_877_102_u32.to_be_bytes(), &key].concat();
-        canceling.send(&request).await;
-        assert_eq!(canceling.until_closed().await, []);
+        raw::cancel(place.site.address, &raw.key).await;
         let next = raw.query(regions).await;
         assert_eq!(kinds(&next), "TDCZ", "{next:?}");
         drop(raw);

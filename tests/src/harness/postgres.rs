@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 use super::client::Client;
+use super::free_port;
 
 /// Where Debian puts the server's programs.
 const BINARIES: &str = "/usr/lib/postgresql/15/bin";
@@ -128,8 +129,4 @@ fn check(command: &mut Command) {
     let text = std::fs::read_to_string(&log).unwrap_or_default();
     let _ = std::fs::remove_file(&log);
     assert!(status.success(), "{command:?} failed:\n{text}");
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

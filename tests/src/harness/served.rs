@@ -13,6 +13,7 @@ use tollgate_identity::{UserStore, Verifier};
 use tollgate_proxy::{load, serve};
 
 use super::client::Client;
+use super::free_port;
 use super::gateway::{DATABASE, PASSWORD};
 use super::raw::Raw;
 
@@ -38,8 +39,7 @@ impl Site {
     /// Prepares an empty folder; data goes below `data()`. `keys` are lines of the configuration such
     /// as `warehouse.memory_limit = "8 MiB"`.
     pub fn new(folder: PathBuf, keys: &[&str]) -> Site {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut config = format!(
             "database = \"{DATABASE}\"\npg.listen = \"{address}\"\npg.tls = \"optional\"\n\
              users.file = \"users.toml\"\npolicies.folder = \"policies\"\n\

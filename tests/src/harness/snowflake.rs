@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -67,14 +67,14 @@ impl Emulator {
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let emulator = Emulator { port: line.trim().parse().unwrap(), key, _process: process };
-        for _ in 0..100 {
-            if TcpStream::connect(("127.0.0.1", emulator.port)).is_ok() {
-                break;
-            }
+        let port = line.trim().parse().unwrap();
+        let limit = Instant::now() + Duration::from_secs(120);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert_eq!(process.try_wait().unwrap(), None, "the emulator doesn't start");
+            assert!(Instant::now() < limit, "the emulator doesn't listen");
             std::thread::sleep(Duration::from_millis(50));
         }
-        emulator
+        Emulator { port, key, _process: process }
     }
 
     /// Runs the official connector's check.
