@@ -326,16 +326,21 @@ fn list(items: &mut Column, raw: &[u8]) -> Result<usize, Error> {
 /// Rows that become a batch.
 pub(super) struct Rows {
     columns: Vec<Column>,
+    /// Whether the rows have these columns.
+    checked: bool,
     rows: usize,
     bytes: usize,
 }
 
 impl Rows {
     pub(super) fn new(columns: Vec<Column>) -> Self {
-        Self { columns, rows: 0, bytes: 0 }
+        Self { columns, checked: false, rows: 0, bytes: 0 }
     }
 
     pub(super) fn push(&mut self, row: &Row) -> Result<(), Error> {
+        if !self.checked {
+            self.check(row)?;
+        }
         if row.len() != self.columns.len() {
             return Err(malformed());
         }
@@ -347,6 +352,18 @@ impl Rows {
         self.rows += 1;
         self.bytes += row.raw_size_bytes();
         Ok(())
+    }
+
+    /// All rows of a result have the columns of the first one.
+    fn check(&mut self, row: &Row) -> Result<(), Error> {
+        let columns = row.columns();
+        let pairs = || columns.iter().zip(&self.columns);
+        self.checked = columns.len() == self.columns.len()
+            && pairs().all(|(column, expected)| column.type_().oid() == expected.oid());
+        match self.checked {
+            true => Ok(()),
+            false => Err(Error::internal("the server's columns aren't those of the query")),
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -88,7 +88,7 @@ pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discov
     }
     let columns = client.query(COLUMNS, &[&schemas]).await.map_err(public)?;
     let keys = client.query(KEYS, &[&schemas]).await.map_err(public)?;
-    lease.finish().await?;
+    lease.finish();
     let mut found = Found::default();
     columns.iter().try_for_each(|row| found.column(row))?;
     keys.iter().try_for_each(|row| found.key(row))?;

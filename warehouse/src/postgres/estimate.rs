@@ -28,7 +28,7 @@ impl Postgres {
         let statement = client.prepare_typed(&text, &bound.types).await.map_err(error::planning)?;
         let row = client.query_one(&statement, &bound.values()).await.map_err(error::public)?;
         let Json(plan) = row.try_get(0).map_err(Error::internal)?;
-        lease.finish().await?;
+        lease.finish();
         let top = plan.pointer("/0/Plan").ok_or_else(|| Error::internal("EXPLAIN has no plan"))?;
         let explained = explained(top, &read.tables);
         // What the planner reads in a way that isn't known here counts whole.

@@ -86,20 +86,8 @@ impl Postgres {
         // A second later than the gateway's own, whose error names the limit.
         let limit = secured.limits().runtime().map(|limit| limit.most + Duration::from_secs(1));
         let timeout = self.timeout.into_iter().chain(limit).min();
-        let mut lease = self.pool.lease(&begin(timeout)).await?;
-        let client = lease.client()?;
-        let statement =
-            client.prepare_typed(rendering.text(), &bound.types).await.map_err(error::planning)?;
-        let same = statement.columns().len() == expected.len()
-            && statement
-                .columns()
-                .iter()
-                .zip(&expected)
-                .all(|(column, expected)| column.type_().oid() == expected.oid());
-        if !same {
-            return Err(Error::internal("the server's columns aren't those of the query"));
-        }
-        let rows = client.query_raw(&statement, bound.values()).await.map_err(public)?;
+        let (begin, values) = (begin(timeout), bound.typed());
+        let (lease, rows) = self.pool.query(&begin, rendering.text(), &values).await?;
         let schema = output_schema(secured);
         let state = Running { rows: Box::pin(rows), decoder: Rows::new(expected), lease };
         let batches = try_unfold(state, |mut state| async move {
@@ -124,6 +112,10 @@ impl<'a> Bound<'a> {
             Parameter::Bytes(_) => Type::BYTEA,
         });
         Self { types: types.collect(), parameters }
+    }
+
+    fn typed(&self) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+        self.values().into_iter().zip(self.types.iter().cloned()).collect()
     }
 
     fn values(&self) -> Vec<&'a (dyn ToSql + Sync)> {
@@ -161,8 +153,8 @@ impl Warehouse for Postgres {
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
         let asked = async {
-            let mut lease = self.pool.lease(&begin(self.timeout)).await?;
-            lease.finish().await
+            self.pool.lease(&begin(self.timeout)).await?.finish();
+            Ok(())
         };
         asked.boxed()
     }
@@ -195,7 +187,7 @@ impl Running {
                 return self.decoder.take().map(Some);
             }
         }
-        self.lease.finish().await?;
+        self.lease.finish();
         if self.decoder.is_empty() { Ok(None) } else { self.decoder.take().map(Some) }
     }
 }

@@ -4,15 +4,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::join;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_postgres::Client;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, RowStream};
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::Options;
-use super::error::{lost, public, refused, unreachable};
+use super::error::{lost, planning, public, refused, unreachable};
 use super::tls::Rustls;
 use crate::connections::{Connections, Use, Uses};
 
@@ -24,7 +27,7 @@ const CANCEL: Duration = Duration::from_secs(5);
 const CANCELS: usize = 600;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Connections that wait for a query. How many there are in all, admission bounds.
-const IDLE: usize = 16;
+const IDLE: usize = 64;
 
 /// The connections to one server.
 pub(super) struct Pool {
@@ -57,26 +60,55 @@ impl Pool {
         Connections { idle: self.idle.lock().len(), used: self.uses.count() }
     }
 
-    /// A connection of one's own, in a transaction that `begin` begins. One that was kept may have been
-    /// lost while nobody looked: then the next one is tried, and last a new one.
+    /// A connection of one's own, in a transaction that `begin` begins.
     pub(super) async fn lease(self: &Arc<Self>, begin: &str) -> Result<Lease, Error> {
         loop {
-            let next = self.idle.lock().pop();
-            let Some(client) = next else { break };
-            if client.is_closed() {
-                continue;
-            }
-            let mut lease = self.leased(client);
+            let (mut lease, kept) = self.next().await?;
             match lease.client()?.batch_execute(begin).await {
                 Ok(()) => return Ok(lease),
-                // It was lost, or the server has ended it; nothing was asked of it yet.
-                Err(error) if error.code().is_none() || lost(&error) => lease.client = None,
+                Err(error) if kept && is_gone(&error) => lease.client = None,
                 Err(error) => return Err(public(error)),
             }
         }
-        let mut lease = self.leased(self.connect().await?);
-        lease.client()?.batch_execute(begin).await.map_err(public)?;
-        Ok(lease)
+    }
+
+    /// The rows of a query in such a transaction. Both are sent at once: where the transaction doesn't
+    /// begin, nobody reads the rows.
+    pub(super) async fn query(
+        self: &Arc<Self>,
+        begin: &str,
+        text: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<(Lease, RowStream), Error> {
+        loop {
+            let (mut lease, kept) = self.next().await?;
+            let client = lease.client()?;
+            let rows = client.query_typed_raw(text, values.iter().cloned());
+            match join(client.batch_execute(begin), rows).await {
+                (Ok(()), Ok(rows)) => return Ok((lease, rows)),
+                (Err(error), _) if kept && is_gone(&error) => lease.client = None,
+                (Err(error), _) => return Err(public(error)),
+                (Ok(()), Err(error)) => {
+                    if !is_gone(&error) {
+                        lease.finish();
+                    }
+                    return Err(planning(error));
+                }
+            }
+        }
+    }
+
+    /// A connection that was kept, or a new one. One that was kept may have been lost while nobody looked:
+    /// then the next one is tried, and last a new one.
+    async fn next(self: &Arc<Self>) -> Result<(Lease, bool), Error> {
+        loop {
+            let next = self.idle.lock().pop();
+            match next {
+                Some(client) if client.is_closed() => {}
+                Some(client) => return Ok((self.leased(client), true)),
+                None => return Ok((self.leased(self.connect().await?), false)),
+            }
+        }
     }
 
     fn leased(self: &Arc<Self>, client: Client) -> Lease {
@@ -97,6 +129,11 @@ impl Pool {
         });
         Ok(client)
     }
+}
+
+/// Whether the connection was lost, or the server has ended it.
+fn is_gone(error: &tokio_postgres::Error) -> bool {
+    error.code().is_none() || lost(error)
 }
 
 fn is_here(host: &Host) -> bool {
@@ -128,17 +165,17 @@ impl Lease {
         self.client.is_none()
     }
 
-    /// Ends the transaction and gives the connection back.
-    pub(super) async fn finish(&mut self) -> Result<(), Error> {
-        self.client()?.batch_execute("ROLLBACK").await.map_err(public)?;
-        if let Some(client) = self.client.take() {
-            self.used = None;
-            let mut idle = self.pool.idle.lock();
-            if idle.len() < IDLE {
-                idle.push(client);
-            }
+    /// Ends the transaction and gives the connection back: what ends it is on its way, before all that is
+    /// asked next.
+    pub(super) fn finish(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        // Sent by the first poll. Whether the connection is lost, the next one who asks finds out.
+        let _ = client.batch_execute("ROLLBACK").now_or_never();
+        self.used = None;
+        let mut idle = self.pool.idle.lock();
+        if idle.len() < IDLE {
+            idle.push(client);
         }
-        Ok(())
     }
 }
 
