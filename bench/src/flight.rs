@@ -18,7 +18,7 @@ use crate::Result;
 use crate::data;
 use crate::server::{self, Server};
 
-const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
+pub(crate) const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 /// What is installed from PyPI, if it can be.
 const ROAPI: &str = "roapi==0.12.7";
 const ROUNDS: usize = 5;
@@ -141,21 +141,21 @@ fn measure(name: &'static str, server: u32, reader: &mut Reader) -> Result<Figur
     })
 }
 
-fn median(mut samples: Vec<f64>) -> f64 {
+pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// What one reading gave; the size in GB.
-struct Round {
-    rows: u64,
+pub(crate) struct Round {
+    pub(crate) rows: u64,
     size: f64,
-    seconds: f64,
-    first: f64,
+    pub(crate) seconds: f64,
+    pub(crate) first: f64,
 }
 
 /// The client, which reads when it is told to.
-struct Reader {
+pub(crate) struct Reader {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -163,16 +163,20 @@ struct Reader {
 
 impl Reader {
     /// Connects; the batches of the first round are kept in a file, if one is named.
-    fn start(uri: &str, user: &str, query: &str, keep: Option<&Path>) -> Result<Self> {
+    pub(crate) fn start(uri: &str, user: &str, query: &str, keep: Option<&Path>) -> Result<Self> {
         let mut command = Command::new(python()?);
-        command.arg(format!("{CLIENTS}/read.py")).args([uri, user, query]).args(keep);
+        Self::of(command.arg(format!("{CLIENTS}/read.py")).args([uri, user, query]).args(keep))
+    }
+
+    /// A program that reads and tells in the same way.
+    pub(crate) fn of(command: &mut Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take().ok_or("no input")?;
         let output = BufReader::new(child.stdout.take().ok_or("no output")?);
         Ok(Self { child, input, output })
     }
 
-    fn round(&mut self) -> Result<Round> {
+    pub(crate) fn round(&mut self) -> Result<Round> {
         self.input.write_all(b"\n")?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
@@ -219,11 +223,11 @@ impl Drop for Peer {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     Ok(PathBuf::from(std::env::var_os("HOME").ok_or("HOME is not set")?).join(".cache/tollgate"))
 }
 

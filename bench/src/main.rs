@@ -20,6 +20,8 @@
 //!
 //! `pooler`: a point query of a PostgreSQL through the gateway, against PgBouncer before row security.
 //!
+//! `snowflake`: rows of a Snowflake (the emulator) over Flight SQL, against the official connector.
+//!
 //! `metering`: what the ledger, limits, a price and a budget add to a point query.
 
 mod aggregates;
@@ -35,6 +37,7 @@ mod postgres;
 mod rewriting;
 mod rules;
 mod server;
+mod snowflake;
 mod stages;
 mod streaming;
 mod tpc;
@@ -60,10 +63,11 @@ fn main() -> ExitCode {
         ["ledger"] => in_folder(ledger::run),
         ["flight"] => in_folder(flight::run),
         ["pooler"] => in_folder(|folder| pooler::run(folder, rows())),
+        ["snowflake"] => in_folder(snowflake::run),
         ["metering"] => in_folder(|folder| metering::run(folder, rows())),
         _ => Err(
             "usage: tollgate-bench overhead [rewriting|stages|latency|streaming] | rules | barrier | \
-             aggregates | tpc | ledger | flight | pooler | metering"
+             aggregates | tpc | ledger | flight | pooler | snowflake | metering"
                 .into(),
         ),
     };

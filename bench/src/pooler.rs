@@ -110,7 +110,13 @@ pub(crate) fn run(folder: &Path, rows: i64) -> Result<()> {
         "kind = \"postgres\"\nhost = \"{host}\"\nport = {port}\ndatabase = \"postgres\"\n\
          user = \"gate\"\nschemas = [\"bench\"]"
     );
-    let server = Server::start_over(folder, &warehouse, POLICIES, "")?;
+    let gateway = |name: &str, ledger: &str| {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder)?;
+        Server::start_over(&folder, &warehouse, POLICIES, ledger)
+    };
+    let server = gateway("plain", "[ledger]\nkind = \"none\"\n")?;
+    let recording = gateway("recording", "[ledger]\nkind = \"sqlite\"\n")?;
     let peer = |name, address: &str, pid| Peer {
         name,
         address: address.to_owned(),
@@ -118,14 +124,16 @@ pub(crate) fn run(folder: &Path, rows: i64) -> Result<()> {
         database: "postgres",
         pid,
     };
+    let gateway = |name, server: &Server| Peer {
+        password: "demo",
+        database: "tollgate",
+        ..peer(name, &server.address, Some(server.pid()))
+    };
     let peers = [
         peer("PostgreSQL", &postgres.address, None),
         peer("PgBouncer", &pooler.address, Some(pooler.pid)),
-        Peer {
-            password: "demo",
-            database: "tollgate",
-            ..peer("gateway", &server.address, Some(server.pid()))
-        },
+        gateway("gateway", &server),
+        gateway("with ledger", &recording),
     ];
     latency(&peers, rows)?;
     let idle = server.memory()?.0;
@@ -137,7 +145,7 @@ pub(crate) fn run(folder: &Path, rows: i64) -> Result<()> {
     Ok(())
 }
 
-fn latency(peers: &[Peer; 3], rows: i64) -> Result<()> {
+fn latency(peers: &[Peer], rows: i64) -> Result<()> {
     let mut clients = Vec::new();
     for peer in peers {
         clients.push((peer.connect()?, Vec::with_capacity(ROUNDS)));
@@ -172,7 +180,7 @@ fn latency(peers: &[Peer; 3], rows: i64) -> Result<()> {
             p99.saturating_sub(base99).as_micros(),
         );
     }
-    if let [(base, _), (pooled, _), (governed, _)] = measured.as_slice() {
+    if let [(base, _), (pooled, _), (governed, _), _] = measured.as_slice() {
         let added = |time: &Duration| time.saturating_sub(*base).as_secs_f64();
         let ratio = added(governed) / added(pooled);
         let met = if ratio <= TARGET { "met" } else { "missed" };
@@ -225,7 +233,7 @@ fn load(peer: &Peer, clients: &mut [Client], rows: i64) -> Result<Load> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts for a ratio")]
-fn throughput(peers: &[Peer; 3], rows: i64) -> Result<()> {
+fn throughput(peers: &[Peer], rows: i64) -> Result<()> {
     println!(
         "\nthe same by many clients (ratio: to PgBouncer; CPU: of the process between, per query)"
     );

@@ -179,7 +179,8 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
         let mut printed = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
             let start = Instant::now();
-            std::hint::black_box(print(&secured)?);
+            let text = print(&secured).map_err(|e| format!("{e}: {:?}", e.cause()))?;
+            std::hint::black_box(text);
             printed.push(start.elapsed());
         }
         let (printed50, printed99) = percentiles(printed);
