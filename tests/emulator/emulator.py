@@ -57,8 +57,8 @@ class Refused(Exception):
 
 
 class Session:
-    def __init__(self, conn):
-        self.conn = conn
+    def __init__(self, conn, warehouse):
+        self.conn, self.warehouse = conn, warehouse
         self.token = secrets.token_urlsafe(24)
         self.master = secrets.token_urlsafe(24)
         self.expired = False
@@ -223,7 +223,7 @@ async def login(request):
     check(data)
     name = lambda key: (value := request.query_params.get(key)) and value.strip('"').upper()
     conn = await run_in_threadpool(state.fs.connect, name("databaseName"), name("schemaName"))
-    session = Session(conn)
+    session = Session(conn, name("warehouse"))
     state.sessions[session.token] = session
     return answer(
         {
@@ -310,6 +310,7 @@ async def query(request):
             parameters=body.get("parameters") or {},
             bindings=body.get("bindings") or {},
             describe=bool(body.get("describeOnly")),
+            warehouse=session.warehouse,
         )
         known.entry = request.state.entry
         known.done = asyncio.get_running_loop().run_in_executor(None, run, known)
@@ -415,6 +416,12 @@ def said(error):
 PIECE = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|:(\d+)|\?""", re.DOTALL)
 
 
+def literal(text):
+    if text is None:
+        return "NULL"
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def bound(sql, bindings):
     """The statement with the bound values in it."""
     asked = iter(range(1, len(bindings) + 1))
@@ -428,7 +435,7 @@ def bound(sql, bindings):
             return "NULL"
         if binding["type"] in ("FIXED", "REAL", "BOOLEAN"):
             return text
-        return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+        return literal(text)
 
     return PIECE.sub(value, sql) if bindings else sql
 
@@ -466,10 +473,15 @@ def execute(session, body):
     head = sql.lstrip().upper()
     if head.startswith("ALTER SESSION"):
         return pa.table({"status": ["Statement executed successfully."]})
+    if use := re.fullmatch(r'USE WAREHOUSE (\w+|"[^"]+")\s*', sql, re.IGNORECASE):
+        session.warehouse = use[1].strip('"').upper()
+        return pa.table({"status": ["Statement executed successfully."]})
     if head.startswith("EXPLAIN USING JSON"):
         plan = {"GlobalStats": {"partitionsTotal": 2, "partitionsAssigned": 1, "bytesAssigned": 4096}}
         return pa.table({"content": [json.dumps(plan)]})
     if head.startswith(("SELECT", "WITH", "(")):
+        # The engine knows of none.
+        sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", literal(session.warehouse), sql)
         sql = parse_one(sql, read="snowflake").transform(corrected).sql("snowflake")
     cursor = session.conn.cursor()
     cursor.execute(sql, server=True)
@@ -529,6 +541,7 @@ def result_of(known, table):
         "statementTypeId": 4096,
         "finalDatabaseName": known.session.conn.database,
         "finalSchemaName": known.session.conn.schema,
+        "finalWarehouseName": known.session.warehouse,
         "queryContext": {"entries": []},
     }
     plain = not known.body["sqlText"].lstrip().upper().startswith(("SELECT", "WITH", "("))

@@ -117,6 +117,8 @@ mod traces;
 #[cfg(test)]
 mod views;
 #[cfg(test)]
+mod virtual_warehouses;
+#[cfg(test)]
 mod warehouse_faults;
 #[cfg(test)]
 mod wire;

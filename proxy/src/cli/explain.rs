@@ -12,10 +12,12 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use datafusion::common::ScalarValue;
 use serde::Serialize;
-use tollgate_catalog::{Error, ErrorKind, Snapshot, Table, TableName};
+use tollgate_catalog::{Error, ErrorKind, Snapshot, Table, TableName, WarehouseName};
+use tollgate_gateway::config::{Config, Place};
 use tollgate_identity::Asker;
 use tollgate_policy::FunctionSource;
 use tollgate_policy::explain::{CallerExplanation, Explanation, Rights};
+use tollgate_warehouse::snowflake::chosen;
 
 use super::rehearse::{AskerOptions, Stage, only};
 use super::{runtime, text};
@@ -79,9 +81,33 @@ struct Report {
     note: Option<String>,
     /// Which warehouse would run it.
     warehouse: Option<String>,
+    /// And which virtual warehouse of it, where it has several.
+    virtual_warehouse: Option<Chosen>,
     tables: Vec<Explained>,
     secured_sql: Option<String>,
     plan: Option<String>,
+}
+
+/// A virtual warehouse, and why it is this one.
+#[derive(Serialize)]
+struct Chosen {
+    name: String,
+    /// The role by which it was chosen; none: it runs all that is nobody else's.
+    role: Option<String>,
+}
+
+impl Chosen {
+    /// Where a query of somebody with these roles would run.
+    fn of(config: &Config, warehouse: &WarehouseName, roles: &BTreeSet<String>) -> Option<Self> {
+        let named = config.warehouses.iter().find(|named| named.name == *warehouse)?;
+        let Place::Snowflake(account) = &named.place else { return None };
+        let rules = account.by_role.iter();
+        let rule = chosen(rules.map(|rule| rule.role.as_str()), roles);
+        Some(match rule.and_then(|index| account.by_role.get(index)) {
+            Some(rule) => Self { name: rule.name.clone(), role: Some(rule.role.clone()) },
+            None => Self { name: account.virtual_warehouse.clone()?, role: None },
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -95,7 +121,8 @@ struct Explained {
 
 /// What a query would run as.
 struct Secured {
-    warehouse: Option<String>,
+    warehouse: Option<WarehouseName>,
+    roles: BTreeSet<String>,
     tables: Vec<TableName>,
     sql: String,
     plan: String,
@@ -108,7 +135,8 @@ async fn secured(stage: &Stage, asker: &Asker, sql: &str) -> Result<Secured, Err
     let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
     let secured = prepared.bind(nulls.collect::<Result<_, _>>().map_err(Error::internal)?)?;
     Ok(Secured {
-        warehouse: secured.engine().warehouse().map(ToString::to_string),
+        warehouse: secured.engine().warehouse().cloned(),
+        roles: secured.roles().clone(),
         tables: secured.tables().to_vec(),
         sql: secured.secured_sql().to_owned(),
         plan: prepared.explain(),
@@ -129,6 +157,7 @@ async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Res
         sqlstate: None,
         note: None,
         warehouse: None,
+        virtual_warehouse: None,
         tables: Vec::new(),
         secured_sql: None,
         plan: None,
@@ -137,7 +166,10 @@ async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Res
         Ok(secured) => {
             report.secured_sql = Some(secured.sql);
             report.plan = Some(secured.plan);
-            report.warehouse = secured.warehouse;
+            let at = secured.warehouse;
+            let chosen = at.as_ref().map(|at| Chosen::of(&loaded.config, at, &secured.roles));
+            report.virtual_warehouse = chosen.flatten();
+            report.warehouse = at.map(|at| at.to_string());
             secured.tables
         }
         Err(error) => {
@@ -225,6 +257,13 @@ impl Report {
             writeln!(text, "  limits   statement timeout {timeout}, {at_once} statements at once");
         if let (Some(runs), [_, _, ..]) = (runs, warehouses.as_slice()) {
             let _ = writeln!(text, "  runs at  warehouse \"{}\"", runs.name);
+        }
+        if let Some(Chosen { name, role }) = &self.virtual_warehouse {
+            let why = role.as_ref().map_or_else(
+                || "no role has another one".to_owned(),
+                |role| format!("by role \"{role}\""),
+            );
+            let _ = writeln!(text, "  runs on  virtual warehouse \"{name}\", {why}");
         }
         for Explained { through, table } in &self.tables {
             let through = match through.as_slice() {

@@ -144,10 +144,11 @@ pub async fn attributed(warehouse: &Snowflake, from: i64, until: i64) -> Result<
         timeout: None,
         counter: Counter::default(),
     };
-    let data = session::run(&warehouse.pool, statement).await?;
+    let pool = &warehouse.computes.default().pool;
+    let data = session::run(pool, statement).await?;
     let described = data.rowtype.clone().unwrap_or_default();
     let columns = Columns::of(&vec![DataType::Utf8; 4], &described)?;
-    let rows = result::rows(Arc::clone(&warehouse.pool.service), columns, data)?;
+    let rows = result::rows(Arc::clone(&pool.service), columns, data)?;
     Ok(Attributed { rows, ready: VecDeque::new(), sums: Sums::default(), ended: false })
 }
 

@@ -69,8 +69,7 @@ pub async fn discover(warehouse: &Snowflake, schemas: &[String]) -> Result<Disco
     let tables = ask(warehouse, "TABLES", TABLES, "TABLE_SCHEMA", &real, "").await?;
     let order = " ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION";
     let columns = ask(warehouse, "COLUMNS", COLUMNS, "TABLE_SCHEMA", &real, order).await?;
-    let mut found =
-        Found { database: &warehouse.pool.service.options.database, ..Found::default() };
+    let mut found = Found { database: &warehouse.computes.options().database, ..Found::default() };
     tables.into_iter().for_each(|row| found.table(row));
     columns.into_iter().for_each(|row| found.column(row));
     Ok(found.done())
@@ -85,7 +84,7 @@ async fn ask(
     schemas: &[String],
     order: &str,
 ) -> Result<Vec<Row>, Error> {
-    let database = warehouse.pool.service.options.database.replace('"', "\"\"");
+    let database = warehouse.computes.options().database.replace('"', "\"\"");
     let items: Vec<String> = columns
         .iter()
         .enumerate()
@@ -106,7 +105,7 @@ async fn ask(
         timeout: None,
         counter: Counter::default(),
     };
-    warehouse.ask(statement, columns.len()).await
+    warehouse.ask(warehouse.computes.default(), statement, columns.len()).await
 }
 
 /// The name by which a real one is known.

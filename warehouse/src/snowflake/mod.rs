@@ -11,6 +11,7 @@
 //! | `login` | passwords, keys and tokens |
 //! | `session` | sessions, renewal, running and canceling |
 //! | `pool` | sessions that wait for a statement |
+//! | `compute` | the virtual warehouses, and which of them runs what |
 //! | `result` | pieces of a result as a stream |
 //! | `decode` | their values into Arrow |
 //! | `discover` | which tables there are |
@@ -19,6 +20,7 @@
 //! | `error` | the service's errors as public ones |
 
 mod attribution;
+mod compute;
 mod decode;
 mod discover;
 mod error;
@@ -45,18 +47,19 @@ use tollgate_catalog::{Error, ErrorKind};
 use tollgate_rewriter::{Parameter, Secured};
 
 use crate::admission::Admitted;
-use crate::credits::{Clock, Terms};
+use crate::credits::Terms;
 use crate::embedded::{output_schema, shape};
 use crate::estimate::{Estimate, is_restricted};
 use crate::{BatchStream, Connections, Warehouse};
 
 pub use attribution::{Attributed, Figure, attributed};
+pub use compute::{ByRole, chosen, same_warehouse};
 pub use discover::{Discovery, discover};
 pub use login::{Credential, CredentialKind};
 
+use compute::{Compute, Computes};
 use decode::Columns;
 pub(crate) use error::refuses_login;
-use pool::Pool;
 use service::Service;
 use session::{Counter, Statement};
 
@@ -81,6 +84,8 @@ pub struct Options {
     pub database: String,
     /// The virtual warehouse that runs statements; the user's own if there is none.
     pub warehouse: Option<String>,
+    /// Others that run those of whoever has a role: the first role that fits says which.
+    pub by_role: Vec<ByRole>,
     /// The role to take on; the user's own if there is none.
     pub role: Option<String>,
     /// TLS; without, only addresses of this machine are connected to.
@@ -106,9 +111,7 @@ impl fmt::Debug for Options {
 /// The warehouse.
 #[derive(Clone)]
 pub struct Snowflake {
-    pool: Arc<Pool>,
-    /// Counts credits, where they are charged.
-    clock: Option<Arc<Clock>>,
+    computes: Arc<Computes>,
     /// In seconds.
     timeout: Option<u64>,
 }
@@ -120,7 +123,6 @@ impl Snowflake {
     /// The address isn't one, or is another machine's without TLS.
     pub fn new(options: Options) -> Result<Self, Error> {
         let timeout = options.statement_timeout.map(|timeout| timeout.as_secs().max(1));
-        let clock = options.credits.clone().map(|terms| Arc::new(Clock::new(terms)));
         let service = Service::new(options)?;
         if service.options.address.starts_with("https:") && !service.encrypts() {
             return Err(Error::new(ErrorKind::InvalidParameterValue, "TLS trusts no authority")
@@ -128,12 +130,12 @@ impl Snowflake {
                     "set warehouse.tls_ca to the certificates of the authorities to trust",
                 ));
         }
-        Ok(Self { pool: Arc::new(Pool::new(service)), clock, timeout })
+        Ok(Self { computes: Arc::new(Computes::new(service)), timeout })
     }
 
     /// Ends the sessions that wait for statements.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.computes.close().await;
     }
 
     /// A secured query as a statement, behind some words.
@@ -152,49 +154,64 @@ impl Snowflake {
     }
 
     /// The rows of a statement of the gateway's own, as texts.
-    async fn ask(&self, statement: Statement, columns: usize) -> Result<Vec<Row>, Error> {
-        let data = session::run(&self.pool, statement).await?;
+    async fn ask(
+        &self,
+        compute: &Compute,
+        statement: Statement,
+        columns: usize,
+    ) -> Result<Vec<Row>, Error> {
+        let data = session::run(&compute.pool, statement).await?;
         let described = data.rowtype.clone().unwrap_or_default();
         let expected = Columns::of(&vec![DataType::Utf8; columns], &described)?;
-        let batches = result::rows(Arc::clone(&self.pool.service), expected, data)?;
-        let batches: Vec<RecordBatch> = batches.try_collect().await?;
-        let rows = batches.iter().flat_map(|batch| {
-            (0..batch.num_rows()).map(move |row| {
-                let values = batch.columns().iter().map(|column| {
-                    let column = column.as_string::<i32>();
-                    column.is_valid(row).then(|| column.value(row).to_owned())
-                });
-                values.collect()
-            })
-        });
-        Ok(rows.collect())
+        let batches = result::rows(Arc::clone(&compute.pool.service), expected, data)?;
+        rows_of(batches).await
     }
 
     async fn stream(&self, admitted: &Admitted) -> Result<BatchStream, Error> {
         let secured = admitted.secured();
+        let compute = self.computes.of(secured);
+        if let Some(name) = compute.name() {
+            admitted.usage().runs_on(name);
+        }
         let mut statement = self.statement("", secured)?;
         statement.id = admitted.usage().statement().map(str::to_owned);
+        let clock = compute.clock.as_ref();
         statement.counter.time =
-            self.clock.as_ref().map(|clock| (Arc::clone(clock), Arc::clone(admitted.usage())));
-        statement.counter.tells = self.clock.is_some() && !is_restricted(secured)?;
+            clock.map(|clock| (Arc::clone(clock), Arc::clone(admitted.usage())));
+        statement.counter.tells = clock.is_some() && !is_restricted(secured)?;
         // The end waits until it is known what was scanned, where it is charged for.
         let limits = secured.limits();
         let charged = limits.counts_bytes() || limits.prices_bytes();
-        let learns = self.clock.is_some() && limits.has_budget() && limits.prices_credits();
+        let learns = clock.is_some() && limits.has_budget() && limits.prices_credits();
         let mut counted = None;
         if charged || learns {
             let (done, wait) = oneshot::channel();
             statement.counter.scan = Some((Arc::clone(admitted.usage()), done));
             counted = charged.then_some(wait);
         }
-        let data = session::run(&self.pool, statement).await?;
+        let data = session::run(&compute.pool, statement).await?;
         let described = data.rowtype.clone().unwrap_or_default();
         let columns = Columns::new(secured.output(), &described)?;
         let schema = output_schema(secured);
-        let rows = result::rows(Arc::clone(&self.pool.service), columns, data)?;
+        let rows = result::rows(Arc::clone(&compute.pool.service), columns, data)?;
         let rows = rows.map(move |batch| shape(batch?, &schema));
         Ok(rows.chain(estimate::last(counted)).boxed())
     }
+}
+
+/// Rows of texts.
+async fn rows_of(batches: BatchStream) -> Result<Vec<Row>, Error> {
+    let batches: Vec<RecordBatch> = batches.try_collect().await?;
+    let rows = batches.iter().flat_map(|batch| {
+        (0..batch.num_rows()).map(move |row| {
+            let values = batch.columns().iter().map(|column| {
+                let column = column.as_string::<i32>();
+                column.is_valid(row).then(|| column.value(row).to_owned())
+            });
+            values.collect()
+        })
+    });
+    Ok(rows.collect())
 }
 
 /// The values of `:1`, `:2`, … as the protocol has them.
@@ -215,15 +232,15 @@ impl Warehouse for Snowflake {
     }
 
     fn charges_credits(&self) -> bool {
-        self.clock.is_some()
+        self.computes.charge()
     }
 
     fn connections(&self) -> Option<Connections> {
-        Some(self.pool.connections())
+        Some(self.computes.connections())
     }
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
-        session::reach(&self.pool).boxed()
+        session::reach(&self.computes.default().pool).boxed()
     }
 
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {

@@ -12,6 +12,7 @@ use tollgate_catalog::Error;
 use zeroize::Zeroizing;
 
 use super::attribution::tag;
+use super::compute::same_warehouse;
 use super::error::{Said, malformed, public, unreachable};
 use super::pool::Pool;
 use super::service::{Call, Data, Reply, Service, identifier};
@@ -43,6 +44,8 @@ struct Tokens {
 /// A session.
 pub(super) struct Session {
     service: Arc<Service>,
+    /// The virtual warehouse that runs its statements, also after it has logged in anew; none: the user's own.
+    warehouse: Option<Arc<str>>,
     tokens: Mutex<Arc<Tokens>>,
     /// Held by whoever renews, so that others wait for that instead of renewing too.
     renewing: Semaphore,
@@ -74,9 +77,12 @@ pub(super) struct Counter {
 }
 
 impl Session {
-    pub(super) async fn open(service: Arc<Service>) -> Result<Self, Error> {
-        let tokens = Mutex::new(Arc::new(login(&service).await?));
-        Ok(Self { service, tokens, renewing: Semaphore::new(1) })
+    pub(super) async fn open(
+        service: Arc<Service>,
+        warehouse: Option<Arc<str>>,
+    ) -> Result<Self, Error> {
+        let tokens = Mutex::new(Arc::new(login(&service, warehouse.as_deref()).await?));
+        Ok(Self { service, warehouse, tokens, renewing: Semaphore::new(1) })
     }
 
     /// Makes a call as this session; with a new token if the old one is.
@@ -116,7 +122,7 @@ impl Session {
         let renewed = if gone { None } else { self.renewed(old).await? };
         let tokens = match renewed {
             Some(tokens) => tokens,
-            None => login(&self.service).await?,
+            None => login(&self.service, self.warehouse.as_deref()).await?,
         };
         *self.tokens.lock() = Arc::new(tokens);
         Ok(())
@@ -245,7 +251,7 @@ fn said(reply: Reply) -> Said {
 }
 
 /// Logs in. The session's settings are all that a text's meaning depends on.
-async fn login(service: &Service) -> Result<Tokens, Error> {
+async fn login(service: &Service, warehouse: Option<&str>) -> Result<Tokens, Error> {
     let options = &service.options;
     let mut data = Map::new();
     for (name, value) in [
@@ -283,7 +289,7 @@ async fn login(service: &Service) -> Result<Tokens, Error> {
     );
     options.credential.prove(&mut data, &options.account, &options.user).await?;
     let mut parameters = vec![("databaseName", options.database.clone())];
-    parameters.extend(options.warehouse.clone().map(|name| ("warehouse", name)));
+    parameters.extend(warehouse.map(|name| ("warehouse", name.to_owned())));
     parameters.extend(options.role.clone().map(|name| ("roleName", name)));
     let call = Call {
         method: Method::POST,
@@ -295,7 +301,16 @@ async fn login(service: &Service) -> Result<Tokens, Error> {
     };
     let mut reply = service.call(call).await?;
     let data = reply.data.take().unwrap_or_default();
+    let given = data.session_info.and_then(|info| info.warehouse_name);
     match (reply.success, data.token, data.master_token) {
+        // What it isn't asked for it must not be charged by.
+        (true, ..)
+            if warehouse
+                .zip(given.as_deref())
+                .is_some_and(|(asked, given)| !same_warehouse(asked, given)) =>
+        {
+            Err(malformed("a session with another virtual warehouse"))
+        }
         (true, Some(session), Some(master)) => {
             Ok(Tokens { session: session.into(), master: master.into() })
         }
