@@ -473,6 +473,8 @@ def execute(session, body):
     head = sql.lstrip().upper()
     if head.startswith("ALTER SESSION"):
         return pa.table({"status": ["Statement executed successfully."]})
+    if shown := re.fullmatch(r'SHOW (PRIMARY|IMPORTED) KEYS IN SCHEMA "([^"]+)"."([^"]+)"', sql.strip()):
+        return keys(session, *shown.groups())
     if use := re.fullmatch(r'USE WAREHOUSE (\w+|"[^"]+")\s*', sql, re.IGNORECASE):
         session.warehouse = use[1].strip('"').upper()
         return pa.table({"status": ["Statement executed successfully."]})
@@ -488,6 +490,49 @@ def execute(session, body):
     table = cursor._arrow_table
     session.conn.results_cache.clear()
     return table.slice(0, 0) if body.get("describeOnly") else table
+
+
+REFERENCES = re.compile(r'REFERENCES (?:"?([^".(]+)"?\.)?"?([^".(]+)"?\s*\(')
+
+
+def keys(session, kind, database, schema):
+    """Keys as the engine has them: fakesnow names none, tells no order and no foreign ones."""
+    if state.fault("keys"):
+        raise Refused("003001", "SQL access control error: Insufficient privileges", "42501")
+    duck = "PRIMARY KEY" if kind == "PRIMARY" else "FOREIGN KEY"
+    found = session.conn._duck_conn.cursor().execute(
+        "SELECT table_name, constraint_name, constraint_text, constraint_column_names, referenced_column_names"
+        " FROM duckdb_constraints() WHERE constraint_type = ? AND database_name = ? AND schema_name = ?"
+        " ORDER BY table_name, constraint_index",
+        [duck, database, schema],
+    ).fetchall()
+    rows = []
+    for table, name, text, columns, referenced in found:
+        for at, column in enumerate(columns):
+            key = {"key_sequence": at + 1, "rely": "false", "comment": None}
+            if kind == "PRIMARY":
+                key |= dict(database_name=database, schema_name=schema, table_name=table,
+                            column_name=column, constraint_name=name)
+            else:
+                to = REFERENCES.search(text)
+                key |= dict(fk_database_name=database, fk_schema_name=schema, fk_table_name=table,
+                            fk_column_name=column, fk_name=name, pk_database_name=database,
+                            pk_schema_name=to[1] or schema, pk_table_name=to[2],
+                            pk_column_name=referenced[at])
+            rows.append({"created_on": datetime.datetime(2024, 2, 29, tzinfo=UTC)} | key)
+    # In no order: nobody may rely on one.
+    rows.reverse()
+    kinds = {"created_on": pa.timestamp("us", "UTC"), "key_sequence": pa.int64()}
+    names = PRIMARY if kind == "PRIMARY" else FOREIGN
+    described = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+    return pa.Table.from_pylist(rows, schema=described)
+
+
+PRIMARY = ["created_on", "database_name", "schema_name", "table_name", "column_name", "key_sequence",
+           "constraint_name", "rely", "comment"]
+FOREIGN = ["created_on", "pk_database_name", "pk_schema_name", "pk_table_name", "pk_column_name",
+           "fk_database_name", "fk_schema_name", "fk_table_name", "fk_column_name", "key_sequence",
+           "fk_name", "rely", "comment"]
 
 
 # Results

@@ -101,6 +101,8 @@ mod reload;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
+mod snowflake_keys;
+#[cfg(test)]
 mod snowflake_live;
 #[cfg(test)]
 mod snowflake_warehouse;

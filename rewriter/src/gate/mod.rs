@@ -310,7 +310,7 @@ impl<'a> Gate<'a> {
         }
         let VisibleTable { table, columns } = self.visible.table(&name)?;
         let column = |index: &usize| table.columns.get(*index).map(|column| column.name.clone());
-        let key = table.primary_key.iter().map(|index| {
+        let key = table.held_key().iter().map(|index| {
             let visible = columns.contains(index);
             visible.then(|| column(index)).flatten()
         });

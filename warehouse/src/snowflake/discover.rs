@@ -72,6 +72,9 @@ pub async fn discover(warehouse: &Snowflake, schemas: &[String]) -> Result<Disco
     let mut found = Found { database: &warehouse.computes.options().database, ..Found::default() };
     tables.into_iter().for_each(|row| found.table(row));
     columns.into_iter().for_each(|row| found.column(row));
+    for schema in &real {
+        found.keys(warehouse, schema).await;
+    }
     Ok(found.done())
 }
 
@@ -109,7 +112,7 @@ async fn ask(
 }
 
 /// The name by which a real one is known.
-fn folded(real: &str) -> String {
+pub(super) fn folded(real: &str) -> String {
     if real.chars().any(char::is_lowercase) { real.to_owned() } else { real.to_lowercase() }
 }
 
@@ -119,10 +122,10 @@ fn unfolded(name: &str) -> String {
 }
 
 #[derive(Default)]
-struct Found<'a> {
-    database: &'a str,
-    tables: BTreeMap<TableName, (RealNames, Table)>,
-    left_out: Vec<String>,
+pub(super) struct Found<'a> {
+    pub(super) database: &'a str,
+    pub(super) tables: BTreeMap<TableName, (RealNames, Table)>,
+    pub(super) left_out: Vec<String>,
 }
 
 impl Found<'_> {
@@ -138,6 +141,7 @@ impl Found<'_> {
             schema,
             table: name,
             columns: Vec::new(),
+            key_is_claimed: false,
         };
         let table = Table {
             name: known.clone(),

@@ -15,6 +15,7 @@
 //! | `result` | pieces of a result as a stream |
 //! | `decode` | their values into Arrow |
 //! | `discover` | which tables there are |
+//! | `keys` | which primary and foreign keys they are said to have |
 //! | `estimate` | what a statement would scan, and what it has scanned |
 //! | `attribution` | what the account attributes to statements that ran |
 //! | `error` | the service's errors as public ones |
@@ -25,6 +26,7 @@ mod decode;
 mod discover;
 mod error;
 mod estimate;
+mod keys;
 mod login;
 mod pool;
 mod result;
@@ -165,6 +167,21 @@ impl Snowflake {
         let expected = Columns::of(&vec![DataType::Utf8; columns], &described)?;
         let batches = result::rows(Arc::clone(&compute.pool.service), expected, data)?;
         rows_of(batches).await
+    }
+
+    /// The rows of a command of the gateway's own, which come in JSON whatever a session asks for: the names of
+    /// the columns, and their values as texts.
+    async fn show(&self, statement: Statement) -> Result<(Vec<String>, Vec<Row>), Error> {
+        let pool = &self.computes.default().pool;
+        let data = session::run(pool, statement).await?;
+        let described = data.rowtype.clone().unwrap_or_default();
+        let names: Vec<String> = described.into_iter().map(|column| column.name).collect();
+        if data.query_result_format.as_deref() != Some("json") {
+            return Err(error::malformed("the rows of a command in another format"));
+        }
+        let columns = Columns::texts(names.len());
+        let batches = result::rows(Arc::clone(&pool.service), columns, data)?;
+        Ok((names, rows_of(batches).await?))
     }
 
     async fn stream(&self, admitted: &Admitted) -> Result<BatchStream, Error> {

@@ -41,6 +41,8 @@ pub(super) struct Chunk {
 /// A column as the service describes it.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Described {
+    #[serde(default)]
+    pub(super) name: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
     #[serde(default)]
