@@ -101,6 +101,8 @@ mod reload;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod snowflake_keys;
 #[cfg(test)]
 mod snowflake_live;
