@@ -470,6 +470,8 @@ def corrected(tree):
 
 def execute(session, body):
     sql = bound(body["sqlText"], body.get("bindings") or {})
+    if body.get("describeOnly") and state.fault("compile"):
+        raise Refused("002031", "SQL compilation error: Unsupported subquery type cannot be evaluated", "0A000")
     head = sql.lstrip().upper()
     if head.startswith("ALTER SESSION"):
         return pa.table({"status": ["Statement executed successfully."]})

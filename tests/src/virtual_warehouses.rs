@@ -98,6 +98,32 @@ fn each_role_has_its_virtual_warehouse() {
             let text = works(&site, &["explain", "--as", user, ALL]).await;
             assert!(text.contains(line), "{text}");
         }
+        // And whether the service would run it, which is told without any.
+        emulator.control(json!({ "clear_log": true }));
+        let asked = [
+            "explain",
+            "--compile",
+            "--as",
+            "root",
+            "SELECT id, count(*) FROM shop.items GROUP BY id",
+        ];
+        let text = works(&site, &asked).await;
+        let line = "  compiles by the warehouse, to the columns that clients are told\n";
+        assert!(text.contains(line), "{text}");
+        let log = emulator.look()["log"].as_array().unwrap().clone();
+        let mut own = log.iter().filter(|entry| {
+            entry["parameters"]["QUERY_TAG"].as_str().is_some_and(|tag| tag.contains("root"))
+        });
+        let (only, none) = (own.next().unwrap(), own.next());
+        assert_eq!(
+            (&only["describe"], &only["warehouse"], none),
+            (&json!(true), &json!("WH_L"), None)
+        );
+        let sql = "SELECT id FROM shop.items WHERE id IN (SELECT 1 / 0)";
+        emulator.control(json!({ "faults": [{ "at": "compile", "kind": "refused", "times": 1 }] }));
+        let text = works(&site, &["explain", "--compile", "--as", "ana", sql]).await;
+        assert!(text.contains("  compiles not: the statement uses something"), "{text}");
+
         let audit = "GRANT SELECT ON tollgate.audit TO ROLE owner;";
         std::fs::write(site.folder.join("policies/audit.sql"), audit).unwrap();
         server.stop().await;

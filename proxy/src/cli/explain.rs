@@ -22,6 +22,7 @@ use tollgate_warehouse::snowflake::chosen;
 use super::rehearse::{AskerOptions, Stage, only};
 use super::{runtime, text};
 use crate::load::{self, Loaded};
+use crate::place;
 
 /// What `tollgate explain` is told.
 #[derive(Args)]
@@ -33,6 +34,10 @@ pub(super) struct Options {
     user: String,
     #[command(flatten)]
     asker: AskerOptions,
+    /// Ask the warehouse whether it would run the query, with the columns that clients are told; it runs nothing
+    /// (Snowflake)
+    #[arg(long)]
+    compile: bool,
     /// The configuration file
     #[arg(long, default_value = "tollgate.toml")]
     config: PathBuf,
@@ -47,13 +52,13 @@ enum Format {
     Json,
 }
 
-/// Explains one query. Nothing is run, and nothing recorded.
+/// Explains one query. Nothing is run, and nothing recorded; it may be compiled.
 pub(super) fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> {
     let loaded = load::load(&options.config).map_err(text)?;
     let stage = Stage::over(&loaded, &loaded.bundle)?;
     let asker = options.asker.asker(&loaded, &options.user)?;
     let report = runtime()?
-        .block_on(report(&loaded, &stage, &asker, &options.sql))
+        .block_on(report(&loaded, &stage, &asker, (&options.sql, options.compile)))
         .map_err(|error| format!("error: {error}"))?;
     let text = match options.format {
         Format::Text => report.text(&loaded),
@@ -83,6 +88,8 @@ struct Report {
     warehouse: Option<String>,
     /// And which virtual warehouse of it, where it has several.
     virtual_warehouse: Option<Chosen>,
+    /// What the warehouse said to it, if it was to be asked.
+    compiles: Option<String>,
     tables: Vec<Explained>,
     secured_sql: Option<String>,
     plan: Option<String>,
@@ -123,18 +130,39 @@ struct Explained {
 struct Secured {
     warehouse: Option<WarehouseName>,
     roles: BTreeSet<String>,
+    compiles: Option<String>,
     tables: Vec<TableName>,
     sql: String,
     plan: String,
 }
 
-async fn secured(stage: &Stage, asker: &Asker, sql: &str) -> Result<Secured, Error> {
+/// What the warehouse says to a query, without running it.
+async fn compiles(stage: &Stage, secured: &tollgate_rewriter::Secured) -> String {
+    let state = stage.gateway().state();
+    let asked = match state.warehouses.of(secured) {
+        Ok(warehouse) => warehouse.compiles(secured).await,
+        Err(_) => Ok(false),
+    };
+    match asked {
+        Ok(true) => "by the warehouse, to the columns that clients are told".to_owned(),
+        Ok(false) => "not asked: only a Snowflake says so without running it".to_owned(),
+        Err(error) => format!("not: {}", place::said(&error)),
+    }
+}
+
+async fn secured(
+    stage: &Stage,
+    asker: &Asker,
+    (sql, compile): (&str, bool),
+) -> Result<Secured, Error> {
     let mut session = stage.session(asker)?;
     let statements = session.parse(sql)?;
     let prepared = session.secured(only(&statements)?).await?;
     let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
     let secured = prepared.bind(nulls.collect::<Result<_, _>>().map_err(Error::internal)?)?;
+    let said = if compile { Some(compiles(stage, &secured).await) } else { None };
     Ok(Secured {
+        compiles: said,
         warehouse: secured.engine().warehouse().cloned(),
         roles: secured.roles().clone(),
         tables: secured.tables().to_vec(),
@@ -143,7 +171,12 @@ async fn secured(stage: &Stage, asker: &Asker, sql: &str) -> Result<Secured, Err
     })
 }
 
-async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Result<Report, Error> {
+async fn report(
+    loaded: &Loaded,
+    stage: &Stage,
+    asker: &Asker,
+    (sql, compile): (&str, bool),
+) -> Result<Report, Error> {
     let catalog = loaded.bundle.catalog(&Arc::clone(&loaded.snapshot));
     let principal = stage.principal(asker)?;
     let mut report = Report {
@@ -158,14 +191,16 @@ async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Res
         note: None,
         warehouse: None,
         virtual_warehouse: None,
+        compiles: None,
         tables: Vec::new(),
         secured_sql: None,
         plan: None,
     };
-    let names = match secured(stage, asker, sql).await {
+    let names = match secured(stage, asker, (sql, compile)).await {
         Ok(secured) => {
             report.secured_sql = Some(secured.sql);
             report.plan = Some(secured.plan);
+            report.compiles = secured.compiles;
             let at = secured.warehouse;
             let chosen = at.as_ref().map(|at| Chosen::of(&loaded.config, at, &secured.roles));
             report.virtual_warehouse = chosen.flatten();
@@ -264,6 +299,9 @@ impl Report {
                 |role| format!("by role \"{role}\""),
             );
             let _ = writeln!(text, "  runs on  virtual warehouse \"{name}\", {why}");
+        }
+        if let Some(compiles) = &self.compiles {
+            let _ = writeln!(text, "  compiles {compiles}");
         }
         for Explained { through, table } in &self.tables {
             let through = match through.as_slice() {

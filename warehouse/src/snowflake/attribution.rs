@@ -142,6 +142,7 @@ pub async fn attributed(warehouse: &Snowflake, from: i64, until: i64) -> Result<
         id: None,
         tag: json!({ "user": Value::Null, "tenant": Value::Null }),
         timeout: None,
+        describe_only: false,
         counter: Counter::default(),
     };
     let pool = &warehouse.computes.default().pool;

@@ -106,6 +106,7 @@ async fn ask(
         id: None,
         tag: json!({ "user": null, "tenant": null }),
         timeout: None,
+        describe_only: false,
         counter: Counter::default(),
     };
     warehouse.ask(warehouse.computes.default(), statement, columns.len()).await

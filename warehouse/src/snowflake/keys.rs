@@ -123,6 +123,7 @@ async fn shown(
         id: None,
         tag: json!({ "user": null, "tenant": null }),
         timeout: Some(PATIENCE),
+        describe_only: false,
         counter: Counter::default(),
     };
     let said = |error: Error| match error.cause() {

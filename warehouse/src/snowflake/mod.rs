@@ -151,6 +151,7 @@ impl Snowflake {
             id: None,
             tag: json!({ "user": principal.name(), "tenant": tenant }),
             timeout: self.timeout,
+            describe_only: false,
             counter: Counter::default(),
         })
     }
@@ -182,6 +183,15 @@ impl Snowflake {
         let columns = Columns::texts(names.len());
         let batches = result::rows(Arc::clone(&pool.service), columns, data)?;
         Ok((names, rows_of(batches).await?))
+    }
+
+    /// Compiles a statement there, and compares the columns with those that clients are told. Nothing runs, and no
+    /// virtual warehouse starts.
+    async fn compile(&self, secured: &Secured) -> Result<bool, Error> {
+        let statement = Statement { describe_only: true, ..self.statement("", secured)? };
+        let data = session::run(&self.computes.of(secured).pool, statement).await?;
+        Columns::new(secured.output(), &data.rowtype.unwrap_or_default())?;
+        Ok(true)
     }
 
     async fn stream(&self, admitted: &Admitted) -> Result<BatchStream, Error> {
@@ -246,6 +256,10 @@ fn bindings(parameters: &[Parameter]) -> Result<Map<String, Value>, Error> {
 impl Warehouse for Snowflake {
     fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
         self.guess(query).boxed()
+    }
+
+    fn compiles<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<bool, Error>> {
+        self.compile(query).boxed()
     }
 
     fn charges_credits(&self) -> bool {

@@ -61,6 +61,8 @@ pub(super) struct Statement {
     pub(super) tag: Value,
     /// How long it may run at the service, in seconds.
     pub(super) timeout: Option<u64>,
+    /// Whether it is compiled, and its columns are told, and no more.
+    pub(super) describe_only: bool,
     /// What is noted of it.
     pub(super) counter: Counter,
 }
@@ -161,7 +163,7 @@ impl Session {
             "asyncExec": false,
             "sequenceId": 1,
             "isInternal": false,
-            "describeOnly": false,
+            "describeOnly": statement.describe_only,
             "parameters": parameters,
             "bindings": statement.bindings,
             "queryContextDTO": { "entries": [] },
