@@ -221,9 +221,16 @@ def check_jwt(token, account):
 async def login(request):
     data = (await body_of(request))["data"]
     check(data)
-    name = lambda key: (value := request.query_params.get(key)) and value.strip('"').upper()
+    given = request.query_params.get
+    name = lambda key: given(key) and given(key).strip('"').upper()
+    # By its real name: in quotes, capitals matter.
+    warehouse = given("warehouse")
+    if warehouse:
+        warehouse = warehouse[1:-1] if warehouse.startswith('"') else warehouse.upper()
+    # As if the account had sent the session elsewhere.
+    warehouse = "ELSEWHERE" if state.fault("elsewhere") else warehouse
     conn = await run_in_threadpool(state.fs.connect, name("databaseName"), name("schemaName"))
-    session = Session(conn, name("warehouse"))
+    session = Session(conn, warehouse)
     state.sessions[session.token] = session
     return answer(
         {
@@ -237,7 +244,7 @@ async def login(request):
             "sessionInfo": {
                 "databaseName": name("databaseName"),
                 "schemaName": name("schemaName"),
-                "warehouseName": name("warehouse"),
+                "warehouseName": warehouse,
                 "roleName": name("roleName"),
             },
         }

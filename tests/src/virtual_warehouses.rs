@@ -173,6 +173,25 @@ fn estimates_and_reloads_go_by_the_virtual_warehouse() {
     });
 }
 
+/// A session that the account gives another virtual warehouse is none.
+#[test]
+fn a_session_elsewhere_runs_nothing() {
+    run(async {
+        let quoted = ["virtual_warehouse = '\"Wh s\"'"];
+        let (site, emulator) = over("virtual-elsewhere", &quoted, ROLES).await;
+        let server = site.serve().await;
+        let ana = site.connect("ana").await;
+        emulator.control(json!({ "faults": [{ "at": "elsewhere", "kind": "so", "times": 1 }] }));
+        let refused = ana.simple(ALL).await;
+        assert_eq!(refused.error().map(|(code, _)| code), Some("58000"));
+        assert_eq!(ran(&emulator), []);
+        assert_eq!(emulator.look()["sessions"], 0);
+        assert_eq!(ana.simple(ALL).await.rows().len(), 10);
+        assert_eq!(ran(&emulator), [("ana".to_owned(), "Wh s".to_owned())]);
+        server.stop().await;
+    });
+}
+
 #[test]
 fn a_virtual_warehouse_of_nobody_is_no_configuration() {
     run(async {

@@ -39,6 +39,13 @@ pub fn same_warehouse(one: &str, other: &str) -> bool {
     real(one) == real(other)
 }
 
+/// Whether the service's name of a virtual warehouse is that of the one that was asked for. Its own name is the real
+/// one, with quotes or without.
+pub(super) fn is_called(asked: &str, given: &str) -> bool {
+    let quoted = given.starts_with('"') && given.len() > 1;
+    real(asked) == if quoted { real(given) } else { given.to_owned() }
+}
+
 fn real(name: &str) -> String {
     let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     quoted.map_or_else(|| name.to_uppercase(), |name| name.replace("\"\"", "\""))
@@ -142,7 +149,7 @@ impl Computes {
 
 #[cfg(test)]
 mod tests {
-    use super::{chosen, same_warehouse as same};
+    use super::{chosen, is_called, same_warehouse as same};
 
     #[test]
     fn the_first_role_that_fits_chooses() {
@@ -158,5 +165,13 @@ mod tests {
             same("wh_s", "WH_S") && same("\"WH_S\"", "wh_s") && same("\"a\"\"b\"", "\"a\"\"b\"")
         );
         assert!(!same("\"wh_s\"", "WH_S"));
+        for (asked, given) in [("wh_s", "WH_S"), ("\"Wh s\"", "Wh s"), ("\"Wh s\"", "\"Wh s\"")] {
+            assert!(is_called(asked, given), "{asked} {given}");
+        }
+        for (asked, given) in
+            [("wh_s", "wh_s"), ("wh_s", "WH_L"), ("\"Wh s\"", "WH S"), ("wh_s", "")]
+        {
+            assert!(!is_called(asked, given), "{asked} {given}");
+        }
     }
 }

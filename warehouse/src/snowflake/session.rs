@@ -12,7 +12,7 @@ use tollgate_catalog::Error;
 use zeroize::Zeroizing;
 
 use super::attribution::tag;
-use super::compute::same_warehouse;
+use super::compute::is_called;
 use super::error::{Said, malformed, public, unreachable};
 use super::pool::Pool;
 use super::service::{Call, Data, Reply, Service, identifier};
@@ -213,16 +213,7 @@ impl Session {
 
     pub(super) async fn close(&self) {
         let tokens = Arc::clone(&self.tokens.lock());
-        let Ok(request) = identifier() else { return };
-        let call = Call {
-            method: Method::POST,
-            path: "/session",
-            parameters: vec![("delete", "true".to_owned())],
-            request: &request,
-            token: Some(&tokens.session),
-            body: Bytes::new(),
-        };
-        let _ = self.service.call(call).await;
+        end(&self.service, &tokens).await;
     }
 
     pub(super) async fn heartbeat(&self) -> bool {
@@ -304,21 +295,34 @@ async fn login(service: &Service, warehouse: Option<&str>) -> Result<Tokens, Err
     let mut reply = service.call(call).await?;
     let data = reply.data.take().unwrap_or_default();
     let given = data.session_info.and_then(|info| info.warehouse_name);
+    let elsewhere = warehouse.zip(given).is_some_and(|(asked, given)| !is_called(asked, &given));
     match (reply.success, data.token, data.master_token) {
-        // What it isn't asked for it must not be charged by.
-        (true, ..)
-            if warehouse
-                .zip(given.as_deref())
-                .is_some_and(|(asked, given)| !same_warehouse(asked, given)) =>
-        {
-            Err(malformed("a session with another virtual warehouse"))
-        }
         (true, Some(session), Some(master)) => {
-            Ok(Tokens { session: session.into(), master: master.into() })
+            let tokens = Tokens { session: session.into(), master: master.into() };
+            if elsewhere {
+                // Nothing may run, and be charged, where nobody sent it.
+                end(service, &tokens).await;
+                return Err(malformed("a session with another virtual warehouse"));
+            }
+            Ok(tokens)
         }
         (true, _, _) => Err(malformed("a login without a token")),
         (false, _, _) => Err(unreachable(said(reply))),
     }
+}
+
+/// Ends a session at the service.
+async fn end(service: &Service, tokens: &Tokens) {
+    let Ok(request) = identifier() else { return };
+    let call = Call {
+        method: Method::POST,
+        path: "/session",
+        parameters: vec![("delete", "true".to_owned())],
+        request: &request,
+        token: Some(&tokens.session),
+        body: Bytes::new(),
+    };
+    let _ = service.call(call).await;
 }
 
 /// Whether the service takes a session of ours. No statement is run, so no virtual warehouse starts.
