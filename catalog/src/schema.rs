@@ -54,6 +54,8 @@ pub struct RealNames {
     pub table: String,
     /// Its columns, in the catalog's order.
     pub columns: Vec<String>,
+    /// Whether nothing but a declaration that nobody enforces says that its primary key is one.
+    pub key_is_claimed: bool,
 }
 
 /// A query that stands for a table, with the rights of whoever declared it.
@@ -109,6 +111,20 @@ pub struct Table {
 }
 
 impl Table {
+    /// The primary key as far as no two rows share it: what grouping by it determines rests on that. Nothing of one
+    /// that is only claimed.
+    pub fn held_key(&self) -> &[usize] {
+        match &self.storage {
+            Storage::Snowflake(real) if real.key_is_claimed => &[],
+            Storage::View(_)
+            | Storage::Parquet(_)
+            | Storage::Csv(_)
+            | Storage::Postgres
+            | Storage::Snowflake(_)
+            | Storage::Ledger => &self.primary_key,
+        }
+    }
+
     /// The query that stands for it, if it is a view.
     pub fn view(&self) -> Option<&View> {
         match &self.storage {

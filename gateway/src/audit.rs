@@ -432,6 +432,7 @@ impl Meter {
         };
         self.span.record("outcome", outcome);
         let credits = self.begun.as_ref().and_then(|begun| begun.usage.credits());
+        let virtual_warehouse = self.begun.as_ref().and_then(|begun| begun.usage.runs());
         let receipt = Receipt {
             id: &self.id,
             principal: &self.principal,
@@ -439,6 +440,7 @@ impl Meter {
             roles: &self.roles,
             tables: &self.tables,
             warehouse: self.warehouse.as_ref().map(WarehouseName::as_str),
+            virtual_warehouse,
             outcome,
             error,
             rows: self.rows,

@@ -229,6 +229,8 @@ pub struct Account {
     pub user: String,
     /// What runs queries; none: the user's own.
     pub virtual_warehouse: Option<String>,
+    /// What runs those of roles' members, in the order in which they are asked.
+    pub by_role: Vec<RoleWarehouse>,
     /// The role to take on; none: the user's own.
     pub role: Option<String>,
     /// What the secret is.
@@ -240,6 +242,17 @@ pub struct Account {
     /// The certificates to trust; none: those of the system.
     pub tls_ca: Option<PathBuf>,
     /// What the virtual warehouse costs; none: nothing is charged for its time.
+    pub credits: Option<Credits>,
+}
+
+/// The virtual warehouse of a role's members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleWarehouse {
+    /// The role.
+    pub role: String,
+    /// The virtual warehouse.
+    pub name: String,
+    /// What it costs; none: nothing is charged for its time.
     pub credits: Option<Credits>,
 }
 

@@ -102,6 +102,9 @@ pub struct Receipt<'a> {
     /// The warehouse that has them, by its name in the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warehouse: Option<&'a str>,
+    /// The virtual warehouse that it was sent to, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_warehouse: Option<&'a str>,
     /// `complete`, `denied`, `canceled`, `failed`, `abandoned`, or `interrupted` if the gateway died.
     pub outcome: &'static str,
     /// The error's label, if it failed.
@@ -227,6 +230,8 @@ pub struct Body {
     pub tables: Vec<String>,
     /// The warehouse that has them.
     pub warehouse: Option<String>,
+    /// The virtual warehouse that it was sent to.
+    pub virtual_warehouse: Option<String>,
     /// The policies.
     pub policies: Vec<String>,
     /// What was decided, or how it ended.

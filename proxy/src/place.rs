@@ -18,7 +18,7 @@ use tollgate_warehouse::Warehouse as Engine;
 use tollgate_warehouse::credits::Terms;
 use tollgate_warehouse::embedded::{self, Embedded};
 use tollgate_warehouse::postgres::{self, Postgres};
-use tollgate_warehouse::snowflake::{self, Credential, CredentialKind, Snowflake};
+use tollgate_warehouse::snowflake::{self, ByRole, Credential, CredentialKind, Snowflake};
 use tollgate_warehouse::warehouses::{NamedWarehouse, Warehouses};
 use zeroize::Zeroizing;
 
@@ -271,6 +271,12 @@ pub(crate) fn log_in(
         Authenticator::AccessToken => CredentialKind::ProgrammaticAccessToken,
     };
     let secret = account.secret.clone();
+    let terms = |credits: &Credits| Terms { per_hour: credits.per_hour, suspend: credits.suspend };
+    let by_role = account.by_role.iter().map(|rule| ByRole {
+        role: rule.role.clone(),
+        warehouse: rule.name.clone(),
+        credits: rule.credits.as_ref().map(terms),
+    });
     let options = snowflake::Options {
         address: account.address.clone(),
         account: account.name.clone(),
@@ -278,13 +284,11 @@ pub(crate) fn log_in(
         credential: Credential::new(kind, move || secret_of(&secret)),
         database: account.database.clone(),
         warehouse: account.virtual_warehouse.clone(),
+        by_role: by_role.collect(),
         role: account.role.clone(),
         tls,
         statement_timeout: config.pg.statement_timeout,
-        credits: account
-            .credits
-            .clone()
-            .map(|Credits { per_hour, suspend }| Terms { per_hour, suspend }),
+        credits: account.credits.as_ref().map(terms),
         pause: PAUSE,
     };
     Snowflake::new(options).map_err(|error| {

@@ -18,11 +18,12 @@ use tollgate_catalog::RawSource;
 use tollgate_policy::{Aggregation, Mask, SecuredTable};
 
 use crate::lineage::Mark;
+use crate::sample::{Sample, is_whole};
 
 /// The secured relation of one table for one principal, as a leaf of the user's plan.
 #[derive(Debug)]
 pub struct SecuredSource {
-    secured: SecuredTable,
+    secured: Arc<SecuredTable>,
     relation: LogicalPlan,
     schema: SchemaRef,
     /// Names of the columns that no mask changes.
@@ -33,6 +34,8 @@ pub struct SecuredSource {
     guarded: Option<Arc<SecuredSource>>,
     /// Whether it is what guards read.
     is_guarded: bool,
+    /// How its rows are chosen, if it is a sample.
+    sample: Option<Sample>,
 }
 
 impl SecuredSource {
@@ -123,14 +126,37 @@ impl SecuredSource {
         }
         let relation = builder.project(output)?.build()?;
         Ok(Self {
-            secured,
+            secured: Arc::new(secured),
             relation,
             schema: Arc::new(Schema::new(fields)),
             clear,
             marks,
             guarded: None,
             is_guarded: false,
+            sample: None,
         })
+    }
+
+    /// A sample of it; nothing if its caller doesn't see all of its rows.
+    pub(crate) fn sampled(&self, sample: Sample) -> Option<Self> {
+        let Self { secured, relation, schema, clear, marks, guarded, is_guarded, sample: own } =
+            self;
+        let whole = guarded.is_none() && !is_guarded && own.is_none() && is_whole(secured);
+        whole.then(|| Self {
+            secured: Arc::clone(secured),
+            relation: relation.clone(),
+            schema: Arc::clone(schema),
+            clear: clear.clone(),
+            marks: marks.clone(),
+            guarded: None,
+            is_guarded: false,
+            sample: Some(sample),
+        })
+    }
+
+    /// How its rows are chosen, if it is a sample.
+    pub fn sample(&self) -> Option<&Sample> {
+        self.sample.as_ref()
     }
 
     /// The rule, and what its guards read, if statements get aggregates only.
@@ -167,7 +193,9 @@ impl SecuredSource {
     /// Whether a plan over the other is a plan over this one: planning, and the check of what a
     /// statement may do with masked columns, see no more of a relation than this.
     pub(crate) fn has_shape_of(&self, other: &Self) -> bool {
-        let Self { secured, relation: _, schema, clear, marks, guarded, is_guarded } = self;
+        // A sample is made of the table that has the shape.
+        let Self { secured, relation: _, schema, clear, marks, guarded, is_guarded, sample: _ } =
+            self;
         // Where there is a guard, the plan is made anew.
         let plain = [guarded.is_some(), *is_guarded, other.guarded.is_some(), other.is_guarded];
         if plain.contains(&true) {
@@ -240,7 +268,8 @@ impl TableSource for SecuredSource {
             .iter()
             .map(|filter| {
                 // What a column of a view is computed from may fail on rows that the view leaves out.
-                if self.secured.table().view().is_none() && self.passes(filter) {
+                let whole = self.secured.table().view().is_none() && self.sample.is_none();
+                if whole && self.passes(filter) {
                     TableProviderFilterPushDown::Exact
                 } else {
                     TableProviderFilterPushDown::Unsupported

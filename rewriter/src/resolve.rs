@@ -13,6 +13,7 @@ use crate::facts::{Facts, SessionFacts};
 use crate::functions::Registry;
 use crate::gate::Gate;
 use crate::route::{self, Engine};
+use crate::sample::Sampled;
 use crate::statement::{Body, Parsed, deep};
 use crate::system::SystemSchemas;
 use crate::views;
@@ -42,6 +43,8 @@ pub struct Resolved {
     /// Where all of them are.
     pub(crate) engine: Engine,
     pub(crate) system: BTreeMap<TableName, SchemaRef>,
+    /// The samples of some of the tables, by the names that stand for them.
+    pub(crate) samples: BTreeMap<TableName, Sampled>,
     /// The names of the result's columns, if they aren't those of the plan.
     pub(crate) shown: Option<Vec<String>>,
     /// The queries of the views that it names, and of those that they read.
@@ -130,6 +133,7 @@ pub fn resolve(
         engine,
         tables: found.tables.into_values().collect(),
         system: found.system,
+        samples: found.samples,
         shown: found.shown,
         views: queries,
         seen: (!asked.get()).then(|| Seen(recorder.seen.into_inner())),

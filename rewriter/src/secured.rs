@@ -95,6 +95,7 @@ use crate::plan::{self, Sources};
 use crate::relation::SecuredSource;
 use crate::resolve::{Resolved, Seen};
 use crate::route::Engine;
+use crate::sample::{self, Sampled};
 use crate::statement::deep;
 use crate::system::SystemSource;
 
@@ -192,7 +193,7 @@ fn plan_permitted(
     snapshot_version: u64,
     hints: &[Option<DataType>],
 ) -> Result<Prepared, Error> {
-    let Resolved { sql, operators, query, tables, engine, system, shown, views, seen } =
+    let Resolved { sql, operators, query, tables, engine, system, samples, shown, views, seen } =
         parts.statement;
     let normalised = query.to_string();
     let place = Place { engine: &engine, views: &views, registry };
@@ -202,12 +203,24 @@ fn plan_permitted(
         let source: Arc<dyn TableSource> = Arc::<SecuredSource>::clone(source);
         sources.insert(name.clone(), source);
     }
+    for (name, Sampled { table, sample }) in samples {
+        let known = secured.sources.get(&table);
+        let known = known.ok_or_else(|| Error::internal("a sample of an unknown table"))?;
+        sample.confirm(known.secured().table())?;
+        // The legs of a guard would see different samples.
+        let guards = secured.sources.values().any(|source| source.rule().is_some());
+        let sampled = known.sampled(sample).filter(|_| !guards);
+        let sampled = sampled.ok_or_else(|| sample::refused(&table))?;
+        let sampled: Arc<dyn TableSource> = Arc::new(sampled);
+        sources.insert(name, sampled);
+    }
     for (name, schema) in system {
         let source: Arc<dyn TableSource> = Arc::new(SystemSource::new(name.clone(), schema));
         sources.insert(name, source);
     }
     let parametric = normalised.contains('$') || !hints.is_empty();
     let planned = plan::plan(query, parametric, &sources, registry, hints)?;
+    sample::check(&planned.plan)?;
     let meaning = Arc::new(Meaning {
         sql,
         operators,

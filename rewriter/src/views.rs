@@ -70,6 +70,9 @@ fn gated(
             "the catalog function \"{function}\" in a view"
         )));
     }
+    if !found.samples.is_empty() {
+        return Err(Error::not_supported("TABLESAMPLE in a view"));
+    }
     if found.tables.is_empty() {
         return Err(Error::not_supported("a view over no table"));
     }

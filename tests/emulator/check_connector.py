@@ -65,6 +65,14 @@ for form in ("arrow", "json"):
     assert len(rows) == 1000 and rows[-1][0] == 1000 and rows[999][1] == decimal.Decimal("1010.00"), rows[-1]
     control(expire=True)
     assert cursor.execute("SELECT 5 AS n").fetchall() == [(5,)]
+    # Sessions have virtual warehouses of their own.
+    with connect(password=PASSWORD, warehouse="WH_L") as other:
+        large = other.cursor()
+        assert large.execute("SELECT CURRENT_WAREHOUSE() AS w").fetchall() == [("WH_L",)]
+        assert cursor.execute("SELECT CURRENT_WAREHOUSE() AS w").fetchall() == [(None,)]
+        cursor.execute("USE WAREHOUSE wh_s")
+        assert cursor.execute("SELECT CURRENT_WAREHOUSE() AS w").fetchall() == [("WH_S",)]
+        assert large.execute("SELECT CURRENT_WAREHOUSE() AS w").fetchall() == [("WH_L",)]
     fails(ProgrammingError, lambda: cursor.execute("SELECT 1 / 0 AS n").fetchall())
     connection.close()
 control(options={"format": "arrow"})

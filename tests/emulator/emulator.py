@@ -57,8 +57,8 @@ class Refused(Exception):
 
 
 class Session:
-    def __init__(self, conn):
-        self.conn = conn
+    def __init__(self, conn, warehouse):
+        self.conn, self.warehouse = conn, warehouse
         self.token = secrets.token_urlsafe(24)
         self.master = secrets.token_urlsafe(24)
         self.expired = False
@@ -221,9 +221,16 @@ def check_jwt(token, account):
 async def login(request):
     data = (await body_of(request))["data"]
     check(data)
-    name = lambda key: (value := request.query_params.get(key)) and value.strip('"').upper()
+    given = request.query_params.get
+    name = lambda key: given(key) and given(key).strip('"').upper()
+    # By its real name: in quotes, capitals matter.
+    warehouse = given("warehouse")
+    if warehouse:
+        warehouse = warehouse[1:-1] if warehouse.startswith('"') else warehouse.upper()
+    # As if the account had sent the session elsewhere.
+    warehouse = "ELSEWHERE" if state.fault("elsewhere") else warehouse
     conn = await run_in_threadpool(state.fs.connect, name("databaseName"), name("schemaName"))
-    session = Session(conn)
+    session = Session(conn, warehouse)
     state.sessions[session.token] = session
     return answer(
         {
@@ -237,7 +244,7 @@ async def login(request):
             "sessionInfo": {
                 "databaseName": name("databaseName"),
                 "schemaName": name("schemaName"),
-                "warehouseName": name("warehouse"),
+                "warehouseName": warehouse,
                 "roleName": name("roleName"),
             },
         }
@@ -310,6 +317,7 @@ async def query(request):
             parameters=body.get("parameters") or {},
             bindings=body.get("bindings") or {},
             describe=bool(body.get("describeOnly")),
+            warehouse=session.warehouse,
         )
         known.entry = request.state.entry
         known.done = asyncio.get_running_loop().run_in_executor(None, run, known)
@@ -415,6 +423,12 @@ def said(error):
 PIECE = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|:(\d+)|\?""", re.DOTALL)
 
 
+def literal(text):
+    if text is None:
+        return "NULL"
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def bound(sql, bindings):
     """The statement with the bound values in it."""
     asked = iter(range(1, len(bindings) + 1))
@@ -428,7 +442,7 @@ def bound(sql, bindings):
             return "NULL"
         if binding["type"] in ("FIXED", "REAL", "BOOLEAN"):
             return text
-        return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+        return literal(text)
 
     return PIECE.sub(value, sql) if bindings else sql
 
@@ -463,19 +477,71 @@ def corrected(tree):
 
 def execute(session, body):
     sql = bound(body["sqlText"], body.get("bindings") or {})
+    if body.get("describeOnly") and state.fault("compile"):
+        raise Refused("002031", "SQL compilation error: Unsupported subquery type cannot be evaluated", "0A000")
     head = sql.lstrip().upper()
     if head.startswith("ALTER SESSION"):
+        return pa.table({"status": ["Statement executed successfully."]})
+    if shown := re.fullmatch(r'SHOW (PRIMARY|IMPORTED) KEYS IN SCHEMA "([^"]+)"."([^"]+)"', sql.strip()):
+        return keys(session, *shown.groups())
+    if use := re.fullmatch(r'USE WAREHOUSE (\w+|"[^"]+")\s*', sql, re.IGNORECASE):
+        session.warehouse = use[1].strip('"').upper()
         return pa.table({"status": ["Statement executed successfully."]})
     if head.startswith("EXPLAIN USING JSON"):
         plan = {"GlobalStats": {"partitionsTotal": 2, "partitionsAssigned": 1, "bytesAssigned": 4096}}
         return pa.table({"content": [json.dumps(plan)]})
     if head.startswith(("SELECT", "WITH", "(")):
+        # The engine knows of none.
+        sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", literal(session.warehouse), sql)
         sql = parse_one(sql, read="snowflake").transform(corrected).sql("snowflake")
     cursor = session.conn.cursor()
     cursor.execute(sql, server=True)
     table = cursor._arrow_table
     session.conn.results_cache.clear()
     return table.slice(0, 0) if body.get("describeOnly") else table
+
+
+REFERENCES = re.compile(r'REFERENCES (?:"?([^".(]+)"?\.)?"?([^".(]+)"?\s*\(')
+
+
+def keys(session, kind, database, schema):
+    """Keys as the engine has them: fakesnow names none, tells no order and no foreign ones."""
+    if state.fault("keys"):
+        raise Refused("003001", "SQL access control error: Insufficient privileges", "42501")
+    duck = "PRIMARY KEY" if kind == "PRIMARY" else "FOREIGN KEY"
+    found = session.conn._duck_conn.cursor().execute(
+        "SELECT table_name, constraint_name, constraint_text, constraint_column_names, referenced_column_names"
+        " FROM duckdb_constraints() WHERE constraint_type = ? AND database_name = ? AND schema_name = ?"
+        " ORDER BY table_name, constraint_index",
+        [duck, database, schema],
+    ).fetchall()
+    rows = []
+    for table, name, text, columns, referenced in found:
+        for at, column in enumerate(columns):
+            key = {"key_sequence": at + 1, "rely": "false", "comment": None}
+            if kind == "PRIMARY":
+                key |= dict(database_name=database, schema_name=schema, table_name=table,
+                            column_name=column, constraint_name=name)
+            else:
+                to = REFERENCES.search(text)
+                key |= dict(fk_database_name=database, fk_schema_name=schema, fk_table_name=table,
+                            fk_column_name=column, fk_name=name, pk_database_name=database,
+                            pk_schema_name=to[1] or schema, pk_table_name=to[2],
+                            pk_column_name=referenced[at])
+            rows.append({"created_on": datetime.datetime(2024, 2, 29, tzinfo=UTC)} | key)
+    # In no order: nobody may rely on one.
+    rows.reverse()
+    kinds = {"created_on": pa.timestamp("us", "UTC"), "key_sequence": pa.int64()}
+    names = PRIMARY if kind == "PRIMARY" else FOREIGN
+    described = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+    return pa.Table.from_pylist(rows, schema=described)
+
+
+PRIMARY = ["created_on", "database_name", "schema_name", "table_name", "column_name", "key_sequence",
+           "constraint_name", "rely", "comment"]
+FOREIGN = ["created_on", "pk_database_name", "pk_schema_name", "pk_table_name", "pk_column_name",
+           "fk_database_name", "fk_schema_name", "fk_table_name", "fk_column_name", "key_sequence",
+           "fk_name", "rely", "comment"]
 
 
 # Results
@@ -529,6 +595,7 @@ def result_of(known, table):
         "statementTypeId": 4096,
         "finalDatabaseName": known.session.conn.database,
         "finalSchemaName": known.session.conn.schema,
+        "finalWarehouseName": known.session.warehouse,
         "queryContext": {"entries": []},
     }
     plain = not known.body["sqlText"].lstrip().upper().startswith(("SELECT", "WITH", "("))

@@ -21,7 +21,7 @@ const SHOP: [&str; 3] = [
 ];
 
 /// Takes longer than anyone waits.
-const LONG: &str = "SELECT count(*) FROM shop.items a, shop.items b, shop.items c, shop.items d, \
+pub(crate) const LONG: &str = "SELECT count(*) FROM shop.items a, shop.items b, shop.items c, shop.items d, \
     shop.items e, shop.items f, shop.items g, shop.items h, shop.items i, shop.items j \
     WHERE a.id * b.id - c.id * d.id + e.id * f.id - g.id * h.id + i.id * j.id = 3";
 

@@ -101,6 +101,10 @@ mod reload;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod snowflake_keys;
+#[cfg(test)]
 mod snowflake_live;
 #[cfg(test)]
 mod snowflake_warehouse;
@@ -116,6 +120,8 @@ mod tpc;
 mod traces;
 #[cfg(test)]
 mod views;
+#[cfg(test)]
+mod virtual_warehouses;
 #[cfg(test)]
 mod warehouse_faults;
 #[cfg(test)]

@@ -50,6 +50,7 @@ fn account() -> Options {
         credential: Credential::new(kind, move || Ok(secret.clone().into())),
         database: needed("DATABASE"),
         warehouse: variable("WAREHOUSE"),
+        by_role: Vec::new(),
         role: variable("ROLE"),
         tls: Some(trusting(&pem).unwrap()),
         statement_timeout: Some(Duration::from_secs(120)),

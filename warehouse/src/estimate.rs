@@ -40,6 +40,8 @@ pub struct Usage {
     timed: Mutex<Option<Timed>>,
     /// What records call the statement.
     statement: OnceLock<String>,
+    /// The virtual warehouse that it was given to.
+    on: OnceLock<String>,
 }
 
 impl Default for Usage {
@@ -48,6 +50,7 @@ impl Default for Usage {
             scanned: AtomicU64::new(UNKNOWN),
             timed: Mutex::default(),
             statement: OnceLock::new(),
+            on: OnceLock::new(),
         }
     }
 }
@@ -61,6 +64,16 @@ impl Usage {
     /// What records call the statement, if that was said.
     pub(crate) fn statement(&self) -> Option<&str> {
         self.statement.get().map(String::as_str)
+    }
+
+    /// The virtual warehouse that it was given to, where there are any.
+    pub fn runs(&self) -> Option<&str> {
+        self.on.get().map(String::as_str)
+    }
+
+    /// Notes which virtual warehouse it is given to.
+    pub(crate) fn runs_on(&self, name: &str) {
+        let _ = self.on.set(name.to_owned());
     }
 
     /// Bytes that it has scanned; `None` if the warehouse doesn't tell.

@@ -122,6 +122,13 @@ pub trait Warehouse: Send + Sync {
         futures::future::ready(Ok(Estimate::default())).boxed()
     }
 
+    /// Whether it would run a query, and with the columns that clients are told, as far as it says so without running
+    /// it; false if it is no warehouse to be asked. Unless overridden, it isn't.
+    fn compiles<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<bool, Error>> {
+        let _ = query;
+        futures::future::ready(Ok(false)).boxed()
+    }
+
     /// Whether it always tells what a query has scanned, so that nobody needs an estimate to be billed.
     fn tells_scanned(&self) -> bool {
         false

@@ -112,6 +112,16 @@ impl NamedWarehouse {
         Ok(Estimate { credits: Some(Decimal::ZERO), ..estimate })
     }
 
+    /// Whether it would run a query of its own, as far as it says so without running it; false if it isn't asked.
+    ///
+    /// # Errors
+    /// Those that the query would have, and that it is another warehouse's.
+    pub async fn compiles(&self, query: &Secured) -> Result<bool, Error> {
+        self.owns(query)?;
+        let _place = self.estimates.acquire().await.map_err(Error::internal)?;
+        self.engine.compiles(query).await
+    }
+
     /// Starts a query of its own.
     ///
     /// # Errors

@@ -227,6 +227,9 @@ pub(super) struct Warehouse {
     pub(super) address: Option<String>,
     /// Snowflake: the virtual warehouse that runs queries (default: the user's own).
     pub(super) virtual_warehouse: Option<String>,
+    /// Snowflake: other virtual warehouses, for the queries of whoever has a role (of the policies): the first
+    /// that fits; for all others "virtual_warehouse" stays.
+    pub(super) virtual_warehouses: Vec<VirtualWarehouse>,
     /// Snowflake: the role that the gateway takes on (default: the user's own).
     pub(super) role: Option<String>,
     /// Snowflake: the size of the virtual warehouse, which says what an hour of it costs in credits.
@@ -257,6 +260,22 @@ pub(super) struct Warehouse {
     pub(super) max_concurrent: Option<u32>,
     /// How often it is asked again which tables it has, as "5min" (default: at each reload only).
     pub(super) refresh: Option<String>,
+}
+
+/// A virtual warehouse for a role.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct VirtualWarehouse {
+    /// Whose queries it runs: those of the role's members, inherited or not.
+    pub(super) role: Option<String>,
+    /// Its name.
+    pub(super) name: Option<String>,
+    /// Its size, which says what an hour of it costs in credits.
+    pub(super) size: Option<Size>,
+    /// Credits for an hour, as "1.35" (default: by its size).
+    pub(super) credits_per_hour: Option<String>,
+    /// After how long without statements it suspends itself (default "60s").
+    pub(super) auto_suspend: Option<String>,
 }
 
 /// What is kept in memory between queries. Each query is decided anew all the same.

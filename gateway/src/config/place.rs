@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use tollgate_catalog::WarehouseName;
+use tollgate_warehouse::snowflake::same_warehouse;
 
 use super::validate::Checker;
-use super::{Account, Authenticator, Credits, Place, Secret, Server, Warehouse, file, values};
+use super::{
+    Account, Authenticator, Credits, Place, RoleWarehouse, Secret, Server, Warehouse, file, values,
+};
 
 /// The longest name of a warehouse.
 const LONGEST: usize = 63;
@@ -209,7 +212,9 @@ impl Checker<'_> {
                 "set one of \"secret_file\", \"secret_env\" and \"secret_command\"",
             );
         }
-        let credits = self.credits(at, raw);
+        let own = (&raw.auto_suspend, &raw.credits_per_hour, raw.size);
+        let credits = self.credits(at, own);
+        let by_role = credits.as_ref().map(|credits| self.by_role(at, raw, credits.as_ref()));
         let name = name?;
         let address =
             raw.address.clone().unwrap_or_else(|| format!("https://{name}.snowflakecomputing.com"));
@@ -219,6 +224,7 @@ impl Checker<'_> {
             database: database?,
             user: user?,
             virtual_warehouse: raw.virtual_warehouse.clone(),
+            by_role: by_role??,
             role: raw.role.clone(),
             authenticator: match raw.authenticator {
                 Some(file::Authenticator::Password) | None => Authenticator::Password,
@@ -234,12 +240,16 @@ impl Checker<'_> {
     }
 
     /// What the virtual warehouse costs, if that is said.
-    fn credits(&mut self, at: &str, raw: &file::Warehouse) -> Option<Option<Credits>> {
+    fn credits(
+        &mut self,
+        at: &str,
+        (suspend, per_hour, size): (&Option<String>, &Option<String>, Option<file::Size>),
+    ) -> Option<Option<Credits>> {
         let key = |key: &str| format!("{at}.{key}");
-        let suspend = raw.auto_suspend.clone();
+        let suspend = suspend.clone();
         let said = suspend.is_some();
         let suspend = self.duration(&key("auto_suspend"), suspend, Some(SUSPEND))?;
-        let per_hour = match (&raw.credits_per_hour, raw.size) {
+        let per_hour = match (per_hour, size) {
             (Some(text), _) => {
                 let most = Decimal::from(1_000_000);
                 let credits = Decimal::from_str_exact(text).ok();
@@ -267,6 +277,64 @@ impl Checker<'_> {
             }
         };
         Some(Some(Credits { per_hour, suspend }))
+    }
+
+    /// The virtual warehouses of roles.
+    fn by_role(
+        &mut self,
+        at: &str,
+        raw: &file::Warehouse,
+        default: Option<&Credits>,
+    ) -> Option<Vec<RoleWarehouse>> {
+        let rules = &raw.virtual_warehouses;
+        let mut costs: Vec<(&str, Option<Credits>)> = Vec::new();
+        match &raw.virtual_warehouse {
+            Some(name) => costs.push((name, default.cloned())),
+            None if rules.is_empty() => {}
+            None => {
+                self.note(
+                    &format!("{at}.virtual_warehouses"),
+                    format!("\"{at}.virtual_warehouse\" is missing"),
+                    "name the one that runs the queries of all others",
+                );
+                return None;
+            }
+        }
+        let mut found: Vec<RoleWarehouse> = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            let at = format!("{at}.virtual_warehouses[{index}]");
+            let key = |key: &str| format!("{at}.{key}");
+            let role = self.word(&key("role"), &rule.role, "name a role of the policies");
+            let name = self.word(&key("name"), &rule.name, "name the virtual warehouse");
+            let own = (&rule.auto_suspend, &rule.credits_per_hour, rule.size);
+            let credits = self.credits(&at, own);
+            let (Some(role), Some(name), Some(credits)) = (role, name, credits) else { continue };
+            if found.iter().any(|other| other.role == role) {
+                self.note(
+                    &key("role"),
+                    format!("role \"{role}\" has a virtual warehouse already"),
+                    "leave it out: the first one counts",
+                );
+            }
+            if credits.is_some() != default.is_some() {
+                self.note(
+                    &key("name"),
+                    "what a virtual warehouse costs is said of some only",
+                    "say the size of each, or of none",
+                );
+            }
+            let other = costs.iter().find(|(other, _)| same_warehouse(other, &name));
+            if other.is_some_and(|(_, other)| *other != credits) {
+                self.note(
+                    &key("name"),
+                    format!("virtual warehouse \"{name}\" is said to cost something else as well"),
+                    "say the same size and \"auto_suspend\" wherever it is named",
+                );
+            }
+            costs.push((rule.name.as_deref().unwrap_or_default(), credits.clone()));
+            found.push(RoleWarehouse { role, name, credits });
+        }
+        (found.len() == rules.len()).then_some(found)
     }
 
     fn server(&mut self, at: &str, raw: &file::Warehouse) -> Option<Server> {
@@ -317,11 +385,12 @@ fn of_embedded(raw: &file::Warehouse) -> [(&'static str, bool); 4] {
 }
 
 /// The keys of Snowflake alone, and whether they are set.
-fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 12] {
+fn of_snowflake(raw: &file::Warehouse) -> [(&'static str, bool); 13] {
     [
         ("account", raw.account.is_some()),
         ("address", raw.address.is_some()),
         ("virtual_warehouse", raw.virtual_warehouse.is_some()),
+        ("virtual_warehouses", !raw.virtual_warehouses.is_empty()),
         ("role", raw.role.is_some()),
         ("authenticator", raw.authenticator.is_some()),
         ("secret_file", raw.secret_file.is_some()),

@@ -1,6 +1,6 @@
 //! What the configuration says about tables, put onto what the warehouse found.
 
-use tollgate_catalog::{Column, ForeignKey, Table, TableName};
+use tollgate_catalog::{Column, ForeignKey, Storage, Table, TableName};
 
 use super::{Config, ConfigError, TableDeclaration};
 
@@ -46,16 +46,24 @@ impl Declaring<'_> {
         }
         if !declared.primary_key.is_empty() {
             table.primary_key = self.indexes("primary_key", &declared.primary_key, table);
+            if let Storage::Snowflake(real) = &mut table.storage {
+                // Whoever declares it says that it holds.
+                real.key_is_claimed = false;
+            }
         }
         for (number, foreign) in declared.foreign_keys.iter().enumerate() {
             let place = format!("foreign_keys[{number}]");
             let columns = self.indexes(&place, &foreign.columns, table);
             self.referenced(&place, &foreign.references, &foreign.referenced_columns);
-            table.foreign_keys.push(ForeignKey {
+            let key = ForeignKey {
                 columns,
                 references: foreign.references.clone(),
                 referenced_columns: foreign.referenced_columns.clone(),
-            });
+            };
+            // The warehouse may have said it as well.
+            if !table.foreign_keys.contains(&key) {
+                table.foreign_keys.push(key);
+            }
         }
     }
 

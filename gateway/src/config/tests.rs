@@ -198,6 +198,62 @@ fn a_virtual_warehouse_costs_by_its_size() {
 }
 
 #[test]
+fn virtual_warehouses_go_by_role() {
+    let account = |keys: &str| {
+        let keys = format!(
+            "kind = \"snowflake\"\naccount = \"xy\"\ndatabase = \"D\"\nuser = \"U\"\n\
+             schemas = [\"s\"]\nsecret_env = \"S\"\n{keys}\n"
+        );
+        parse(&SMALL.replace("data = \"/srv/data\"\n", &keys))
+    };
+    let default = "virtual_warehouse = \"WH\"\nsize = \"XS\"\n";
+    let rule = |keys: &str| format!("[[warehouse.virtual_warehouses]]\n{keys}\n");
+    let large = rule("role = \"boss\"\nname = \"WH_L\"\nsize = \"L\"");
+    let small = rule("role = \"all\"\nname = \"wh\"\nsize = \"XS\"");
+    let config = account(&format!("{default}{large}{small}")).unwrap();
+    let super::Place::Snowflake(found) = &config.warehouses[0].place else { panic!("an account") };
+    let rules: Vec<_> = found.by_role.iter().map(|rule| (&*rule.role, &*rule.name)).collect();
+    assert_eq!(rules, [("boss", "WH_L"), ("all", "wh")]);
+    let before = account(default).unwrap();
+    assert!(!config.warehouses[0].opens_as(&before.warehouses[0]));
+    let other = account(&format!("{default}{small}{large}")).unwrap();
+    assert!(!config.warehouses[0].opens_as(&other.warehouses[0]), "their order counts");
+    let free = rule("role = \"free\"\nname = \"WH_F\"");
+    let dear = rule("role = \"dear\"\nname = \"\\\"WH\\\"\"\nsize = \"XL\"");
+    let slow = rule("role = \"all\"\nname = \"WH\"\nsize = \"XS\"\nauto_suspend = \"1h\"");
+    for (keys, wanted) in [
+        (format!("{default}{large}{large}"), "role \"boss\" has a virtual warehouse already"),
+        (format!("{default}{free}"), "what a virtual warehouse costs is said of some only"),
+        (
+            format!("virtual_warehouse = \"WH\"\n{large}"),
+            "what a virtual warehouse costs is said of some only",
+        ),
+        (
+            format!("{default}{dear}"),
+            "virtual warehouse \"\"WH\"\" is said to cost something else as well",
+        ),
+        (
+            format!("{default}{slow}"),
+            "virtual warehouse \"WH\" is said to cost something else as well",
+        ),
+        (format!("size = \"XS\"\n{large}"), "\"warehouse.virtual_warehouse\" is missing"),
+        (
+            format!("{default}{}", rule("name = \"WH\"\nsize = \"XS\"")),
+            "\"warehouse.virtual_warehouses[0].role\" is missing",
+        ),
+        (
+            format!("{default}{}", rule("role = \"r\"\nsize = \"XS\"")),
+            "\"warehouse.virtual_warehouses[0].name\" is missing",
+        ),
+    ] {
+        let errors = account(&keys).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].ends_with(wanted), "{keys}: {errors:?}");
+    }
+    let foreign = parse(&format!("{SMALL}{large}")).unwrap_err();
+    assert_eq!(foreign.len(), 1, "{foreign:?}");
+}
+
+#[test]
 fn all_errors_come_at_once_with_their_lines() {
     let errors = parse(
         "drain = \"soon\"\n[pg]\nlisten = \"here\"\nlisen = 1\ntls = \"maybe\"\ncert = \"c.pem\"\n\

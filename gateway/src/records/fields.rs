@@ -226,6 +226,7 @@ pub(super) const QUERY: &[Field<Query>] = &[
     shown("secured_statement", Kind::Text, "what ran instead", |q: &Query| perhaps(q.decision.secured_sql.as_deref())).granted().or_null(),
     shown("tables", Kind::Texts, "the relations that it names", |q| texts(&q.decision.tables)),
     shown("warehouse", Kind::Text, "the warehouse that has them", |q: &Query| perhaps(q.receipt.as_ref().and_then(|r| r.warehouse.as_deref()))).granted().or_null(),
+    shown("virtual_warehouse", Kind::Text, "the virtual warehouse that it was sent to", |q: &Query| perhaps(q.receipt.as_ref().and_then(|r| r.virtual_warehouse.as_deref()))).granted().or_null(),
     shown("policies", Kind::Texts, "the policies that shaped it", |q: &Query| texts(&q.decision.policies)).granted(),
     shown("bundle", Kind::Text, "the hash of the policies that decided", |q: &Query| text(&q.decision.bundle)).granted(),
     shown("started", Kind::Time, "when it was decided", |q| time(q.decision.at())),

@@ -12,14 +12,17 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use datafusion::common::ScalarValue;
 use serde::Serialize;
-use tollgate_catalog::{Error, ErrorKind, Snapshot, Table, TableName};
+use tollgate_catalog::{Error, ErrorKind, Snapshot, Table, TableName, WarehouseName};
+use tollgate_gateway::config::{Config, Place};
 use tollgate_identity::Asker;
 use tollgate_policy::FunctionSource;
 use tollgate_policy::explain::{CallerExplanation, Explanation, Rights};
+use tollgate_warehouse::snowflake::chosen;
 
 use super::rehearse::{AskerOptions, Stage, only};
 use super::{runtime, text};
 use crate::load::{self, Loaded};
+use crate::place;
 
 /// What `tollgate explain` is told.
 #[derive(Args)]
@@ -31,6 +34,10 @@ pub(super) struct Options {
     user: String,
     #[command(flatten)]
     asker: AskerOptions,
+    /// Ask the warehouse whether it would run the query, with the columns that clients are told; it runs nothing
+    /// (Snowflake)
+    #[arg(long)]
+    compile: bool,
     /// The configuration file
     #[arg(long, default_value = "tollgate.toml")]
     config: PathBuf,
@@ -45,13 +52,13 @@ enum Format {
     Json,
 }
 
-/// Explains one query. Nothing is run, and nothing recorded.
+/// Explains one query. Nothing is run, and nothing recorded; it may be compiled.
 pub(super) fn run(options: &Options, out: &mut dyn Write) -> Result<(), String> {
     let loaded = load::load(&options.config).map_err(text)?;
     let stage = Stage::over(&loaded, &loaded.bundle)?;
     let asker = options.asker.asker(&loaded, &options.user)?;
     let report = runtime()?
-        .block_on(report(&loaded, &stage, &asker, &options.sql))
+        .block_on(report(&loaded, &stage, &asker, (&options.sql, options.compile)))
         .map_err(|error| format!("error: {error}"))?;
     let text = match options.format {
         Format::Text => report.text(&loaded),
@@ -79,9 +86,35 @@ struct Report {
     note: Option<String>,
     /// Which warehouse would run it.
     warehouse: Option<String>,
+    /// And which virtual warehouse of it, where it has several.
+    virtual_warehouse: Option<Chosen>,
+    /// What the warehouse said to it, if it was to be asked.
+    compiles: Option<String>,
     tables: Vec<Explained>,
     secured_sql: Option<String>,
     plan: Option<String>,
+}
+
+/// A virtual warehouse, and why it is this one.
+#[derive(Serialize)]
+struct Chosen {
+    name: String,
+    /// The role by which it was chosen; none: it runs all that is nobody else's.
+    role: Option<String>,
+}
+
+impl Chosen {
+    /// Where a query of somebody with these roles would run.
+    fn of(config: &Config, warehouse: &WarehouseName, roles: &BTreeSet<String>) -> Option<Self> {
+        let named = config.warehouses.iter().find(|named| named.name == *warehouse)?;
+        let Place::Snowflake(account) = &named.place else { return None };
+        let rules = account.by_role.iter();
+        let rule = chosen(rules.map(|rule| rule.role.as_str()), roles);
+        Some(match rule.and_then(|index| account.by_role.get(index)) {
+            Some(rule) => Self { name: rule.name.clone(), role: Some(rule.role.clone()) },
+            None => Self { name: account.virtual_warehouse.clone()?, role: None },
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -95,27 +128,55 @@ struct Explained {
 
 /// What a query would run as.
 struct Secured {
-    warehouse: Option<String>,
+    warehouse: Option<WarehouseName>,
+    roles: BTreeSet<String>,
+    compiles: Option<String>,
     tables: Vec<TableName>,
     sql: String,
     plan: String,
 }
 
-async fn secured(stage: &Stage, asker: &Asker, sql: &str) -> Result<Secured, Error> {
+/// What the warehouse says to a query, without running it.
+async fn compiles(stage: &Stage, secured: &tollgate_rewriter::Secured) -> String {
+    let state = stage.gateway().state();
+    let asked = match state.warehouses.of(secured) {
+        Ok(warehouse) => warehouse.compiles(secured).await,
+        Err(_) => Ok(false),
+    };
+    match asked {
+        Ok(true) => "by the warehouse, to the columns that clients are told".to_owned(),
+        Ok(false) => "not asked: only a Snowflake says so without running it".to_owned(),
+        Err(error) => format!("not: {}", place::said(&error)),
+    }
+}
+
+async fn secured(
+    stage: &Stage,
+    asker: &Asker,
+    (sql, compile): (&str, bool),
+) -> Result<Secured, Error> {
     let mut session = stage.session(asker)?;
     let statements = session.parse(sql)?;
     let prepared = session.secured(only(&statements)?).await?;
     let nulls = prepared.parameters().iter().map(ScalarValue::try_from);
     let secured = prepared.bind(nulls.collect::<Result<_, _>>().map_err(Error::internal)?)?;
+    let said = if compile { Some(compiles(stage, &secured).await) } else { None };
     Ok(Secured {
-        warehouse: secured.engine().warehouse().map(ToString::to_string),
+        compiles: said,
+        warehouse: secured.engine().warehouse().cloned(),
+        roles: secured.roles().clone(),
         tables: secured.tables().to_vec(),
         sql: secured.secured_sql().to_owned(),
         plan: prepared.explain(),
     })
 }
 
-async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Result<Report, Error> {
+async fn report(
+    loaded: &Loaded,
+    stage: &Stage,
+    asker: &Asker,
+    (sql, compile): (&str, bool),
+) -> Result<Report, Error> {
     let catalog = loaded.bundle.catalog(&Arc::clone(&loaded.snapshot));
     let principal = stage.principal(asker)?;
     let mut report = Report {
@@ -129,15 +190,21 @@ async fn report(loaded: &Loaded, stage: &Stage, asker: &Asker, sql: &str) -> Res
         sqlstate: None,
         note: None,
         warehouse: None,
+        virtual_warehouse: None,
+        compiles: None,
         tables: Vec::new(),
         secured_sql: None,
         plan: None,
     };
-    let names = match secured(stage, asker, sql).await {
+    let names = match secured(stage, asker, (sql, compile)).await {
         Ok(secured) => {
             report.secured_sql = Some(secured.sql);
             report.plan = Some(secured.plan);
-            report.warehouse = secured.warehouse;
+            report.compiles = secured.compiles;
+            let at = secured.warehouse;
+            let chosen = at.as_ref().map(|at| Chosen::of(&loaded.config, at, &secured.roles));
+            report.virtual_warehouse = chosen.flatten();
+            report.warehouse = at.map(|at| at.to_string());
             secured.tables
         }
         Err(error) => {
@@ -225,6 +292,16 @@ impl Report {
             writeln!(text, "  limits   statement timeout {timeout}, {at_once} statements at once");
         if let (Some(runs), [_, _, ..]) = (runs, warehouses.as_slice()) {
             let _ = writeln!(text, "  runs at  warehouse \"{}\"", runs.name);
+        }
+        if let Some(Chosen { name, role }) = &self.virtual_warehouse {
+            let why = role.as_ref().map_or_else(
+                || "no role has another one".to_owned(),
+                |role| format!("by role \"{role}\""),
+            );
+            let _ = writeln!(text, "  runs on  virtual warehouse \"{name}\", {why}");
+        }
+        if let Some(compiles) = &self.compiles {
+            let _ = writeln!(text, "  compiles {compiles}");
         }
         for Explained { through, table } in &self.tables {
             let through = match through.as_slice() {

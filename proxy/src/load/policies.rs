@@ -56,6 +56,7 @@ pub(super) fn bundle(
             }
             texts(config, &bundle, snapshot, errors);
             free(config, &bundle, errors);
+            compute(config, &bundle, errors);
             Some(Arc::new(bundle))
         }
         Err(diagnostics) => {
@@ -101,6 +102,22 @@ fn free(config: &Config, bundle: &Bundle, errors: &mut Errors) {
                 format!("price \"{name}\" is for credits, and it isn't said what an hour costs here"),
                 "say the size of the virtual warehouse: size = \"XS\"; or credits_per_hour = \"1.35\"",
             ));
+        }
+    }
+}
+
+/// Notes virtual warehouses for roles that there aren't: a wrong name must not mean that another one runs the queries.
+fn compute(config: &Config, bundle: &Bundle, errors: &mut Errors) {
+    for warehouse in &config.warehouses {
+        let Place::Snowflake(account) = &warehouse.place else { continue };
+        for (index, rule) in account.by_role.iter().enumerate() {
+            if !bundle.has_role(&rule.role) {
+                errors.add(config.error(
+                    &warehouse.key(&format!("virtual_warehouses[{index}].role")),
+                    format!("role \"{}\" does not exist", rule.role),
+                    "create it in the policies, or correct the name",
+                ));
+            }
         }
     }
 }

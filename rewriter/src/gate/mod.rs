@@ -20,6 +20,7 @@ mod operator;
 mod pattern;
 mod query;
 mod row;
+mod sampled;
 mod scope;
 mod sets;
 mod snowflake;
@@ -38,6 +39,7 @@ use crate::dialect::SqlDialect;
 use crate::facts::Facts;
 use crate::functions::Registry;
 use crate::resolve::{VisibleTable, VisibleTables};
+use crate::sample::Sampled;
 use crate::system::SystemSchemas;
 
 /// The most relations that one statement may name.
@@ -57,6 +59,8 @@ pub(crate) struct Found {
     pub(crate) system: BTreeMap<TableName, arrow::datatypes::SchemaRef>,
     /// A function over the catalogs, if one is called.
     pub(crate) system_function: Option<String>,
+    /// The samples of tables, by the names that stand for them.
+    pub(crate) samples: BTreeMap<TableName, Sampled>,
     /// The names of the result's columns, if they aren't those of the plan.
     pub(crate) shown: Option<Vec<String>>,
 }
@@ -126,6 +130,7 @@ impl<'a> Gate<'a> {
                 written: BTreeMap::new(),
                 system: BTreeMap::new(),
                 system_function: None,
+                samples: BTreeMap::new(),
                 shown: None,
             },
             ctes: Vec::new(),
@@ -310,7 +315,7 @@ impl<'a> Gate<'a> {
         }
         let VisibleTable { table, columns } = self.visible.table(&name)?;
         let column = |index: &usize| table.columns.get(*index).map(|column| column.name.clone());
-        let key = table.primary_key.iter().map(|index| {
+        let key = table.held_key().iter().map(|index| {
             let visible = columns.contains(index);
             visible.then(|| column(index)).flatten()
         });

@@ -157,10 +157,11 @@ impl Gate<'_> {
                 refuse_if(*with_ordinality, "WITH ORDINALITY")?;
                 refuse_if(!partitions.is_empty(), "PARTITION of a table")?;
                 refuse_if(json_path.is_some(), "a path into a table")?;
-                refuse_if(sample.is_some(), "TABLESAMPLE")?;
+                let sample = self.sample(sample.take())?;
                 refuse_if(!index_hints.is_empty(), "an index hint")?;
                 if let Some(args) = args {
                     refuse_if(args.settings.is_some(), "SETTINGS of a table function")?;
+                    refuse_if(sample.is_some(), "TABLESAMPLE of a function")?;
                     let name = name.clone();
                     let alias = alias.clone();
                     let arguments = std::mem::take(&mut args.args);
@@ -168,10 +169,13 @@ impl Gate<'_> {
                     *factor = made;
                     return Ok(scope);
                 }
-                self.table_name(name, alias)
+                match sample {
+                    Some(sample) => self.sampled(name, alias, sample),
+                    None => self.table_name(name, alias),
+                }
             }
             TableFactor::Derived { lateral, subquery, alias, sample } => {
-                refuse_if(sample.is_some(), "TABLESAMPLE")?;
+                refuse_if(sample.is_some(), "TABLESAMPLE of a query")?;
                 let columns = if *lateral {
                     self.lateral(|gate| gate.query(subquery))?
                 } else {

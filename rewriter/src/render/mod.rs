@@ -61,6 +61,7 @@ use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
 use tollgate_catalog::{Error, ErrorKind};
 
+use crate::sample::Sample;
 use crate::secured::OutputColumn;
 
 /// The longest statement that is sent, in bytes.
@@ -160,6 +161,8 @@ struct Printed {
     literals: BTreeSet<String>,
     /// Numbers without quotes, where a warehouse wants them so.
     numbers: BTreeSet<String>,
+    /// Samples of base tables.
+    samples: BTreeSet<String>,
 }
 
 /// A generated derived table.
@@ -190,6 +193,8 @@ struct Printer {
     recursive: Vec<(String, String)>,
     /// Base tables named since the secured relation that is being printed began.
     base: Option<Vec<Vec<String>>>,
+    /// The sample that the raw table is to be of that comes next.
+    sample: Option<Sample>,
     printed: Printed,
 }
 
@@ -203,6 +208,7 @@ impl Printer {
             barrier,
             recursive: Vec::new(),
             base: None,
+            sample: None,
             printed: Printed::default(),
         }
     }

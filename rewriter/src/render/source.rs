@@ -39,9 +39,13 @@ impl Printer {
         let closes = self.barrier.closes(source, self.dialect);
         let guards = closes && self.dialect == Dialect::Snowflake;
         self.base = Some(Vec::new());
+        self.sample = source.sample().cloned();
         let block = self.base_block(source.relation(), guards);
         let tables = self.base.take().unwrap_or_default();
         let mut block = block?;
+        if self.sample.take().is_some() || (source.sample().is_some() && tables.len() != 1) {
+            return Err(Error::internal("a sample of nothing, or of other tables too"));
+        }
         if closes {
             block = match self.dialect {
                 Dialect::Postgres => self.closed(block)?,
@@ -153,7 +157,13 @@ impl Printer {
             columns.push(format!("CAST({quoted}.{} AS {data_type})", quote(name)?));
         }
         let from = real.iter().map(|part| quote(part)).collect::<Result<Vec<_>, Error>>()?;
-        let from = format!("{} AS {quoted}", from.join("."));
+        let mut from = format!("{} AS {quoted}", from.join("."));
+        if let Some(sample) = self.sample.take() {
+            let text = sample.to_string();
+            from = format!("{from} {text}");
+            self.printed.numbers.extend(sample.numbers());
+            self.printed.samples.insert(text);
+        }
         self.printed.aliases.insert(alias);
         Ok(Block { from, columns, computed: false, ..Block::default() })
     }

@@ -155,6 +155,41 @@ fn what_was_printed_for_snowflake_passes() {
     }
 }
 
+/// A sample stands beside the raw table, as it was printed, and nowhere else.
+#[test]
+fn samples_stand_inside_of_a_relation() {
+    let sampled = |sample: &str| {
+        format!("SELECT \"t1\".\"a\" AS \"c0\" FROM \"s\".\"t\" AS \"t1\" TABLESAMPLE {sample}")
+    };
+    let relation = sampled("BERNOULLI (10) REPEATABLE (7)");
+    let mut printed = Printed::default();
+    let tables = vec![["s", "t"].map(str::to_owned).to_vec()];
+    printed.secured.insert("t2".to_owned(), Secured { text: relation.clone(), tables });
+    printed.aliases.extend(["t1", "t3"].map(str::to_owned));
+    printed.samples.insert("TABLESAMPLE BERNOULLI (10) REPEATABLE (7)".to_owned());
+    printed.numbers.extend(["10", "7"].map(str::to_owned));
+    let verified = |printed: &Printed, text: &str| {
+        verify(Dialect::Postgres, text, printed, 0).map_err(|error| error.kind())
+    };
+    verified(&printed, &over(&relation, "")).unwrap();
+    for text in [
+        over(&sampled("BERNOULLI (7) REPEATABLE (7)"), ""),
+        over(&sampled("SYSTEM (10) REPEATABLE (7)"), ""),
+        over(&sampled("BERNOULLI (10)"), ""),
+        over(&relation, " TABLESAMPLE BERNOULLI (10) REPEATABLE (7)"),
+        over(
+            &relation,
+            " CROSS JOIN (SELECT 7 AS \"c0\") AS \"t3\" TABLESAMPLE BERNOULLI (10) REPEATABLE (7)",
+        ),
+        relation.clone(),
+    ] {
+        assert_eq!(verified(&printed, &text), Err(ErrorKind::Internal), "{text}");
+    }
+    // What the relation says isn't enough.
+    printed.samples.clear();
+    assert_eq!(verified(&printed, &over(&relation, "")), Err(ErrorKind::Internal));
+}
+
 #[test]
 fn what_was_not_printed_for_snowflake_is_denied() {
     let denied = |text: &str| {

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, ObjectName, ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor,
-    Value, Visit, Visitor,
+    TableSampleKind, Value, Visit, Visitor,
 };
 use datafusion_sql::sqlparser::dialect::{self, PostgreSqlDialect, SnowflakeDialect};
 use datafusion_sql::sqlparser::parser::Parser;
@@ -148,6 +148,18 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether it is a sample that was printed, of a base table. (That this one stands in a secured relation, and
+    /// that all of that is as it was printed, is seen elsewhere.)
+    fn sampled(&self, name: &ObjectName, sample: &TableSampleKind) -> bool {
+        let of_base = parts(name).is_some_and(|parts| parts.len() == self.depth());
+        match sample {
+            TableSampleKind::AfterTableAlias(sample) => {
+                of_base && self.printed.samples.contains(&sample.to_string())
+            }
+            TableSampleKind::BeforeTableAlias(_) => false,
+        }
+    }
+
     /// The parts of a base table's name.
     fn depth(&self) -> usize {
         match self.dialect {
@@ -237,9 +249,14 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Flow {
         match factor {
-            TableFactor::Table { name, alias, args, .. } => {
+            TableFactor::Table { name, alias, args, sample, .. } => {
                 if let Err(what) = self.alias(alias) {
                     return stop(what);
+                }
+                if let Some(sample) = sample
+                    && !self.sampled(name, sample)
+                {
+                    return stop("a sample that wasn't printed");
                 }
                 self.table(name, args.is_some())
             }
@@ -249,6 +266,7 @@ impl Visitor for Walk<'_> {
                 }
                 self.table(name, true)
             }
+            TableFactor::Derived { sample: Some(_), .. } => stop("a sample of a query"),
             TableFactor::Derived { subquery, alias, .. } => {
                 let name = match self.alias(alias) {
                     Ok(name) => name.to_owned(),
@@ -352,9 +370,7 @@ impl Visitor for Walk<'_> {
                     stop("a parameter without a value")
                 }
             }
-            Value::Number(number, false)
-                if self.dialect == Dialect::Snowflake && self.printed.numbers.contains(number) =>
-            {
+            Value::Number(number, false) if self.printed.numbers.contains(number) => {
                 ControlFlow::Continue(())
             }
             _ => stop("a literal that wasn't printed"),

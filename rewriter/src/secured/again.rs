@@ -87,12 +87,16 @@ fn exchange(
             return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
         };
         let new = sources.get(&old.secured().table().name);
-        let Some(new) = new.filter(|new| new.has_shape_of(old)) else {
+        let new = new.filter(|new| new.has_shape_of(old)).and_then(|new| match old.sample() {
+            Some(sample) => new.sampled(sample.clone()).map(Arc::new),
+            None => Some(Arc::clone(new)),
+        });
+        let Some(new) = new else {
             same = false;
             let stopped = LogicalPlan::TableScan(scan);
             return Ok(Transformed::new(stopped, false, TreeNodeRecursion::Stop));
         };
-        let new: Arc<dyn TableSource> = Arc::<SecuredSource>::clone(new);
+        let new: Arc<dyn TableSource> = new;
         scan.source = new;
         Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
     })?;

@@ -93,6 +93,7 @@ impl Read {
     fn source(&mut self, source: &dyn TableSource) -> PlanResult<()> {
         if let Some(secured) = source.downcast_ref::<SecuredSource>() {
             let table = secured.secured().table();
+            self.same &= secured.sample().is_none();
             self.relations.push((table.name.clone(), secured.relation().clone()));
             if let (Some(_), Some(own)) = (table.view(), table.cache_for) {
                 self.age = self.age.map(|age| age.min(own));

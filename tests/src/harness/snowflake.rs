@@ -127,6 +127,7 @@ impl Emulator {
             credential: Credential::new(kind, move || Ok(secret.clone().into_bytes().into())),
             database: DATABASE.to_uppercase(),
             warehouse: Some("WH".to_owned()),
+            by_role: Vec::new(),
             role: None,
             tls: None,
             statement_timeout: None,

@@ -162,6 +162,7 @@ impl Leaves for Tables {
         let secured = source
             .downcast_ref::<SecuredSource>()
             .ok_or_else(|| Error::internal("a scan of the user's plan isn't secured"))?;
+        none_sampled(secured)?;
         let permit = secured.secured();
         if permit.table().view().is_some() {
             return self.view(source, secured).map_err(crate::error::public);
@@ -190,6 +191,14 @@ impl Leaves for Tables {
     }
 }
 
+/// Samples are refused before, by their name: here all rows would be read.
+fn none_sampled(source: &SecuredSource) -> Result<(), Error> {
+    match source.sample() {
+        None => Ok(()),
+        Some(_) => Err(Error::internal("a sample came to the embedded engine")),
+    }
+}
+
 /// The leaves of a view's query. All rows of a table are there with a barrier of its own, too: the
 /// principal may see them only as the view shows them.
 struct Within<'a>(&'a Tables);
@@ -199,6 +208,7 @@ impl Leaves for Within<'_> {
         let secured = source
             .downcast_ref::<SecuredSource>()
             .ok_or_else(|| Error::internal("a scan of a view's query isn't secured"))?;
+        none_sampled(secured)?;
         let permit = secured.secured();
         let provider = if permit.table().view().is_some() {
             self.0.view(source, secured)

@@ -142,12 +142,14 @@ pub async fn attributed(warehouse: &Snowflake, from: i64, until: i64) -> Result<
         id: None,
         tag: json!({ "user": Value::Null, "tenant": Value::Null }),
         timeout: None,
+        describe_only: false,
         counter: Counter::default(),
     };
-    let data = session::run(&warehouse.pool, statement).await?;
+    let pool = &warehouse.computes.default().pool;
+    let data = session::run(pool, statement).await?;
     let described = data.rowtype.clone().unwrap_or_default();
     let columns = Columns::of(&vec![DataType::Utf8; 4], &described)?;
-    let rows = result::rows(Arc::clone(&warehouse.pool.service), columns, data)?;
+    let rows = result::rows(Arc::clone(&pool.service), columns, data)?;
     Ok(Attributed { rows, ready: VecDeque::new(), sums: Sums::default(), ended: false })
 }
 

@@ -90,6 +90,13 @@ impl Columns {
         Ok(Self { columns, schema })
     }
 
+    /// The texts that values have in JSON, whatever they are.
+    pub(super) fn texts(count: usize) -> Self {
+        let columns = vec![Column { wanted: DataType::Utf8, scale: 0 }; count];
+        let fields = (0..count).map(|index| Field::new(format!("c{index}"), DataType::Utf8, true));
+        Self { columns, schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
+    }
+
     fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Error> {
         let rows = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &rows)

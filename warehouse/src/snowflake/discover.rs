@@ -69,10 +69,12 @@ pub async fn discover(warehouse: &Snowflake, schemas: &[String]) -> Result<Disco
     let tables = ask(warehouse, "TABLES", TABLES, "TABLE_SCHEMA", &real, "").await?;
     let order = " ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION";
     let columns = ask(warehouse, "COLUMNS", COLUMNS, "TABLE_SCHEMA", &real, order).await?;
-    let mut found =
-        Found { database: &warehouse.pool.service.options.database, ..Found::default() };
+    let mut found = Found { database: &warehouse.computes.options().database, ..Found::default() };
     tables.into_iter().for_each(|row| found.table(row));
     columns.into_iter().for_each(|row| found.column(row));
+    for schema in &real {
+        found.keys(warehouse, schema).await;
+    }
     Ok(found.done())
 }
 
@@ -85,7 +87,7 @@ async fn ask(
     schemas: &[String],
     order: &str,
 ) -> Result<Vec<Row>, Error> {
-    let database = warehouse.pool.service.options.database.replace('"', "\"\"");
+    let database = warehouse.computes.options().database.replace('"', "\"\"");
     let items: Vec<String> = columns
         .iter()
         .enumerate()
@@ -104,13 +106,14 @@ async fn ask(
         id: None,
         tag: json!({ "user": null, "tenant": null }),
         timeout: None,
+        describe_only: false,
         counter: Counter::default(),
     };
-    warehouse.ask(statement, columns.len()).await
+    warehouse.ask(warehouse.computes.default(), statement, columns.len()).await
 }
 
 /// The name by which a real one is known.
-fn folded(real: &str) -> String {
+pub(super) fn folded(real: &str) -> String {
     if real.chars().any(char::is_lowercase) { real.to_owned() } else { real.to_lowercase() }
 }
 
@@ -120,10 +123,10 @@ fn unfolded(name: &str) -> String {
 }
 
 #[derive(Default)]
-struct Found<'a> {
-    database: &'a str,
-    tables: BTreeMap<TableName, (RealNames, Table)>,
-    left_out: Vec<String>,
+pub(super) struct Found<'a> {
+    pub(super) database: &'a str,
+    pub(super) tables: BTreeMap<TableName, (RealNames, Table)>,
+    pub(super) left_out: Vec<String>,
 }
 
 impl Found<'_> {
@@ -139,6 +142,7 @@ impl Found<'_> {
             schema,
             table: name,
             columns: Vec::new(),
+            key_is_claimed: false,
         };
         let table = Table {
             name: known.clone(),

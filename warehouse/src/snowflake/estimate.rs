@@ -10,19 +10,23 @@ use tollgate_catalog::Error;
 use tollgate_rewriter::Secured;
 
 use super::Snowflake;
+use super::compute::Compute;
 use crate::estimate::{Estimate, Read};
 
 impl Snowflake {
     pub(super) async fn guess(&self, secured: &Secured) -> Result<Estimate, Error> {
         let read = Read::of(secured.plan())?;
+        let compute = self.computes.of(secured);
         if read.whole.restricted {
-            return Ok(self.in_credits(read.whole));
+            return Ok(compute.in_credits(read.whole));
         }
-        let rows = self.ask(self.statement("EXPLAIN USING JSON ", secured)?, 1).await?;
+        let rows = self.ask(compute, self.statement("EXPLAIN USING JSON ", secured)?, 1).await?;
         let told = rows.into_iter().flatten().next().flatten();
-        Ok(self.in_credits(read.at_most(told.and_then(|plan| assigned(&plan)))))
+        Ok(compute.in_credits(read.at_most(told.and_then(|plan| assigned(&plan)))))
     }
+}
 
+impl Compute {
     /// With the credits for what it would scan.
     fn in_credits(&self, estimate: Estimate) -> Estimate {
         let clock = self.clock.as_ref();

@@ -17,18 +17,21 @@ const IDLE: usize = 16;
 /// How often those are told to stay: the service forgets them after four hours.
 const HEARTBEAT: Duration = Duration::from_secs(900);
 
-/// The sessions of one account.
+/// The sessions of one account that one virtual warehouse runs the statements of: a session never changes
+/// over to another one.
 pub(super) struct Pool {
     pub(super) service: Arc<Service>,
+    /// None: the user's own.
+    pub(super) warehouse: Option<Arc<str>>,
     idle: Mutex<Vec<Arc<Session>>>,
     uses: Uses,
     keeper: Mutex<Option<AbortHandle>>,
 }
 
 impl Pool {
-    pub(super) fn new(service: Service) -> Self {
+    pub(super) fn new(service: Arc<Service>, warehouse: Option<Arc<str>>) -> Self {
         let (idle, uses, keeper) = Default::default();
-        Self { service: Arc::new(service), idle, uses, keeper }
+        Self { service, warehouse, idle, uses, keeper }
     }
 
     /// How many sessions there are.
@@ -41,7 +44,8 @@ impl Pool {
         self.keep();
         let mut session = self.idle.lock().pop();
         if session.is_none() {
-            session = Some(Arc::new(Session::open(Arc::clone(&self.service)).await?));
+            let opened = Session::open(Arc::clone(&self.service), self.warehouse.clone()).await?;
+            session = Some(Arc::new(opened));
         }
         let used = Some(self.uses.one());
         Ok(Lease { pool: Arc::clone(self), session, used, runtime: Handle::current() })

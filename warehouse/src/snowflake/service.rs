@@ -41,6 +41,8 @@ pub(super) struct Chunk {
 /// A column as the service describes it.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Described {
+    #[serde(default)]
+    pub(super) name: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
     #[serde(default)]
@@ -65,6 +67,15 @@ pub(super) struct Data {
     pub(super) qrmk: Option<String>,
     pub(super) query_id: Option<String>,
     pub(super) queries: Option<Vec<Monitored>>,
+    pub(super) session_info: Option<SessionInfo>,
+}
+
+/// What a session begins with.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionInfo {
+    #[serde(default)]
+    pub(super) warehouse_name: Option<String>,
 }
 
 /// What the service has counted of a statement.

@@ -12,6 +12,7 @@ use tollgate_catalog::Error;
 use zeroize::Zeroizing;
 
 use super::attribution::tag;
+use super::compute::is_called;
 use super::error::{Said, malformed, public, unreachable};
 use super::pool::Pool;
 use super::service::{Call, Data, Reply, Service, identifier};
@@ -43,6 +44,8 @@ struct Tokens {
 /// A session.
 pub(super) struct Session {
     service: Arc<Service>,
+    /// The virtual warehouse that runs its statements, also after it has logged in anew; none: the user's own.
+    warehouse: Option<Arc<str>>,
     tokens: Mutex<Arc<Tokens>>,
     /// Held by whoever renews, so that others wait for that instead of renewing too.
     renewing: Semaphore,
@@ -58,6 +61,8 @@ pub(super) struct Statement {
     pub(super) tag: Value,
     /// How long it may run at the service, in seconds.
     pub(super) timeout: Option<u64>,
+    /// Whether it is compiled, and its columns are told, and no more.
+    pub(super) describe_only: bool,
     /// What is noted of it.
     pub(super) counter: Counter,
 }
@@ -74,9 +79,12 @@ pub(super) struct Counter {
 }
 
 impl Session {
-    pub(super) async fn open(service: Arc<Service>) -> Result<Self, Error> {
-        let tokens = Mutex::new(Arc::new(login(&service).await?));
-        Ok(Self { service, tokens, renewing: Semaphore::new(1) })
+    pub(super) async fn open(
+        service: Arc<Service>,
+        warehouse: Option<Arc<str>>,
+    ) -> Result<Self, Error> {
+        let tokens = Mutex::new(Arc::new(login(&service, warehouse.as_deref()).await?));
+        Ok(Self { service, warehouse, tokens, renewing: Semaphore::new(1) })
     }
 
     /// Makes a call as this session; with a new token if the old one is.
@@ -116,7 +124,7 @@ impl Session {
         let renewed = if gone { None } else { self.renewed(old).await? };
         let tokens = match renewed {
             Some(tokens) => tokens,
-            None => login(&self.service).await?,
+            None => login(&self.service, self.warehouse.as_deref()).await?,
         };
         *self.tokens.lock() = Arc::new(tokens);
         Ok(())
@@ -155,7 +163,7 @@ impl Session {
             "asyncExec": false,
             "sequenceId": 1,
             "isInternal": false,
-            "describeOnly": false,
+            "describeOnly": statement.describe_only,
             "parameters": parameters,
             "bindings": statement.bindings,
             "queryContextDTO": { "entries": [] },
@@ -205,16 +213,7 @@ impl Session {
 
     pub(super) async fn close(&self) {
         let tokens = Arc::clone(&self.tokens.lock());
-        let Ok(request) = identifier() else { return };
-        let call = Call {
-            method: Method::POST,
-            path: "/session",
-            parameters: vec![("delete", "true".to_owned())],
-            request: &request,
-            token: Some(&tokens.session),
-            body: Bytes::new(),
-        };
-        let _ = self.service.call(call).await;
+        end(&self.service, &tokens).await;
     }
 
     pub(super) async fn heartbeat(&self) -> bool {
@@ -245,7 +244,7 @@ fn said(reply: Reply) -> Said {
 }
 
 /// Logs in. The session's settings are all that a text's meaning depends on.
-async fn login(service: &Service) -> Result<Tokens, Error> {
+async fn login(service: &Service, warehouse: Option<&str>) -> Result<Tokens, Error> {
     let options = &service.options;
     let mut data = Map::new();
     for (name, value) in [
@@ -283,7 +282,7 @@ async fn login(service: &Service) -> Result<Tokens, Error> {
     );
     options.credential.prove(&mut data, &options.account, &options.user).await?;
     let mut parameters = vec![("databaseName", options.database.clone())];
-    parameters.extend(options.warehouse.clone().map(|name| ("warehouse", name)));
+    parameters.extend(warehouse.map(|name| ("warehouse", name.to_owned())));
     parameters.extend(options.role.clone().map(|name| ("roleName", name)));
     let call = Call {
         method: Method::POST,
@@ -295,13 +294,35 @@ async fn login(service: &Service) -> Result<Tokens, Error> {
     };
     let mut reply = service.call(call).await?;
     let data = reply.data.take().unwrap_or_default();
+    let given = data.session_info.and_then(|info| info.warehouse_name);
+    let elsewhere = warehouse.zip(given).is_some_and(|(asked, given)| !is_called(asked, &given));
     match (reply.success, data.token, data.master_token) {
         (true, Some(session), Some(master)) => {
-            Ok(Tokens { session: session.into(), master: master.into() })
+            let tokens = Tokens { session: session.into(), master: master.into() };
+            if elsewhere {
+                // Nothing may run, and be charged, where nobody sent it.
+                end(service, &tokens).await;
+                return Err(malformed("a session with another virtual warehouse"));
+            }
+            Ok(tokens)
         }
         (true, _, _) => Err(malformed("a login without a token")),
         (false, _, _) => Err(unreachable(said(reply))),
     }
+}
+
+/// Ends a session at the service.
+async fn end(service: &Service, tokens: &Tokens) {
+    let Ok(request) = identifier() else { return };
+    let call = Call {
+        method: Method::POST,
+        path: "/session",
+        parameters: vec![("delete", "true".to_owned())],
+        request: &request,
+        token: Some(&tokens.session),
+        body: Bytes::new(),
+    };
+    let _ = service.call(call).await;
 }
 
 /// Whether the service takes a session of ours. No statement is run, so no virtual warehouse starts.

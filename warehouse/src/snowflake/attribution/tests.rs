@@ -11,6 +11,7 @@ fn statement(id: Option<&str>, by: Value) -> Statement {
         id: id.map(str::to_owned),
         tag: by,
         timeout: None,
+        describe_only: false,
         counter: Counter::default(),
     }
 }

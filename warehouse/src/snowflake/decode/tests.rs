@@ -14,7 +14,7 @@ use arrow::util::display::array_value_to_string;
 use super::{Columns, Described, decimal};
 
 fn described(kind: &str, scale: i8) -> Vec<Described> {
-    vec![Described { kind: kind.to_owned(), scale: Some(scale) }]
+    vec![Described { name: String::new(), kind: kind.to_owned(), scale: Some(scale) }]
 }
 
 fn stream(array: ArrayRef) -> bytes::Bytes {
