@@ -2,7 +2,9 @@
 //!
 //! The engine has neither PostgreSQL's comparison of rows nor its texts of them, and JSON is written
 //! after it. So a row may be shown, collected in an array or as JSON, counted and grouped; JSON may be
-//! shown. Whatever else is done with them is refused, under whatever names and in whatever subquery.
+//! shown. A semi-structured value of a warehouse may be shown, counted and tested for NULL: it compares
+//! there by what is in it, not by its text. Whatever else is done with them is refused, under whatever
+//! names and in whatever subquery.
 
 use arrow::datatypes::DataType;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -21,11 +23,14 @@ enum Kind {
     Row,
     /// JSON, or an array of rows.
     Made,
+    /// A semi-structured value.
+    Document,
 }
 
 fn of_type(data_type: &DataType) -> Kind {
     match (shape(data_type), holds_shape(data_type)) {
         (Some(Shape::Record), _) => Kind::Row,
+        (Some(Shape::Document), _) => Kind::Document,
         (Some(Shape::Json), _) | (None, true) => Kind::Made,
         (None, false) => Kind::Plain,
     }
@@ -35,6 +40,18 @@ fn refused() -> DataFusionError {
     let error = Error::not_supported("this use of a whole row or of JSON")
         .with_hint("select it as it is, or name the columns that are needed");
     DataFusionError::External(Box::new(error))
+}
+
+/// The refusal of what isn't plain.
+fn unfit(kind: Kind) -> DataFusionError {
+    match kind {
+        Kind::Document => {
+            let error = Error::not_supported("this use of a semi-structured value")
+                .with_hint("select it as it is, or test whether it is NULL");
+            DataFusionError::External(Box::new(error))
+        }
+        Kind::Plain | Kind::Row | Kind::Made => refused(),
+    }
 }
 
 fn defect(what: &str) -> DataFusionError {
@@ -101,7 +118,10 @@ fn node(plan: &LogicalPlan) -> Result<()> {
                 for (one, all) in input.schema().fields().iter().zip(union.schema.fields()) {
                     let shaped = holds_shape(one.data_type()) || holds_shape(all.data_type());
                     if shaped && one.data_type() != all.data_type() {
-                        return Err(refused());
+                        return Err(match of_type(one.data_type()) {
+                            Kind::Plain => unfit(of_type(all.data_type())),
+                            other => unfit(other),
+                        });
                     }
                 }
             }
@@ -127,11 +147,7 @@ fn node(plan: &LogicalPlan) -> Result<()> {
             let columns = unnest.exec_columns.iter().map(|column| Expr::Column(column.clone()));
             columns.into_iter().try_for_each(|column| self::plain(&column, &schema))
         }
-        LogicalPlan::RecursiveQuery(query) => {
-            let fields = query.static_term.schema().fields();
-            let made = fields.iter().any(|field| holds_shape(field.data_type()));
-            if made { Err(refused()) } else { Ok(()) }
-        }
+        LogicalPlan::RecursiveQuery(query) => found(&query.static_term),
         LogicalPlan::EmptyRelation(_)
         | LogicalPlan::Subquery(_)
         | LogicalPlan::SubqueryAlias(_) => Ok(()),
@@ -151,7 +167,7 @@ fn node(plan: &LogicalPlan) -> Result<()> {
 fn grouped(kind: Kind) -> Result<()> {
     match kind {
         Kind::Plain | Kind::Row => Ok(()),
-        Kind::Made => Err(refused()),
+        Kind::Made | Kind::Document => Err(unfit(kind)),
     }
 }
 
@@ -163,7 +179,7 @@ fn sorted(keys: &[SortExpr], schema: &DFSchema) -> Result<()> {
 fn plain(expr: &Expr, schema: &DFSchema) -> Result<()> {
     match kind(expr, schema)? {
         Kind::Plain => Ok(()),
-        Kind::Row | Kind::Made => Err(refused()),
+        other @ (Kind::Row | Kind::Made | Kind::Document) => Err(unfit(other)),
     }
 }
 
@@ -245,12 +261,14 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
             children(expr, schema)
         }
         Expr::Exists(_) => Ok(Kind::Plain),
+        Expr::IsNotNull(inner) | Expr::IsNull(inner) => match kind(inner, schema)? {
+            Kind::Plain | Kind::Document => Ok(Kind::Plain),
+            Kind::Row | Kind::Made => Err(refused()),
+        },
         Expr::BinaryExpr(_)
         | Expr::Like(_)
         | Expr::SimilarTo(_)
         | Expr::Not(_)
-        | Expr::IsNotNull(_)
-        | Expr::IsNull(_)
         | Expr::IsTrue(_)
         | Expr::IsFalse(_)
         | Expr::IsUnknown(_)
@@ -281,10 +299,13 @@ fn children(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
     Ok(Kind::Plain)
 }
 
-/// Demands that what a subquery yields for a comparison is plain.
+/// Demands that what a query yields is plain.
 fn found(plan: &LogicalPlan) -> Result<()> {
-    let made = plan.schema().fields().iter().any(|field| holds_shape(field.data_type()));
-    if made { Err(refused()) } else { Ok(()) }
+    let mut fields = plan.schema().fields().iter();
+    match fields.find(|field| holds_shape(field.data_type())) {
+        Some(made) => Err(unfit(of_type(made.data_type()))),
+        None => Ok(()),
+    }
 }
 
 fn aggregate(name: &str, args: &[Expr], distinct: bool, schema: &DFSchema) -> Result<Kind> {
@@ -292,8 +313,9 @@ fn aggregate(name: &str, args: &[Expr], distinct: bool, schema: &DFSchema) -> Re
     for arg in args {
         match (name, kind(arg, schema)?) {
             (_, Kind::Plain) | ("count", Kind::Row) => {}
+            ("count", Kind::Document) if !distinct => {}
             ("array_agg", Kind::Row | Kind::Made) if !distinct => all = Kind::Made,
-            (_, Kind::Row | Kind::Made) => return Err(refused()),
+            (_, other @ (Kind::Row | Kind::Made | Kind::Document)) => return Err(unfit(other)),
         }
     }
     Ok(all)

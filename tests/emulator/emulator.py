@@ -451,6 +451,12 @@ def corrected(tree):
         test = exp.EQ(this=exp.paren(tree.expression.copy()), expression=exp.Literal.number(0))
         safe = exp.Case(ifs=[exp.If(this=test, true=zero)], default=tree.expression.copy())
         tree.set("expression", exp.paren(safe))
+    if isinstance(tree, exp.Cast) and not tree.to.is_type("variant"):
+        # Of a semi-structured text DuckDB would show the quotes, too.
+        inner = tree.this
+        if isinstance(inner, exp.Cast) and inner.to.is_type("variant"):
+            text = exp.Anonymous(this="json_extract_string", expressions=[inner, exp.Literal.string("$")])
+            tree.set("this", text)
     for kind, names in COUNTS.items():
         if isinstance(tree, kind):
             for name in names:

@@ -101,6 +101,8 @@ mod reload;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
+mod semi_structured;
+#[cfg(test)]
 mod snowflake_live;
 #[cfg(test)]
 mod snowflake_warehouse;
