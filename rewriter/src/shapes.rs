@@ -2,11 +2,12 @@
 //!
 //! The engine has neither PostgreSQL's comparison of rows nor its texts of them, and JSON is written
 //! after it. So a row may be shown, collected in an array or as JSON, counted and grouped; JSON may be
-//! shown. A semi-structured value of a warehouse may be shown, counted and tested for NULL: it compares
-//! there by what is in it, not by its text. Whatever else is done with them is refused, under whatever
+//! shown. A semi-structured value of a warehouse may be shown, counted and tested for NULL, and a path may
+//! lead into it: it compares there by what is in it, not by its text. Casts of it are Snowflake's, so
+//! they mean something in its dialect only. Whatever else is done with them is refused, under whatever
 //! names and in whatever subquery.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DataFusionError, Result};
 use datafusion_expr::expr::{AggregateFunctionParams, WindowFunctionParams};
@@ -15,6 +16,8 @@ use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, LogicalPlan, SortExpr, WindowFunctionDefinition};
 use tollgate_catalog::pg_type::{Shape, holds_shape, shape};
 use tollgate_catalog::{Error, ErrorKind};
+
+use crate::dialect::SqlDialect;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +49,9 @@ fn refused() -> DataFusionError {
 fn unfit(kind: Kind) -> DataFusionError {
     match kind {
         Kind::Document => {
-            let error = Error::not_supported("this use of a semi-structured value")
-                .with_hint("select it as it is, or test whether it is NULL");
+            let error = Error::not_supported("this use of a semi-structured value").with_hint(
+                "select it as it is, or in Snowflake's dialect cast it: value:key::string",
+            );
             DataFusionError::External(Box::new(error))
         }
         Kind::Plain | Kind::Row | Kind::Made => refused(),
@@ -62,14 +66,48 @@ fn defect(what: &str) -> DataFusionError {
 ///
 /// # Errors
 /// 0A000 without any name.
-pub(crate) fn check(plan: &LogicalPlan) -> std::result::Result<(), Error> {
+pub(crate) fn check(plan: &LogicalPlan, dialect: SqlDialect) -> std::result::Result<(), Error> {
     let checked = makes(plan).and_then(|makes| match makes {
         true => plan
-            .apply_with_subqueries(|node| self::node(node).map(|()| TreeNodeRecursion::Continue))
+            .apply_with_subqueries(|node| {
+                self::node(node)?;
+                casts(node, dialect)?;
+                Ok(TreeNodeRecursion::Continue)
+            })
             .map(drop),
         false => Ok(()),
     });
     checked.map_err(crate::planner_error::public)
+}
+
+/// Refuses casts of semi-structured values that aren't Snowflake's, or not to these types.
+fn casts(plan: &LogicalPlan, dialect: SqlDialect) -> Result<()> {
+    let schema = merge_schema(&plan.inputs());
+    plan.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            if let Expr::Cast(cast) = expr
+                && kind(&cast.expr, &schema)? == Kind::Document
+                && (dialect != SqlDialect::Snowflake || !is_target(cast.field.data_type()))
+            {
+                return Err(unfit(Kind::Document));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })
+    .map(drop)
+}
+
+/// What a semi-structured value can be cast to.
+fn is_target(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8
+            | DataType::Decimal128(..)
+            | DataType::Float64
+            | DataType::Boolean
+            | DataType::Date32
+            | DataType::Timestamp(TimeUnit::Microsecond, None)
+    )
 }
 
 /// Whether anything in a plan makes them: most don't.
@@ -213,6 +251,12 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
                     kinds.try_for_each(|kind| kind.map(drop)).map(|()| Kind::Made)
                 }
                 "tg_row_text" => kinds.try_for_each(|kind| grouped(kind?)).map(|()| Kind::Plain),
+                "tg_get" => match call.args.as_slice() {
+                    [value, step] if kind(value, schema)? == Kind::Document => {
+                        plain(step, schema).map(|()| Kind::Document)
+                    }
+                    _ => Err(unfit(Kind::Document)),
+                },
                 _ => children(expr, schema),
             }
         }
@@ -261,6 +305,11 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
             children(expr, schema)
         }
         Expr::Exists(_) => Ok(Kind::Plain),
+        // To what, is looked at by itself.
+        Expr::Cast(cast) => match kind(&cast.expr, schema)? {
+            Kind::Plain | Kind::Document => Ok(Kind::Plain),
+            Kind::Row | Kind::Made => Err(refused()),
+        },
         Expr::IsNotNull(inner) | Expr::IsNull(inner) => match kind(inner, schema)? {
             Kind::Plain | Kind::Document => Ok(Kind::Plain),
             Kind::Row | Kind::Made => Err(refused()),
@@ -278,7 +327,6 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
         | Expr::Negative(_)
         | Expr::Between(_)
         | Expr::Case(_)
-        | Expr::Cast(_)
         | Expr::TryCast(_)
         | Expr::InList(_)
         | Expr::GroupingSet(_)

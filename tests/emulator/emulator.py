@@ -45,6 +45,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 UTC = datetime.timezone.utc
+# sqlglot recurses over what stands in each other.
+sys.setrecursionlimit(10_000)
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
@@ -451,6 +453,10 @@ def corrected(tree):
         test = exp.EQ(this=exp.paren(tree.expression.copy()), expression=exp.Literal.number(0))
         safe = exp.Case(ifs=[exp.If(this=test, true=zero)], default=tree.expression.copy())
         tree.set("expression", exp.paren(safe))
+    if isinstance(tree, exp.GetExtract) and isinstance(tree.expression, exp.Cast):
+        # A key is a key: DuckDB would read some as a path, as "$.a" and "*"; a pointer says what is meant.
+        name = tree.expression.this.this.replace("~", "~0").replace("/", "~1")
+        tree.set("expression", exp.Literal.string(f"/{name}"))
     if isinstance(tree, exp.Cast) and not tree.to.is_type("variant"):
         # Of a semi-structured text DuckDB would show the quotes, too.
         inner = tree.this

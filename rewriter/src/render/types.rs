@@ -248,7 +248,11 @@ fn snowflake_casts(kinds: (Kind, Kind), from: &DataType, to: &DataType) -> bool 
         Kind::Timestamp | Kind::Zoned => {
             matches!(to_kind, Kind::Timestamp | Kind::Zoned | Kind::Date | Kind::Time)
         }
-        Kind::Interval | Kind::List | Kind::Document => false,
+        Kind::Interval | Kind::List => false,
+        Kind::Document => matches!(
+            to_kind,
+            Kind::Text | Kind::Decimal | Kind::Float | Kind::Bool | Kind::Date | Kind::Timestamp
+        ),
     }
 }
 
