@@ -14,6 +14,9 @@ SELECT id FROM web.events e WHERE EXISTS (SELECT body FROM web.events x WHERE x.
 SELECT data, count(*) FROM web.events GROUP BY data ORDER BY data
 SELECT id FROM web.events WHERE data = '\x00ff'
 SELECT id FROM web.events WHERE token IS NOT NULL
+SELECT * FROM web.users ORDER BY name
+SELECT count(body) FILTER (WHERE id > 1), count(body) OVER () FROM web.events WHERE id = 1 GROUP BY body
+SELECT id, count(body) OVER () FROM web.events ORDER BY id
 -- What is refused.
 SELECT id FROM web.events WHERE body = '"plain"'
 SELECT id FROM web.events WHERE body = body
@@ -36,6 +39,8 @@ SELECT id FROM web.events WHERE body IN (SELECT profile FROM web.users)
 SELECT array_agg(body) FROM web.events
 SELECT row_to_json(e) FROM web.events e
 SELECT body FROM web.events UNION SELECT profile FROM web.users
+SELECT body FROM web.events EXCEPT SELECT profile FROM web.users
+SELECT id FROM web.events JOIN web.users ON true JOIN (SELECT profile FROM web.users) p USING (profile)
 SELECT body FROM web.events UNION ALL SELECT name FROM web.users
 SELECT lag(body) OVER (ORDER BY id) FROM web.events
 SELECT count(*) OVER (PARTITION BY body) FROM web.events
