@@ -58,7 +58,7 @@ async fn told(client: &Client, sql: &str) -> String {
 }
 
 /// Asks what is in a case, and compares with its golden file. Nothing hidden may be in any answer.
-async fn judged(client: &Client, path: &str) {
+pub(crate) async fn judged(client: &Client, path: &str) {
     let mut out = String::new();
     for sql in case(&format!("snowflake/semi/{path}.sql")).lines() {
         if sql.starts_with("--") {
