@@ -339,3 +339,41 @@ fn hidden_values_change_no_answer() {
         }
     });
 }
+
+/// The texts that are sent, with what is bound in them.
+#[test]
+fn values_stay_what_they_are_until_they_leave() {
+    harness::run(async {
+        let (emulator, gateway) = over("texts of paths", case("snowflake/semi/tables.sql")).await;
+        let mut out = String::new();
+        for (user, sql) in [
+            ("root", "SELECT body, tags[0]::string FROM web.events"),
+            ("ana", "SELECT body FROM web.events"),
+            ("ana", "SELECT id FROM web.events WHERE body IS NOT NULL"),
+            (
+                "ana",
+                "SELECT id, body:user.langs[1]::string FROM web.events WHERE secret:pin::int > 1",
+            ),
+            (
+                "ana",
+                "SELECT x:name::string FROM (SELECT body:\"it's \\ :1\" AS x FROM web.events) WHERE x IS NOT NULL",
+            ),
+        ] {
+            let client = snowflake(&gateway, user).await;
+            emulator.control(serde_json::json!({ "clear_log": true }));
+            assert_eq!(client.simple(sql).await.error(), None, "{sql}");
+            let log = emulator.look();
+            let sent = log["log"].as_array().unwrap().iter().find(|entry| entry["sql"].is_string());
+            let sent = sent.unwrap();
+            let text = sent["sql"].as_str().unwrap().replace(" FROM ", "\n    FROM ");
+            let bound: Vec<String> = sent["bindings"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(number, value)| format!(":{number} {}", value["value"]))
+                .collect();
+            out.push_str(&format!("{user}: {sql}\n  {text}\n  {}\n\n", bound.join(", ")));
+        }
+        golden("snowflake/semi/texts.txt", &out);
+    });
+}
