@@ -98,6 +98,34 @@ fn values_are_shown_counted_and_tested_for_null() {
     });
 }
 
+/// Bytes compare by what they are, with bound ones too.
+#[test]
+fn bytes_are_compared_and_bound() {
+    harness::run(async {
+        let (_, gateway) = gateway().await;
+        let ana = gateway.connect("ana").await;
+        let sql = "SELECT id FROM web.events WHERE data = $1::bytea";
+        for (bytes, ids) in
+            [(vec![0_u8, 0xff], vec![1]), (vec![], vec![2]), (vec![0xca, 0x7a], vec![])]
+        {
+            let rows = ana.inner.query(sql, &[&bytes]).await.unwrap();
+            let found: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+            assert_eq!(found, ids, "{bytes:?}");
+        }
+        for (sql, want) in [
+            (
+                "SELECT a.id, b.id FROM web.events a JOIN web.events b ON a.data = b.data ORDER BY 1",
+                "  1 | 1\n  2 | 2\n",
+            ),
+            ("SELECT count(data), count(DISTINCT data) FROM web.events", "  2 | 2\n"),
+            ("SELECT id FROM web.events ORDER BY data DESC NULLS LAST LIMIT 1", "  1\n"),
+            ("SELECT count(token), count(DISTINCT token) FROM web.events", "  0 | 0\n"),
+        ] {
+            assert_eq!(told(&ana, sql).await, want, "{sql}");
+        }
+    });
+}
+
 #[test]
 fn the_catalogs_call_them_json() {
     harness::run(async {
