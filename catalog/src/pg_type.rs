@@ -1,6 +1,10 @@
 //! The PostgreSQL type that an Arrow type is on the wire and in the catalogs.
 
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit};
+use arrow::error::ArrowError;
 
 /// A PostgreSQL type: OIDs are those of PostgreSQL's `pg_type.dat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +142,7 @@ types! {
 pub fn of(data_type: &DataType) -> PgType {
     match shape(data_type) {
         Some(Shape::Record) => return RECORD,
-        Some(Shape::Json) => return JSON,
+        Some(Shape::Json | Shape::Document) => return JSON,
         None => {}
     }
     match data_type {
@@ -187,6 +191,8 @@ pub enum Shape {
     Record,
     /// A struct or a list that travels as `json`.
     Json,
+    /// A struct of one text, the JSON of a semi-structured value of a warehouse.
+    Document,
 }
 
 /// The metadata key of the fields of a struct, or of the item of a list, that has a shape. It stands
@@ -198,6 +204,7 @@ pub fn shaped(field: Field, shape: Shape) -> Field {
     let name = match shape {
         Shape::Record => "record",
         Shape::Json => "json",
+        Shape::Document => "document",
     };
     field.with_metadata([(SHAPE.to_owned(), name.to_owned())].into())
 }
@@ -207,6 +214,7 @@ pub fn shape(data_type: &DataType) -> Option<Shape> {
     let of = |field: &FieldRef| match field.metadata().get(SHAPE).map(String::as_str) {
         Some("record") => Some(Shape::Record),
         Some("json") => Some(Shape::Json),
+        Some("document") => Some(Shape::Document),
         Some(_) | None => None,
     };
     match data_type {
@@ -217,6 +225,34 @@ pub fn shape(data_type: &DataType) -> Option<Shape> {
         DataType::List(item) => of(item).filter(|shape| *shape == Shape::Json),
         _ => None,
     }
+}
+
+/// The type of semi-structured values: `VARIANT`, `OBJECT` and `ARRAY` of a Snowflake.
+pub fn document() -> DataType {
+    let text = Field::new("json", DataType::Utf8, true);
+    DataType::Struct(vec![shaped(text, Shape::Document)].into())
+}
+
+/// Whether a type is the one of semi-structured values.
+pub fn is_document(data_type: &DataType) -> bool {
+    shape(data_type) == Some(Shape::Document)
+}
+
+/// The texts of semi-structured values as such values.
+pub fn documents(texts: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let DataType::Struct(fields) = document() else {
+        return Err(ArrowError::SchemaError("a document is a struct".to_owned()));
+    };
+    let nulls = texts.logical_nulls();
+    Ok(Arc::new(StructArray::try_new(fields, vec![texts], nulls)?))
+}
+
+/// The texts of an array of semi-structured values.
+pub fn document_texts(array: &dyn Array) -> Option<&ArrayRef> {
+    if !is_document(array.data_type()) {
+        return None;
+    }
+    array.as_struct_opt()?.columns().first()
 }
 
 /// Whether a type is, or has in it, one with a shape.

@@ -12,6 +12,7 @@ use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
 use tollgate_catalog::Error;
+use tollgate_catalog::pg_type::{document_texts, is_document};
 use tollgate_gateway::OutputColumn;
 
 /// The metadata key of a column's type name (Flight SQL's column metadata).
@@ -42,7 +43,8 @@ pub(crate) fn field(name: &str, data_type: &DataType, nullable: bool) -> Field {
         .with_metadata([(TYPE_NAME.to_owned(), type_name)].into())
 }
 
-/// The type without views, dictionaries and run ends, to the last level.
+/// The type without views, dictionaries and run ends, to the last level; a semi-structured value is the
+/// text of its JSON.
 pub(crate) fn flat(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::Utf8,
@@ -54,6 +56,7 @@ pub(crate) fn flat(data_type: &DataType) -> DataType {
             DataType::LargeList(flat_field(item))
         }
         DataType::FixedSizeList(item, length) => DataType::FixedSizeList(flat_field(item), *length),
+        document if is_document(document) => DataType::Utf8,
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(flat_field).collect()),
         DataType::Map(entries, sorted) => DataType::Map(flat_field(entries), *sorted),
         other => other.clone(),
@@ -71,6 +74,7 @@ pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
         .iter()
         .zip(schema.fields())
         .map(|(array, field)| {
+            let array = document_texts(array.as_ref()).unwrap_or(array);
             if array.data_type() == field.data_type() {
                 Ok(Arc::clone(array))
             } else {

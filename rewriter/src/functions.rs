@@ -157,6 +157,7 @@ const INTERNAL: &[&str] = &[
     "generate_series",
     "tg_date_series",
     "tg_divide",
+    "tg_get",
     "tg_int2",
     "tg_int4",
     "tg_int8",

@@ -33,6 +33,7 @@ impl Operands {
                 interval_times: function("tg_interval_times"),
                 date_trunc: function("date_trunc"),
                 round: function("round"),
+                get: function("tg_get"),
             },
         })
     }

@@ -19,6 +19,7 @@ use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion_sql::sqlparser::ast::{Query, Statement};
 use tollgate_catalog::{Error, TableName};
 
+use crate::dialect::SqlDialect;
 use crate::functions::Registry;
 use crate::lineage;
 use crate::planner_error::public;
@@ -127,10 +128,11 @@ pub(crate) struct Planned {
     pub(crate) parameters: Vec<DataType>,
 }
 
-/// Plans `query`; parameters take the types in `hints` where given, else those that the plan asks
+/// Plans `query`, which was written in a dialect; parameters take the types in `hints` where given, else those that the plan asks
 /// for, else text. `parametric` says whether there may be any.
 pub(crate) fn plan(
     query: Query,
+    dialect: SqlDialect,
     parametric: bool,
     sources: &Sources,
     registry: &Registry,
@@ -151,7 +153,7 @@ pub(crate) fn plan(
         plan_once(query, &names, &typed)?
     };
     lineage::check(&plan)?;
-    crate::shapes::check(&plan)?;
+    crate::shapes::check(&plan, dialect)?;
     let (plan, asked) = match crate::aggregation::apply(&plan, sources, registry)? {
         Some(guarded) => (guarded, Some(plan)),
         None => (plan, None),

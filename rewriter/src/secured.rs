@@ -90,6 +90,7 @@ use tollgate_catalog::{Error, Table, TableName};
 use tollgate_identity::Principal;
 use tollgate_policy::{Limits, Permit, PermitParts, PolicyRef, SecuredTable, Standing};
 
+use crate::dialect::SqlDialect;
 use crate::functions::Registry;
 use crate::plan::{self, Sources};
 use crate::relation::SecuredSource;
@@ -218,8 +219,13 @@ fn plan_permitted(
         let source: Arc<dyn TableSource> = Arc::new(SystemSource::new(name.clone(), schema));
         sources.insert(name, source);
     }
+    // Only Snowflake's shows names of its own.
+    let dialect = match shown {
+        Some(_) => SqlDialect::Snowflake,
+        None => SqlDialect::PostgreSql,
+    };
     let parametric = normalised.contains('$') || !hints.is_empty();
-    let planned = plan::plan(query, parametric, &sources, registry, hints)?;
+    let planned = plan::plan(query, dialect, parametric, &sources, registry, hints)?;
     sample::check(&planned.plan)?;
     let meaning = Arc::new(Meaning {
         sql,

@@ -2,9 +2,12 @@
 //!
 //! The engine has neither PostgreSQL's comparison of rows nor its texts of them, and JSON is written
 //! after it. So a row may be shown, collected in an array or as JSON, counted and grouped; JSON may be
-//! shown. Whatever else is done with them is refused, under whatever names and in whatever subquery.
+//! shown. A semi-structured value of a warehouse may be shown, counted and tested for NULL, and a path may
+//! lead into it: it compares there by what is in it, not by its text. Casts of it are Snowflake's, so
+//! they mean something in its dialect only. Whatever else is done with them is refused, under whatever
+//! names and in whatever subquery.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DataFusionError, Result};
 use datafusion_expr::expr::{AggregateFunctionParams, WindowFunctionParams};
@@ -14,6 +17,8 @@ use datafusion_expr::{Expr, LogicalPlan, SortExpr, WindowFunctionDefinition};
 use tollgate_catalog::pg_type::{Shape, holds_shape, shape};
 use tollgate_catalog::{Error, ErrorKind};
 
+use crate::dialect::SqlDialect;
+
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -21,11 +26,14 @@ enum Kind {
     Row,
     /// JSON, or an array of rows.
     Made,
+    /// A semi-structured value.
+    Document,
 }
 
 fn of_type(data_type: &DataType) -> Kind {
     match (shape(data_type), holds_shape(data_type)) {
         (Some(Shape::Record), _) => Kind::Row,
+        (Some(Shape::Document), _) => Kind::Document,
         (Some(Shape::Json), _) | (None, true) => Kind::Made,
         (None, false) => Kind::Plain,
     }
@@ -37,6 +45,19 @@ fn refused() -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
+/// The refusal of what isn't plain.
+fn unfit(kind: Kind) -> DataFusionError {
+    match kind {
+        Kind::Document => {
+            let error = Error::not_supported("this use of a semi-structured value").with_hint(
+                "select it as it is, or in Snowflake's dialect cast it: value:key::string",
+            );
+            DataFusionError::External(Box::new(error))
+        }
+        Kind::Plain | Kind::Row | Kind::Made => refused(),
+    }
+}
+
 fn defect(what: &str) -> DataFusionError {
     DataFusionError::Internal(format!("shapes: {what}"))
 }
@@ -45,14 +66,48 @@ fn defect(what: &str) -> DataFusionError {
 ///
 /// # Errors
 /// 0A000 without any name.
-pub(crate) fn check(plan: &LogicalPlan) -> std::result::Result<(), Error> {
+pub(crate) fn check(plan: &LogicalPlan, dialect: SqlDialect) -> std::result::Result<(), Error> {
     let checked = makes(plan).and_then(|makes| match makes {
         true => plan
-            .apply_with_subqueries(|node| self::node(node).map(|()| TreeNodeRecursion::Continue))
+            .apply_with_subqueries(|node| {
+                self::node(node)?;
+                casts(node, dialect)?;
+                Ok(TreeNodeRecursion::Continue)
+            })
             .map(drop),
         false => Ok(()),
     });
     checked.map_err(crate::planner_error::public)
+}
+
+/// Refuses casts of semi-structured values that aren't Snowflake's, or not to these types.
+fn casts(plan: &LogicalPlan, dialect: SqlDialect) -> Result<()> {
+    let schema = merge_schema(&plan.inputs());
+    plan.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            if let Expr::Cast(cast) = expr
+                && kind(&cast.expr, &schema)? == Kind::Document
+                && (dialect != SqlDialect::Snowflake || !is_target(cast.field.data_type()))
+            {
+                return Err(unfit(Kind::Document));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })
+    .map(drop)
+}
+
+/// What a semi-structured value can be cast to.
+fn is_target(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8
+            | DataType::Decimal128(..)
+            | DataType::Float64
+            | DataType::Boolean
+            | DataType::Date32
+            | DataType::Timestamp(TimeUnit::Microsecond, None)
+    )
 }
 
 /// Whether anything in a plan makes them: most don't.
@@ -101,7 +156,10 @@ fn node(plan: &LogicalPlan) -> Result<()> {
                 for (one, all) in input.schema().fields().iter().zip(union.schema.fields()) {
                     let shaped = holds_shape(one.data_type()) || holds_shape(all.data_type());
                     if shaped && one.data_type() != all.data_type() {
-                        return Err(refused());
+                        return Err(match of_type(one.data_type()) {
+                            Kind::Plain => unfit(of_type(all.data_type())),
+                            other => unfit(other),
+                        });
                     }
                 }
             }
@@ -127,11 +185,7 @@ fn node(plan: &LogicalPlan) -> Result<()> {
             let columns = unnest.exec_columns.iter().map(|column| Expr::Column(column.clone()));
             columns.into_iter().try_for_each(|column| self::plain(&column, &schema))
         }
-        LogicalPlan::RecursiveQuery(query) => {
-            let fields = query.static_term.schema().fields();
-            let made = fields.iter().any(|field| holds_shape(field.data_type()));
-            if made { Err(refused()) } else { Ok(()) }
-        }
+        LogicalPlan::RecursiveQuery(query) => found(&query.static_term),
         LogicalPlan::EmptyRelation(_)
         | LogicalPlan::Subquery(_)
         | LogicalPlan::SubqueryAlias(_) => Ok(()),
@@ -151,7 +205,7 @@ fn node(plan: &LogicalPlan) -> Result<()> {
 fn grouped(kind: Kind) -> Result<()> {
     match kind {
         Kind::Plain | Kind::Row => Ok(()),
-        Kind::Made => Err(refused()),
+        Kind::Made | Kind::Document => Err(unfit(kind)),
     }
 }
 
@@ -163,7 +217,7 @@ fn sorted(keys: &[SortExpr], schema: &DFSchema) -> Result<()> {
 fn plain(expr: &Expr, schema: &DFSchema) -> Result<()> {
     match kind(expr, schema)? {
         Kind::Plain => Ok(()),
-        Kind::Row | Kind::Made => Err(refused()),
+        other @ (Kind::Row | Kind::Made | Kind::Document) => Err(unfit(other)),
     }
 }
 
@@ -197,6 +251,12 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
                     kinds.try_for_each(|kind| kind.map(drop)).map(|()| Kind::Made)
                 }
                 "tg_row_text" => kinds.try_for_each(|kind| grouped(kind?)).map(|()| Kind::Plain),
+                "tg_get" => match call.args.as_slice() {
+                    [value, step] if kind(value, schema)? == Kind::Document => {
+                        plain(step, schema).map(|()| Kind::Document)
+                    }
+                    _ => Err(unfit(Kind::Document)),
+                },
                 _ => children(expr, schema),
             }
         }
@@ -245,12 +305,19 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
             children(expr, schema)
         }
         Expr::Exists(_) => Ok(Kind::Plain),
+        // To what, is looked at by itself.
+        Expr::Cast(cast) => match kind(&cast.expr, schema)? {
+            Kind::Plain | Kind::Document => Ok(Kind::Plain),
+            Kind::Row | Kind::Made => Err(refused()),
+        },
+        Expr::IsNotNull(inner) | Expr::IsNull(inner) => match kind(inner, schema)? {
+            Kind::Plain | Kind::Document => Ok(Kind::Plain),
+            Kind::Row | Kind::Made => Err(refused()),
+        },
         Expr::BinaryExpr(_)
         | Expr::Like(_)
         | Expr::SimilarTo(_)
         | Expr::Not(_)
-        | Expr::IsNotNull(_)
-        | Expr::IsNull(_)
         | Expr::IsTrue(_)
         | Expr::IsFalse(_)
         | Expr::IsUnknown(_)
@@ -260,7 +327,6 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
         | Expr::Negative(_)
         | Expr::Between(_)
         | Expr::Case(_)
-        | Expr::Cast(_)
         | Expr::TryCast(_)
         | Expr::InList(_)
         | Expr::GroupingSet(_)
@@ -281,10 +347,13 @@ fn children(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
     Ok(Kind::Plain)
 }
 
-/// Demands that what a subquery yields for a comparison is plain.
+/// Demands that what a query yields is plain.
 fn found(plan: &LogicalPlan) -> Result<()> {
-    let made = plan.schema().fields().iter().any(|field| holds_shape(field.data_type()));
-    if made { Err(refused()) } else { Ok(()) }
+    let mut fields = plan.schema().fields().iter();
+    match fields.find(|field| holds_shape(field.data_type())) {
+        Some(made) => Err(unfit(of_type(made.data_type()))),
+        None => Ok(()),
+    }
 }
 
 fn aggregate(name: &str, args: &[Expr], distinct: bool, schema: &DFSchema) -> Result<Kind> {
@@ -292,8 +361,9 @@ fn aggregate(name: &str, args: &[Expr], distinct: bool, schema: &DFSchema) -> Re
     for arg in args {
         match (name, kind(arg, schema)?) {
             (_, Kind::Plain) | ("count", Kind::Row) => {}
+            ("count", Kind::Document) if !distinct => {}
             ("array_agg", Kind::Row | Kind::Made) if !distinct => all = Kind::Made,
-            (_, Kind::Row | Kind::Made) => return Err(refused()),
+            (_, other @ (Kind::Row | Kind::Made | Kind::Document)) => return Err(unfit(other)),
         }
     }
     Ok(all)

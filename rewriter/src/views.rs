@@ -14,6 +14,7 @@ use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
 use tollgate_catalog::{Column, Error, Snapshot, Table, TableName, View, pg_type};
 
+use crate::dialect::SqlDialect;
 use crate::facts::{Facts, SessionFacts};
 use crate::functions::Registry;
 use crate::gate::{DUPLICATE, Gate};
@@ -122,7 +123,7 @@ pub(crate) fn declare(
         let shape: Arc<dyn TableSource> = Arc::new(shape);
         sources.insert(table.name.clone(), shape);
     }
-    let planned = plan::plan(query, true, &sources, registry, &[])?;
+    let planned = plan::plan(query, SqlDialect::PostgreSql, true, &sources, registry, &[])?;
     if !planned.parameters.is_empty() {
         return Err(Error::not_supported("a parameter in a view"));
     }

@@ -45,6 +45,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 UTC = datetime.timezone.utc
+# sqlglot recurses over what stands in each other.
+sys.setrecursionlimit(10_000)
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
@@ -465,6 +467,16 @@ def corrected(tree):
         test = exp.EQ(this=exp.paren(tree.expression.copy()), expression=exp.Literal.number(0))
         safe = exp.Case(ifs=[exp.If(this=test, true=zero)], default=tree.expression.copy())
         tree.set("expression", exp.paren(safe))
+    if isinstance(tree, exp.GetExtract) and isinstance(tree.expression, exp.Cast):
+        # A key is a key: DuckDB would read some as a path, as "$.a" and "*"; a pointer says what is meant.
+        name = tree.expression.this.this.replace("~", "~0").replace("/", "~1")
+        tree.set("expression", exp.Literal.string(f"/{name}"))
+    if isinstance(tree, exp.Cast) and not tree.to.is_type("variant"):
+        # Of a semi-structured text DuckDB would show the quotes, too.
+        inner = tree.this
+        if isinstance(inner, exp.Cast) and inner.to.is_type("variant"):
+            text = exp.Anonymous(this="json_extract_string", expressions=[inner, exp.Literal.string("$")])
+            tree.set("this", text)
     for kind, names in COUNTS.items():
         if isinstance(tree, kind):
             for name in names:

@@ -103,6 +103,8 @@ mod routing;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod semi_structured;
+#[cfg(test)]
 mod snowflake_keys;
 #[cfg(test)]
 mod snowflake_live;

@@ -8,8 +8,8 @@
 //! cargo test -p tollgate-tests -- --ignored snowflake_live
 //! ```
 //!
-//! The database needs the tables of `cases/attacks/snowflake_live.sql`, in schema `CRM`; the user reads
-//! them and nothing else. The last test needs the database role `SNOWFLAKE.USAGE_VIEWER` as well.
+//! The database needs the tables of `cases/attacks/snowflake_live.sql`, in schema `CRM`, and of
+//! `cases/snowflake/semi/tables.sql`, in schema `WEB`; the user reads them and nothing else. The last test needs the database role `SNOWFLAKE.USAGE_VIEWER` as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ use crate::harness::gateway::{Caches, Running, start_over};
 use crate::harness::postgres::Postgres;
 use crate::harness::value::{Value, compare};
 use crate::harness::{self, case};
+use crate::semi_structured::judged;
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(format!("TOLLGATE_SNOWFLAKE_{name}")).ok()
@@ -92,6 +93,25 @@ fn dashboards_give_what_the_projected_database_gives() {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+/// Semi-structured values and paths into them are what the emulator says that they are.
+#[test]
+#[ignore = "needs a Snowflake account"]
+fn semi_structured_values_are_those_of_the_account() {
+    harness::run(async {
+        let warehouse = Snowflake::new(account()).unwrap();
+        let found = discover(&warehouse, &["web".to_owned()]).await.unwrap();
+        let audit = Postgres::shared().await.scratch("live paths").join("audit.jsonl");
+        let policies = ["snowflake/semi/policies.sql"];
+        let caches = Caches { plans: 0, results: 0, ..Caches::default() };
+        let gateway =
+            start_over(found.tables, Arc::new(warehouse), &audit, &policies, caches).await;
+        let ana = gateway.connect("ana").await;
+        judged(&ana, "shown").await;
+        assert_eq!(ana.simple("SET tollgate.dialect = 'snowflake'").await.error(), None);
+        judged(&ana, "paths").await;
     });
 }
 

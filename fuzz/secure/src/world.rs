@@ -42,7 +42,7 @@ CREATE MASKING POLICY m_name ON crm.customers (full_name) USING (mask_hash(value
 
 /// The tables that ana may see, and how many of their columns.
 const VISIBLE: [(&str, &str, usize); 4] =
-    [("crm", "customers", 10), ("crm", "orders", 7), ("crm", "tenants", 3), ("open", "kinds", 16)];
+    [("crm", "customers", 10), ("crm", "orders", 7), ("crm", "tenants", 3), ("open", "kinds", 17)];
 
 fn tables() -> Vec<Table> {
     let (int, text) = (DataType::Int64, DataType::Utf8);
@@ -80,6 +80,7 @@ fn tables() -> Vec<Table> {
         ("price", DataType::Decimal128(38, 10)),
         ("word", text.clone()),
         ("body", DataType::Binary),
+        ("doc", tollgate_catalog::pg_type::document()),
         ("day", DataType::Date32),
         ("moment", DataType::Time64(TimeUnit::Microsecond)),
         ("at", moment),

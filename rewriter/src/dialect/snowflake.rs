@@ -64,9 +64,12 @@ pub(super) fn bounded(sql: &str, tokens: &[TokenWithSpan]) -> Result<(), Error> 
 /// 42601, 0A000: what could be read in two ways.
 pub(super) fn spelled(part: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
     let mut parameters = Parameters::default();
+    let mut path = Path::default();
     part.into_iter()
         .map(|token| {
+            let is_key = path.passes(&token.token);
             let spelled = match token.token {
+                Token::Word(word) if is_key => Token::Word(key(word)?),
                 Token::Word(word) => Token::Word(identifier(word)?),
                 Token::SingleQuotedString(raw) => Token::SingleQuotedString(text(&raw)?),
                 Token::DollarQuotedString(quoted) => match quoted.tag {
@@ -117,6 +120,49 @@ fn identifier(word: Word) -> Result<Word, Error> {
     let value = value.to_ascii_lowercase();
     let quote_style = WORDS.contains(&value.as_str()).then_some('"');
     Ok(Word { value, quote_style, keyword: Keyword::NoKeyword })
+}
+
+/// Whether a word is a key of a path into a semi-structured value, as in `v:Name.first` or `v['a'].b`: keys are
+/// what they say, never folded.
+#[derive(Default)]
+struct Path {
+    /// The word that comes next is one.
+    key: bool,
+    /// A path may go on here.
+    within: bool,
+}
+
+impl Path {
+    /// Notes a token, and says whether it is a key.
+    fn passes(&mut self, token: &Token) -> bool {
+        let (key, within) = match token {
+            Token::Whitespace(_) => return false,
+            Token::Colon => (true, false),
+            Token::Period => (self.within, false),
+            Token::RBracket => (false, true),
+            Token::Word(_) => {
+                let is_key = self.key;
+                (self.key, self.within) = (false, is_key);
+                return is_key;
+            }
+            _ => (false, false),
+        };
+        (self.key, self.within) = (key, within);
+        false
+    }
+}
+
+/// A key of a path, letter by letter.
+fn key(word: Word) -> Result<Word, Error> {
+    match word.quote_style {
+        None => Ok(word),
+        Some('"') if !word.value.is_empty() => {
+            let value = word.value.replace("\"\"", "\"");
+            Ok(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
+        }
+        Some('"') => Err(Error::new(ErrorKind::Syntax, "zero-length delimited identifier")),
+        Some(_) => Err(refused("this kind of quotes").with_hint("quote keys with \"")),
+    }
 }
 
 /// What a literal says. Escapes by numbers, and those that mean nothing, are refused.

@@ -316,7 +316,7 @@ impl Gate<'_> {
             [function] if self.is_snowflake() => {
                 let name = function.to_ascii_uppercase();
                 return Err(Error::not_supported(&format!("the table function {name}"))
-                    .with_hint("semi-structured values are texts here"));
+                    .with_hint("take what is needed by its path, as in value:key[0]::string"));
             }
             [function] => function,
             [schema, function] if schema == "pg_catalog" => function,

@@ -8,6 +8,7 @@ use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::{BinaryExpr, Cast, Expr, ExprSchemable, Operator, ScalarUDF, lit};
 use datafusion_sql::sqlparser::ast::BinaryOperator;
+use tollgate_catalog::pg_type::is_document;
 use tollgate_catalog::{Error, ErrorKind};
 
 /// Before the name of such an operator. No token of a text holds it and a letter.
@@ -94,6 +95,8 @@ pub(crate) enum Typed {
     Truncate(Unit),
     /// The left operand, which is exact, rounded to so many digits as the right one says.
     Round,
+    /// The left operand's value, which is semi-structured, at a key or a place.
+    Get,
 }
 
 impl Typed {
@@ -104,6 +107,7 @@ impl Typed {
             Self::Add(unit) => format!("add {}", unit.name()),
             Self::Truncate(unit) => format!("truncate {}", unit.name()),
             Self::Round => "round".to_owned(),
+            Self::Get => "get".to_owned(),
         };
         BinaryOperator::PGCustomBinaryOperator(vec![format!("{MARK}{name}")])
     }
@@ -117,6 +121,7 @@ impl Typed {
         match name.split_once(' ') {
             None if name == "divide" => Some(Self::Divide),
             None if name == "round" => Some(Self::Round),
+            None if name == "get" => Some(Self::Get),
             Some(("add", of)) => unit(of).map(Self::Add),
             Some(("truncate", of)) => unit(of).map(Self::Truncate),
             _ => None,
@@ -130,6 +135,7 @@ pub(super) struct Parts {
     pub(super) interval_times: Option<Arc<ScalarUDF>>,
     pub(super) date_trunc: Option<Arc<ScalarUDF>>,
     pub(super) round: Option<Arc<ScalarUDF>>,
+    pub(super) get: Option<Arc<ScalarUDF>>,
 }
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -166,6 +172,7 @@ impl Parts {
             Typed::Add(unit) => self.add(unit, left, &left_type, right, schema),
             Typed::Truncate(unit) => self.truncate(unit, left, &left_type),
             Typed::Round => self.round(left, &left_type, right),
+            Typed::Get => self.get(left, &left_type, right),
         }
     }
 
@@ -234,6 +241,17 @@ impl Parts {
     }
 }
 
+impl Parts {
+    fn get(&self, value: Expr, of: &DataType, step: Expr) -> Result<Expr> {
+        if !is_document(of) {
+            let hint = "paths lead into columns that are VARIANT, OBJECT or ARRAY at a Snowflake";
+            return Err(wrong("a path into a value that isn't semi-structured", hint));
+        }
+        let Some(get) = &self.get else { return Err(refused("a path", "select the value")) };
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(get), vec![value, step])))
+    }
+}
+
 /// A date or a timestamp, and whether it is a date. A text is read as a timestamp.
 fn moment_of(moment: Expr, of: &DataType) -> Result<(Expr, bool)> {
     match of {
@@ -291,7 +309,7 @@ mod tests {
     #[test]
     fn operators_stand_for_their_operations() {
         let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
-        for typed in units.chain([Typed::Divide, Typed::Round]) {
+        for typed in units.chain([Typed::Divide, Typed::Round, Typed::Get]) {
             assert_eq!(Typed::of(&typed.operator()), Some(typed));
         }
     }

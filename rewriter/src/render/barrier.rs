@@ -60,6 +60,11 @@ pub(super) struct Needed {
 }
 
 impl Needed {
+    /// Something that the printer adds isn't total.
+    pub(super) fn raise(&mut self) {
+        self.anywhere = true;
+    }
+
     /// Whether Snowflake's guards are needed: it may compute anything before it filters.
     pub(super) fn guards(self) -> bool {
         self.anywhere || self.condition

@@ -295,7 +295,12 @@ impl Printer {
             // plan's type does.
             return self.expr(&cast.expr, row);
         }
-        Ok(format!("CAST({} AS {name})", self.expr(&cast.expr, row)?))
+        let mut text = self.expr(&cast.expr, row)?;
+        if self.dialect.kind(&from)? == Kind::Document && matches!(*cast.expr, Expr::Column(_)) {
+            // So that it reads as what it is, wherever the column comes from.
+            text = self.typed(text, &from)?;
+        }
+        Ok(format!("CAST({text} AS {name})"))
     }
 
     fn in_list(&mut self, list: &InList, row: Row<'_>) -> Result<String, Error> {

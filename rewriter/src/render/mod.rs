@@ -59,6 +59,7 @@ use std::fmt;
 use arrow::datatypes::DataType;
 use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
+use tollgate_catalog::pg_type::is_document;
 use tollgate_catalog::{Error, ErrorKind};
 
 use crate::sample::Sample;
@@ -135,7 +136,12 @@ pub(crate) fn render(
     plan: &LogicalPlan,
     output: &[OutputColumn],
 ) -> Result<Rendering, Error> {
-    let mut printer = Printer::new(dialect, barrier::needed(plan)?);
+    let mut needed = barrier::needed(plan)?;
+    // The JSON of a value may be longer than a text can be.
+    if output.iter().any(|column| is_document(&column.data_type)) {
+        needed.raise();
+    }
+    let mut printer = Printer::new(dialect, needed);
     let text = printer.statement(plan, output)?;
     // After printing, whose errors say more about what isn't known at all.
     if dialect == Dialect::Snowflake && printer.barrier.guards() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion_common::DFSchema;
 use datafusion_expr::expr::GroupingSet;
 use datafusion_expr::logical_plan::{
@@ -12,6 +13,7 @@ use tollgate_catalog::Error;
 
 use super::barrier::has_subquery;
 use super::block::Block;
+use super::types::Kind;
 use super::{Dialect, Printer, Row, quote};
 use crate::relation::SecuredSource;
 use crate::secured::OutputColumn;
@@ -38,7 +40,14 @@ impl Printer {
             if column.is_empty() {
                 return Err(Error::internal("a column of the result can't be named"));
             }
-            *column = format!("CAST({column} AS {})", self.dialect.name(&told.data_type, true)?);
+            *column = match self.dialect.kind(&told.data_type)? {
+                // Out of the warehouse it goes as its JSON.
+                Kind::Document => {
+                    let json = self.invoke("TO_JSON", column);
+                    self.typed(json, &DataType::Utf8)?
+                }
+                _ => format!("CAST({column} AS {})", self.dialect.name(&told.data_type, true)?),
+            };
         }
         block.computed = true;
         block.text()

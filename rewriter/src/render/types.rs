@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use tollgate_catalog::Error;
+use tollgate_catalog::pg_type::is_document;
 
 use super::Dialect;
 
@@ -21,6 +22,8 @@ pub(super) enum Kind {
     Zoned,
     Interval,
     List,
+    /// A semi-structured value.
+    Document,
 }
 
 impl Dialect {
@@ -30,6 +33,7 @@ impl Dialect {
             return Err(self.unsupported(&format!("a value of the engine's type {data_type}")));
         };
         match (self, kind) {
+            (Self::Postgres, Kind::Document) => Err(self.unsupported("a semi-structured value")),
             (Self::Postgres, _) => Ok(kind),
             (Self::Snowflake, Kind::Interval) => Err(self.unsupported("an interval")),
             (Self::Snowflake, Kind::List) => Err(self.unsupported("an array")),
@@ -48,7 +52,8 @@ impl Dialect {
                 | Kind::Date
                 | Kind::Time
                 | Kind::Timestamp
-                | Kind::Zoned,
+                | Kind::Zoned
+                | Kind::Document,
             ) => Ok(kind),
         }
     }
@@ -103,6 +108,7 @@ impl Dialect {
                 }
                 _ => return Err(self.unsupported("an array of arrays")),
             },
+            Kind::Document => return Err(Error::internal("a type that was refused")),
         })
     }
 
@@ -131,6 +137,7 @@ impl Dialect {
             Kind::Timestamp => "TIMESTAMP_NTZ(6)".to_owned(),
             // The session's zone is UTC.
             Kind::Zoned => "TIMESTAMP_LTZ(6)".to_owned(),
+            Kind::Document => "VARIANT".to_owned(),
             Kind::Interval | Kind::List => return Err(Error::internal("a type that was refused")),
         })
     }
@@ -158,6 +165,7 @@ fn kind(data_type: &DataType) -> Option<Kind> {
         // What the engine makes of a difference of times, which is an interval.
         DataType::Interval(IntervalUnit::MonthDayNano) | DataType::Duration(_) => Kind::Interval,
         DataType::List(_) => Kind::List,
+        document if is_document(document) => Kind::Document,
         DataType::Int8
         | DataType::Float16
         | DataType::Date64
@@ -197,7 +205,7 @@ fn postgres_casts(kinds: (Kind, Kind), from: &DataType, to: &DataType) -> bool {
         Kind::Float | Kind::Decimal => {
             matches!(to_kind, Kind::Whole | Kind::Float | Kind::Decimal | Kind::Text)
         }
-        Kind::Text => !matches!(to_kind, Kind::Null | Kind::Bytes),
+        Kind::Text => !matches!(to_kind, Kind::Null | Kind::Bytes | Kind::Document),
         Kind::Bytes => to_kind == Kind::Bytes,
         Kind::Date => {
             matches!(to_kind, Kind::Date | Kind::Timestamp | Kind::Zoned | Kind::Text)
@@ -208,6 +216,7 @@ fn postgres_casts(kinds: (Kind, Kind), from: &DataType, to: &DataType) -> bool {
         }
         Kind::Interval => matches!(to_kind, Kind::Interval | Kind::Time | Kind::Text),
         Kind::List => to_kind == Kind::List,
+        Kind::Document => false,
     }
 }
 
@@ -240,6 +249,10 @@ fn snowflake_casts(kinds: (Kind, Kind), from: &DataType, to: &DataType) -> bool 
             matches!(to_kind, Kind::Timestamp | Kind::Zoned | Kind::Date | Kind::Time)
         }
         Kind::Interval | Kind::List => false,
+        Kind::Document => matches!(
+            to_kind,
+            Kind::Text | Kind::Decimal | Kind::Float | Kind::Bool | Kind::Date | Kind::Timestamp
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use tollgate_policy::SecuredTable;
 
 use super::Place;
 use super::describe::describe;
+use crate::dialect::SqlDialect;
 use crate::lineage;
 use crate::plan::{self, Sources};
 use crate::relation::SecuredSource;
@@ -47,7 +48,14 @@ pub(super) fn source(
             let rows = sources.values().any(|source| {
                 source.downcast_ref::<SecuredSource>().is_some_and(|source| source.rule().is_some())
             });
-            let planned = plan::plan(query.clone(), true, &sources, place.registry, &[]);
+            let planned = plan::plan(
+                query.clone(),
+                SqlDialect::PostgreSql,
+                true,
+                &sources,
+                place.registry,
+                &[],
+            );
             let planned = planned.map_err(|error| {
                 if error.kind() != ErrorKind::InsufficientPrivilege {
                     return Error::internal(format!("{}: {error}", table.name));

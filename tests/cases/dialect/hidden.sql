@@ -48,3 +48,6 @@ SELECT * FROM {table} s, LATERAL FLATTEN(INPUT => s.title) f
 SELECT id FROM crm.orders MINUS SELECT employee_id FROM {table}
 SELECT (SELECT MAX(salary) FROM {table}) AS m, m + 1 FROM crm.orders
 SELECT id FROM crm.orders QUALIFY ROW_NUMBER() OVER (ORDER BY (SELECT MAX(salary) FROM {table})) = 1
+SELECT c.{column}['a']::string FROM crm.customers c
+SELECT GET({column}, 'a'), GET_PATH({COLUMN}, 'a[0]') FROM crm.customers
+SELECT s:salary FROM {table} s

@@ -77,3 +77,6 @@ SELECT DECODE(1, 2)
 SELECT pg_catalog.tg_divide(1, 2)
 SELECT 1 OPERATOR("·divide") 2
 SELECT pg_catalog.pg_sleep(1)
+SELECT c:city FROM crm.customers c
+SELECT city['a'], id[0] FROM crm.customers
+SELECT GET_PATH(city, 'a') FROM crm.customers

@@ -4,6 +4,10 @@ SELECT * FROM open.kinds
 ;
 SELECT flag, tiny, small, big, real, double, price, word, body, day, moment, at, at_zone, span, words, numbers FROM open.kinds WHERE big = $1 AND word = ANY($2)
 ;
+SELECT doc:a.b[0]::string, doc['k']::number(10, 2), GET_PATH(doc, 'a[1]."x"'), doc FROM open.kinds WHERE doc:c::int > 1
+;
+SELECT k.doc:a AS x, x:b::date, count(doc) OVER () FROM open.kinds k, crm.hidden_map m WHERE hidden_user:a IS NULL
+;
 SELECT c.hidden_income, o.hidden_flag FROM crm.customers c JOIN crm.orders o ON o.customer_id = c.id
 ;
 SELECT * FROM crm.hidden_map, hidden_hr.hidden_salaries

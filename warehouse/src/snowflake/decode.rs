@@ -20,7 +20,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::{Error, ErrorKind, pg_type};
 use tollgate_rewriter::OutputColumn;
 
 use super::error::malformed;
@@ -35,6 +35,8 @@ struct Column {
     wanted: DataType,
     /// Digits after the point, of a number or of a second.
     scale: i8,
+    /// Whether the text is the JSON of a semi-structured value.
+    document: bool,
 }
 
 /// The columns of a result.
@@ -80,24 +82,31 @@ impl Columns {
             if !same || !(0..=38).contains(&scale) {
                 return Err(other());
             }
-            columns.push(Column { wanted, scale });
+            columns.push(Column { wanted, scale, document: pg_type::is_document(data_type) });
         }
-        let fields = columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| Field::new(format!("c{index}"), column.wanted.clone(), true));
+        let fields = columns.iter().enumerate().map(|(index, column)| {
+            let document = column.document.then(pg_type::document);
+            let data_type = document.unwrap_or_else(|| column.wanted.clone());
+            Field::new(format!("c{index}"), data_type, true)
+        });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(Self { columns, schema })
     }
 
     /// The texts that values have in JSON, whatever they are.
     pub(super) fn texts(count: usize) -> Self {
-        let columns = vec![Column { wanted: DataType::Utf8, scale: 0 }; count];
+        let columns = vec![Column { wanted: DataType::Utf8, scale: 0, document: false }; count];
         let fields = (0..count).map(|index| Field::new(format!("c{index}"), DataType::Utf8, true));
         Self { columns, schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
     }
 
-    fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Error> {
+    fn batch(&self, mut columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Error> {
+        for (array, column) in columns.iter_mut().zip(&self.columns) {
+            if column.document {
+                *array = pg_type::documents(Arc::clone(array))
+                    .map_err(|error| malformed(error.to_string()))?;
+            }
+        }
         let rows = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &rows)
             .map_err(|error| malformed(error.to_string()))
@@ -154,6 +163,7 @@ fn carrier(data_type: &DataType) -> Result<DataType, Error> {
         DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             DataType::Utf8
         }
+        document if pg_type::is_document(document) => DataType::Utf8,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
         DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),

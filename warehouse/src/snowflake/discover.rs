@@ -10,8 +10,9 @@
 //! | `TIME` | time, to the microsecond |
 //! | `TIMESTAMP_NTZ` | timestamp, to the microsecond |
 //! | `TIMESTAMP_LTZ`, `TIMESTAMP_TZ` | timestamp with time zone: the instant, without the offset |
+//! | `VARIANT`, `OBJECT`, `ARRAY` | json, of which paths are taken in Snowflake's dialect |
 //!
-//! Columns of other types (`VARIANT`, `ARRAY`, `GEOGRAPHY`, …) and those with a collation are left out.
+//! Columns of other types (`GEOGRAPHY`, `VECTOR`, …) and those with a collation are left out.
 //! A name in capitals is known in small letters, as PostgreSQL folds what isn't quoted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::datatypes::{DataType, TimeUnit};
 use serde_json::json;
 use tollgate_catalog::{
-    Column, Error, ErrorKind, RealNames, Storage, Table, TableName, WarehouseName,
+    Column, Error, ErrorKind, RealNames, Storage, Table, TableName, WarehouseName, pg_type,
 };
 
 use super::session::{Counter, Statement};
@@ -248,6 +249,7 @@ fn data_type(kind: &str, precision: Option<&str>, scale: Option<&str>) -> Result
         "TIMESTAMP_NTZ" => DataType::Timestamp(micros, None),
         "TIMESTAMP_LTZ" | "TIMESTAMP_TZ" => DataType::Timestamp(micros, Some("UTC".into())),
         "BINARY" => DataType::Binary,
+        "VARIANT" | "OBJECT" | "ARRAY" => pg_type::document(),
         other => return Err(format!("values of the type {other} can't be read")),
     })
 }
@@ -289,6 +291,7 @@ mod tests {
 
     #[test]
     fn types_keep_all_values() {
+        let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         for (kind, precision, scale, expected) in [
             ("NUMBER", "4", "0", Some(DataType::Int16)),
             ("NUMBER", "9", "0", Some(DataType::Int32)),
@@ -296,7 +299,22 @@ mod tests {
             ("NUMBER", "38", "0", Some(DataType::Decimal128(38, 0))),
             ("NUMBER", "12", "2", Some(DataType::Decimal128(12, 2))),
             ("NUMBER", "39", "0", None),
-            ("VARIANT", "", "", None),
+            ("VARIANT", "", "", Some(pg_type::document())),
+            ("OBJECT", "", "", Some(pg_type::document())),
+            ("ARRAY", "", "", Some(pg_type::document())),
+            ("FLOAT", "", "", Some(DataType::Float64)),
+            ("TEXT", "", "", Some(DataType::Utf8)),
+            ("BOOLEAN", "", "", Some(DataType::Boolean)),
+            ("DATE", "", "", Some(DataType::Date32)),
+            ("BINARY", "", "", Some(DataType::Binary)),
+            ("TIME", "", "", Some(DataType::Time64(TimeUnit::Microsecond))),
+            ("TIMESTAMP_NTZ", "", "", Some(DataType::Timestamp(TimeUnit::Microsecond, None))),
+            ("TIMESTAMP_LTZ", "", "", Some(zoned.clone())),
+            ("TIMESTAMP_TZ", "", "", Some(zoned.clone())),
+            ("NUMBER", "38", "37", Some(DataType::Decimal128(38, 37))),
+            ("GEOGRAPHY", "", "", None),
+            ("MAP", "", "", None),
+            ("VECTOR", "", "", None),
         ] {
             let found = data_type(kind, Some(precision), Some(scale));
             assert_eq!(found.ok(), expected, "{kind}({precision},{scale})");

@@ -148,6 +148,12 @@ fn values(array: &dyn Array) -> Result<Values<'_>, Error> {
     match pg_type::shape(array.data_type()) {
         Some(Shape::Record) => return Record::bind(array.as_struct()).map(V::Record),
         Some(Shape::Json) => return Json::bind(array).map(V::Json),
+        // Its text is JSON already, and NULL where the value is.
+        Some(Shape::Document) => {
+            let texts = pg_type::document_texts(array);
+            let texts = texts.ok_or_else(|| Error::internal("a document without its text"))?;
+            return values(texts.as_ref());
+        }
         None => {}
     }
     Ok(match array.data_type() {

@@ -51,6 +51,22 @@ fn identifiers_in_capitals_are_the_plain_ones() {
 }
 
 #[test]
+fn keys_of_paths_are_never_folded() {
+    for (sql, expected) in [
+        (r#"SELECT v:Name.Last, v:"NAME"."L""#, r#"SELECT v:Name.Last, v:"NAME"."L""#),
+        (r#"SELECT "V":"a""b"::string"#, r#"SELECT v:"a""b"::STRING"#),
+        (r#"SELECT v['K'].Sub."SUB", "T"."C""#, r#"SELECT v['K'].Sub."SUB", t.c"#),
+        ("SELECT v : /* x */ Name . Last", "SELECT v:Name.Last"),
+        (r#"SELECT v:a AS "AB", "CD" FROM "T""#, r#"SELECT v:a AS ab, cd FROM t"#),
+        (r"SELECT v['it\'s']['a''b']", "SELECT v['it''s']['a''b']"),
+        (r#"SELECT v:"""#, "42601 zero-length delimited identifier"),
+        ("SELECT v:`a`", "42601 this kind of quotes is not read in the Snowflake dialect"),
+    ] {
+        assert_eq!(read(sql), expected, "for: {sql}");
+    }
+}
+
+#[test]
 fn what_reads_in_two_ways_is_refused() {
     for (sql, code) in [
         (r"SELECT 'a\x41'", "42601"),

@@ -13,7 +13,7 @@ use super::make::{
     arguments, binary, call, case, integer, is_not_null, is_null, literal, matched, minus, nested,
     or, typed, unless_null, values, whole,
 };
-use super::{casts, dates, strings};
+use super::{casts, dates, paths, strings};
 use crate::gate::expr::string;
 use crate::operands::Typed;
 
@@ -26,9 +26,11 @@ enum Form {
     Made(fn(Vec<Expr>) -> Option<Expr>),
     /// The same, where the call has more to it than arguments.
     Call(fn(Function) -> Option<Expr>),
+    /// An expression of the arguments, or an error that says what is wrong with them.
+    Checked(fn(Vec<Expr>) -> Result<Option<Expr>, Error>),
 }
 
-use Form::{Call, Made, Same};
+use Form::{Call, Checked, Made, Same};
 
 /// Snowflake's functions by their names in lower case.
 const FUNCTIONS: &[(&str, Form)] = &[
@@ -160,6 +162,9 @@ const FUNCTIONS: &[(&str, Form)] = &[
     ("try_to_numeric", Made(casts::try_to_number)),
     ("try_to_timestamp", Made(casts::try_to_timestamp)),
     ("try_to_timestamp_ntz", Made(casts::try_to_timestamp)),
+    // Semi-structured values.
+    ("get", Checked(paths::get)),
+    ("get_path", Checked(paths::get_path)),
     // The session.
     ("current_database", Same("current_database")),
     ("current_schema", Same("current_schema")),
@@ -227,6 +232,10 @@ pub(super) fn translate(name: &str, function: &mut Function) -> Result<Option<Ex
         }
         Made(of) => arguments(function).and_then(*of),
         Call(of) => of(function.clone()),
+        Checked(of) => match arguments(function) {
+            Some(arguments) => of(arguments)?,
+            None => None,
+        },
     };
     made.map(Some).ok_or_else(|| {
         Error::not_supported(&format!("this form of the function \"{name}\""))

@@ -8,6 +8,7 @@ mod casts;
 mod dates;
 mod functions;
 mod make;
+mod paths;
 mod pivot;
 mod star;
 mod strings;
@@ -264,6 +265,7 @@ impl Gate<'_> {
                 Some(made.ok_or_else(|| unknown("TRIM"))?)
             }
             Expr::Like { .. } | Expr::ILike { .. } => like(expr)?,
+            Expr::JsonAccess { value, path } => Some(paths::access(taken(value), &path.path)?),
             Expr::CompoundFieldAccess { .. } => {
                 return Err(Error::not_supported("an element of a semi-structured value"));
             }

@@ -100,6 +100,7 @@ impl Printer {
                 }
                 self.expr(value, row)?
             }
+            ("tg_get", [value, step]) => self.path(value, step, row)?,
             ("coalesce", [_, ..]) => self.plain("COALESCE", args, row)?,
             // PostgreSQL leaves NULL out of account.
             ("greatest", [_, ..]) => self.plain("GREATEST_IGNORE_NULLS", args, row)?,
@@ -207,6 +208,30 @@ impl Printer {
     fn plain(&mut self, function: &str, args: &[Expr], row: Row<'_>) -> Result<String, Error> {
         let args = self.exprs(args, row)?;
         Ok(self.invoke(function, &args))
+    }
+
+    /// The end of a path. Keys are bound, so whatever they say, they are keys.
+    fn path(&mut self, mut value: &Expr, last: &Expr, row: Row<'_>) -> Result<String, Error> {
+        let mut steps = vec![last];
+        while let Expr::ScalarFunction(call) = value
+            && let ("tg_get", [inner, step]) = (call.name(), call.args.as_slice())
+        {
+            steps.push(step);
+            value = inner;
+        }
+        let mut text = self.expr(value, row)?;
+        for step in steps.into_iter().rev() {
+            let step = match constant(step) {
+                Some(ScalarValue::Utf8(Some(key))) => self.text(&key)?,
+                Some(place) => match whole(&place) {
+                    Some(place @ 0..) => self.number(place),
+                    Some(_) | None => return Err(self.unknown("tg_get")),
+                },
+                None => return Err(self.unknown("tg_get")),
+            };
+            text = self.invoke("GET", &format!("{text}, {step}"));
+        }
+        Ok(text)
     }
 
     /// Texts one after the other; NULL is none.

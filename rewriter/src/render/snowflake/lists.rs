@@ -59,6 +59,7 @@ pub(super) const FAILING: &[&str] = &[
     "rpad",
     "sqrt",
     "tan",
+    "tg_get",
     "tg_interval_times",
     "timezone",
     "to_timestamp",

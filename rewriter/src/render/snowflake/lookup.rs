@@ -98,7 +98,7 @@ impl Printer {
             | Kind::Date
             | Kind::Time
             | Kind::Timestamp => Ok(()),
-            Kind::Float | Kind::Zoned | Kind::Interval | Kind::List => {
+            Kind::Float | Kind::Zoned | Kind::Interval | Kind::List | Kind::Document => {
                 Err(self.dialect.unsupported("an expression that can fail over rows of this table"))
             }
         }

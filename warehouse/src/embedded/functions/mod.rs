@@ -7,6 +7,7 @@ mod argument;
 mod bounded;
 mod byte;
 mod date_part;
+mod document;
 mod format;
 mod interval;
 mod join;
@@ -65,6 +66,7 @@ impl Functions {
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Date))),
             Arc::clone(&to_timestamp),
             Arc::new(ScalarUDF::from(byte::GetByte::new())),
+            Arc::new(ScalarUDF::from(document::Get::new())),
             Arc::new(ScalarUDF::from(format::Format::new())),
             Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Age))),
             Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Series))),

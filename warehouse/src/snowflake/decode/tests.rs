@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Decimal128Array, Int8Array, Int16Array, Int32Array, Int64Array, StructArray,
+    Array, ArrayRef, AsArray, Decimal128Array, Int8Array, Int16Array, Int32Array, Int64Array,
+    StringArray, StructArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string;
+
+use tollgate_catalog::pg_type;
 
 use super::{Columns, Described, decimal};
 
@@ -50,6 +53,22 @@ fn read(wanted: DataType, kind: &str, scale: i8, array: ArrayRef) -> Result<Vec<
 }
 
 const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+#[test]
+fn semi_structured_values_come_as_the_texts_of_them() {
+    let of = pg_type::document();
+    let columns = Columns::of(std::slice::from_ref(&of), &described("text", 0)).unwrap();
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("{\"a\":1}"), None, Some("null")]));
+    let arrow = columns.arrow(stream(texts)).unwrap().next().unwrap().unwrap();
+    let json = columns.json("[\"{\\\"a\\\":1}\"],[null],[\"null\"]".into()).unwrap();
+    for batch in [arrow, json] {
+        let column = batch.column(0);
+        assert_eq!((column.data_type(), column.null_count()), (&of, 1));
+        let texts = pg_type::document_texts(column.as_ref()).unwrap().as_string::<i32>();
+        assert_eq!((texts.value(0), texts.is_null(1), texts.value(2)), ("{\"a\":1}", true, "null"));
+    }
+    assert!(Columns::of(&[of], &described("object", 0)).is_err());
+}
 
 #[test]
 fn numbers_of_any_width_are_one_type() {

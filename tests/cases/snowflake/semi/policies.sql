@@ -1,0 +1,23 @@
+-- Rows by tenant; of the semi-structured columns one is masked, one may not be tested, one is masked by row.
+CREATE ROLE analyst;
+CREATE ROLE owner;
+GRANT ROLE analyst TO USER 'ana';
+GRANT ROLE owner TO USER 'root';
+GRANT SELECT ON ALL TABLES IN SCHEMA web TO ROLE owner;
+GRANT SELECT ON web.events TO ROLE analyst;
+GRANT SELECT ON web.users TO ROLE analyst;
+GRANT SELECT ON web.equal TO ROLE analyst;
+GRANT SELECT ON web.flags TO ROLE analyst;
+GRANT SELECT ON web.visits TO ROLE analyst;
+
+CREATE ROW POLICY tenant ON web.events AS RESTRICTIVE TO ROLE analyst
+  USING (tenant_id = principal_attr('tenant_id'));
+CREATE MASKING POLICY pins ON web.events (secret) USING (mask_redact(value)) EXCEPT ROLE owner;
+CREATE MASKING POLICY proofs ON web.events (proof) USING (NULL) EXCEPT ROLE owner PREDICATES DENY;
+CREATE MASKING POLICY shared ON web.events (shared)
+  USING (CASE WHEN id = 1 THEN value ELSE NULL END) EXCEPT ROLE owner;
+CREATE MASKING POLICY tokens ON web.events (token) USING (mask_null(value)) EXCEPT ROLE owner;
+CREATE MASKING POLICY docs ON web.equal (doc) USING (NULL) EXCEPT ROLE owner PREDICATES EQUALITY;
+CREATE ROW POLICY flagged ON web.flags AS RESTRICTIVE TO ROLE analyst USING (flag IS NOT NULL);
+CREATE AGGREGATION POLICY k2 ON web.visits TO ROLE analyst
+  ENTITY (patient) MIN GROUP SIZE 2 DIMENSIONS (clinic) MEASURES (cost);
