@@ -289,6 +289,12 @@ impl Checker<'_> {
         let rules = &raw.virtual_warehouses;
         let mut costs: Vec<(&str, Option<Credits>)> = Vec::new();
         match &raw.virtual_warehouse {
+            Some(name) if name.is_empty() => {
+                let key = format!("{at}.virtual_warehouse");
+                let hint = "name one, or leave the key out for the user's own";
+                self.note(&key, format!("\"{key}\" is empty"), hint);
+                return None;
+            }
             Some(name) => costs.push((name, default.cloned())),
             None if rules.is_empty() => {}
             None => {

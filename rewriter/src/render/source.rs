@@ -85,13 +85,15 @@ impl Printer {
         }
     }
 
-    /// `OFFSET 0` keeps PostgreSQL from moving a condition inside, or a row policy out.
+    /// `OFFSET 0` keeps PostgreSQL from moving a condition inside, or a row policy out. Behind a sample it
+    /// has a `LIMIT ALL` before it: the parser of `verify` would read it as a part of that.
     fn closed(&mut self, mut block: Block) -> Result<Block, Error> {
         if !block.limit.is_empty() {
             block = self.wrap(&block)?;
         }
         let zero = self.written("0", &self.dialect.name(&DataType::Int64, false)?)?;
-        block.limit = format!(" OFFSET {zero}");
+        let all = if self.printed.samples.is_empty() { "" } else { " LIMIT ALL" };
+        block.limit = format!("{all} OFFSET {zero}");
         Ok(block)
     }
 

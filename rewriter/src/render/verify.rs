@@ -154,7 +154,10 @@ impl Walk<'_> {
         let of_base = parts(name).is_some_and(|parts| parts.len() == self.depth());
         match sample {
             TableSampleKind::AfterTableAlias(sample) => {
-                of_base && self.printed.samples.contains(&sample.to_string())
+                of_base
+                    && sample.offset.is_none()
+                    && sample.bucket.is_none()
+                    && self.printed.samples.contains(&sample.to_string())
             }
             TableSampleKind::BeforeTableAlias(_) => false,
         }

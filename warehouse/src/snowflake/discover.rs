@@ -16,6 +16,7 @@
 //! A name in capitals is known in small letters, as PostgreSQL folds what isn't quoted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use serde_json::json;
@@ -35,6 +36,9 @@ pub struct Discovery {
     /// The columns and tables that were left out, with the reason: for the operator.
     pub left_out: Vec<String>,
 }
+
+/// How long keys may take, which nothing rests on.
+const KEYS: Duration = Duration::from_secs(30);
 
 const TABLES: &[&str] = &["TABLE_SCHEMA", "TABLE_NAME", "ROW_COUNT", "BYTES", "COMMENT"];
 const COLUMNS: &[&str] = &[
@@ -73,8 +77,13 @@ pub async fn discover(warehouse: &Snowflake, schemas: &[String]) -> Result<Disco
     let mut found = Found { database: &warehouse.computes.options().database, ..Found::default() };
     tables.into_iter().for_each(|row| found.table(row));
     columns.into_iter().for_each(|row| found.column(row));
-    for schema in &real {
-        found.keys(warehouse, schema).await;
+    let keys = async {
+        for schema in &real {
+            found.keys(warehouse, schema).await;
+        }
+    };
+    if tokio::time::timeout(KEYS, keys).await.is_err() {
+        found.left_out.push("keys: the account takes too long to tell them".to_owned());
     }
     Ok(found.done())
 }

@@ -294,15 +294,19 @@ async fn login(service: &Service, warehouse: Option<&str>) -> Result<Tokens, Err
     };
     let mut reply = service.call(call).await?;
     let data = reply.data.take().unwrap_or_default();
-    let given = data.session_info.and_then(|info| info.warehouse_name);
-    let elsewhere = warehouse.zip(given).is_some_and(|(asked, given)| !is_called(asked, &given));
+    // A name that the account doesn't know, or doesn't give to this user, is answered by none.
+    let given = data.session_info.map(|info| info.warehouse_name);
+    let elsewhere = warehouse
+        .zip(given)
+        .is_some_and(|(asked, given)| !given.is_some_and(|given| is_called(asked, &given)));
     match (reply.success, data.token, data.master_token) {
         (true, Some(session), Some(master)) => {
             let tokens = Tokens { session: session.into(), master: master.into() };
             if elsewhere {
                 // Nothing may run, and be charged, where nobody sent it.
                 end(service, &tokens).await;
-                return Err(malformed("a session with another virtual warehouse"));
+                let cause = "the account gives its user another virtual warehouse, or none";
+                return Err(unreachable(cause));
             }
             Ok(tokens)
         }
