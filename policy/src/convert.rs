@@ -121,6 +121,7 @@ pub(crate) fn fit(value: &ScalarValue, to: &DataType) -> Option<ScalarValue> {
     }
     let number = |t: &DataType| family(t) == Family::Number;
     match (is_text(&from), is_text(to)) {
+        (true, _) if is_bytes(to) => bytes(value),
         (true, _) => value.cast_to(to).ok().filter(|cast| !cast.is_null()),
         (false, true) => None,
         (false, false) if number(&from) => {
@@ -137,6 +138,27 @@ pub(crate) fn fit(value: &ScalarValue, to: &DataType) -> Option<ScalarValue> {
         }
         (false, false) => None,
     }
+}
+
+fn is_bytes(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+}
+
+/// A text as bytes, as PostgreSQL reads it: `\x` and two digits for each. (Its other form, of characters and
+/// escapes, isn't taken.)
+fn bytes(value: &ScalarValue) -> Option<ScalarValue> {
+    let digits = value.try_as_str()??.strip_prefix("\\x")?.as_bytes();
+    let digit =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    digits
+        .chunks(2)
+        .map(pair)
+        .collect::<Option<Vec<u8>>>()
+        .map(|all| ScalarValue::Binary(Some(all)))
 }
 
 /// The type that a cast in a policy names; `None` if casts to it are not supported.
@@ -164,5 +186,21 @@ pub(crate) fn display(data_type: &DataType) -> String {
     match data_type {
         DataType::Null => "unknown".to_owned(),
         other => pg_type::format_type(pg_type::of(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_are_bytes() {
+        let fitted = |text: &str| fit(&ScalarValue::Utf8(Some(text.to_owned())), &DataType::Binary);
+        let bytes = |bytes: &[u8]| Some(ScalarValue::Binary(Some(bytes.to_vec())));
+        assert_eq!(fitted("\\xcaFE00"), bytes(&[0xca, 0xfe, 0]));
+        assert_eq!(fitted("\\x"), bytes(&[]));
+        for other in ["", "cafe", "\\xcaf", "\\xcagg", "\\x+1", "\\\\x00", "\\xcä"] {
+            assert_eq!(fitted(other), None, "{other}");
+        }
     }
 }

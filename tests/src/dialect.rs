@@ -459,6 +459,11 @@ fn what_would_grow_is_refused() {
             let codes = ["54000", "54001", "0A000", "42702", "42601"];
             assert!(codes.contains(&code), "{start}: {code} {message}");
         }
+        // So is a long path, whose steps are no expressions.
+        let path = format!("id:a{}::string", ".a".repeat(7_000));
+        let any = repeat("'a'", 100);
+        let sql = format!("SELECT (({path}) LIKE ANY ({any})) LIKE ANY ({any}) FROM crm.orders");
+        assert_eq!(client.simple(&sql).await.error().map(|(code, _)| code), Some("54000"));
         // An aggregate of what QUALIFY leaves is none of its own rows.
         let exists = "SELECT EXISTS (SELECT id FROM crm.orders QUALIFY COUNT(*) OVER () > 1)";
         assert_eq!(client.simple(exists).await.rows()[0][0].text(), "t");

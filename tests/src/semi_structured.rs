@@ -324,6 +324,9 @@ fn policies_over_them_are_checked() {
             rows("body LIKE '1'"),
             rows("concat(body, 'x') = '1'"),
             rows("body IN (SELECT profile FROM web.users)"),
+            rows("nullif(body, body) IS NULL"),
+            rows("greatest(body, body) IS NULL"),
+            rows("coalesce(body, body) IS NULL"),
             rows("body:user = '1'"),
             "CREATE VIEW web.v AS SELECT id, body FROM web.events;".to_owned(),
         ] {

@@ -12,6 +12,7 @@ use datafusion_sql::sqlparser::ast::{
     FunctionArguments,
 };
 use tollgate_catalog::id::fold;
+use tollgate_catalog::pg_type;
 
 use super::leaf::convert_to;
 use super::{Binder, Bound, Place, Scope};
@@ -330,6 +331,10 @@ impl Binder<'_> {
         let Ok(wanted) = fields_with_udf(&fields, udf.as_ref()) else {
             return self.fail(&at, mismatch, "give it values of the types that it takes");
         };
+        // Of a semi-structured value nobody here knows how its warehouse compares it.
+        if args.iter().any(|arg| pg_type::is_document(&arg.data_type)) {
+            return self.fail(&at, mismatch, "test such a value for NULL, or mask it by NULL");
+        }
         // What the engine would convert by itself must not fail either.
         let args: Option<Vec<_>> = args
             .into_iter()

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, FunctionArguments, Query, Value, ValueWithSpan, Visit, Visitor,
+    Expr, Function, FunctionArguments, JsonPathElem, Query, Value, ValueWithSpan, Visit, Visitor,
 };
 use tollgate_catalog::{Error, ErrorKind};
 
@@ -65,6 +65,14 @@ impl Visitor for Weight {
         self.deepest = self.deepest.max(self.depth);
         match expr {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) => self.add(1),
+            // The visitor doesn't see the names in it.
+            Expr::JsonAccess { path, .. } => {
+                let steps = path.path.iter().map(|step| match step {
+                    JsonPathElem::Dot { key, .. } => NODE.saturating_add(weight_of(key)),
+                    JsonPathElem::Bracket { .. } | JsonPathElem::ColonBracket { .. } => NODE,
+                });
+                self.add(steps.fold(NODE, u64::saturating_add))
+            }
             _ => self.add(NODE),
         }
     }
@@ -75,12 +83,15 @@ impl Visitor for Weight {
     }
 
     fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
-        let length = match &value.value {
-            Value::SingleQuotedString(text) => text.len(),
-            _ => 0,
-        };
-        self.add(u64::try_from(length / BYTES).unwrap_or(u64::MAX))
+        match &value.value {
+            Value::SingleQuotedString(text) => self.add(weight_of(text)),
+            _ => ControlFlow::Continue(()),
+        }
     }
+}
+
+fn weight_of(text: &str) -> u64 {
+    u64::try_from(text.len() / BYTES).unwrap_or(u64::MAX)
 }
 
 fn too_many(what: &str) -> Error {
