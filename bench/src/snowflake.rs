@@ -98,7 +98,7 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
     eprintln!("making {rows} rows of 6 columns in the emulator");
     let emulator = Emulator::start(folder)?;
     let make = format!(
-        "CREATE TABLE BENCH.SHOP.EVENTS AS SELECT seq8() AS ID, seq8() % 100 AS TENANT, \
+        "CREATE TABLE BENCH.SHOP.EVENTS AS SELECT seq8()::NUMBER(12, 0) AS ID, (seq8() % 100)::NUMBER(4, 0) AS TENANT, \
          'customer ' || (seq8() % 5000)::VARCHAR AS NAME, \
          (seq8() * 37 % 1000000)::NUMBER(12, 0) / 100 AS AMOUNT, seq8() / 8.0::FLOAT AS SCORE, \
          DATEADD(day, seq8() % 2000, '2020-01-01'::DATE) AS DAY \
