@@ -13,7 +13,6 @@ mod text;
 mod texts;
 mod totals;
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +38,7 @@ pub use self::pending::{Pending, Recorded};
 pub(crate) use self::rules::Reads;
 pub use self::rules::{TablePattern, TextRule, TextRules};
 pub use self::text::Statements;
+use self::text::{Normalised, Shown};
 use self::texts::Texts;
 use self::totals::Totals;
 pub use self::totals::{Ended, StatementCounts};
@@ -73,6 +73,7 @@ pub struct Audit {
     tenant: String,
     rules: TextRules,
     texts: Mutex<Texts>,
+    normalised: Normalised,
     totals: Totals,
 }
 
@@ -157,8 +158,8 @@ impl Audit {
     fn start(trail: Trail, rehearsal: bool, tenant: &str, rules: TextRules) -> Audit {
         let start = chrono::Utc::now().timestamp_micros().unsigned_abs();
         let (next, texts, tenant) = (AtomicU64::new(0), Mutex::default(), tenant.to_owned());
-        let totals = Totals::default();
-        Audit { trail, next, start, rehearsal, tenant, rules, texts, totals }
+        let (totals, normalised) = (Totals::default(), Normalised::default());
+        Audit { trail, next, start, rehearsal, tenant, rules, texts, normalised, totals }
     }
 
     /// How much of statements is recorded.
@@ -186,7 +187,9 @@ impl Audit {
         {
             return Pending(Waiting::Refused(refusal));
         }
-        let keep = |dialect, text| self.shorten(statements.record(&decision, dialect, text));
+        let keep = |dialect, text| {
+            self.shorten(statements.record(&self.normalised, &decision, dialect, text))
+        };
         let sql = keep(decision.dialect, decision.sql);
         // Ours is printed in one dialect, whatever it was written in.
         let secured_sql = decision.secured_sql.map(|text| keep(None, text));
@@ -204,7 +207,7 @@ impl Audit {
     }
 
     /// What stands for a long text, which is written first unless it was before.
-    fn shorten<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+    fn shorten<'a>(&self, text: Shown<'a>) -> Shown<'a> {
         if text.len() <= SHORT {
             return text;
         }
@@ -218,7 +221,7 @@ impl Audit {
             let text = Text { sha256, text: &text };
             self.note(Entry::text(&text, self.rehearsal));
         }
-        Cow::Owned(name)
+        Shown::Part(name.into())
     }
 
     fn note(&self, entry: Result<Entry, serde_json::Error>) {

@@ -5,20 +5,20 @@
 //!
 //! ```compile_fail,E0451
 //! use tollgate_rewriter::Secured;
-//! fn swap(secured: Secured, plan: datafusion_expr::LogicalPlan) -> Secured {
+//! fn swap(secured: Secured, plan: std::sync::Arc<datafusion_expr::LogicalPlan>) -> Secured {
 //!     Secured { plan, ..secured }
 //! }
 //! ```
 //!
 //! ```compile_fail,E0616
-//! fn swap(secured: &mut tollgate_rewriter::Secured, plan: datafusion_expr::LogicalPlan) {
+//! fn swap(secured: &mut tollgate_rewriter::Secured, plan: std::sync::Arc<datafusion_expr::LogicalPlan>) {
 //!     secured.plan = plan;
 //! }
 //! ```
 //!
 //! ```compile_fail,E0451
 //! use tollgate_rewriter::Prepared;
-//! fn swap(prepared: Prepared, plan: datafusion_expr::LogicalPlan) -> Prepared {
+//! fn swap(prepared: Prepared, plan: std::sync::Arc<datafusion_expr::LogicalPlan>) -> Prepared {
 //!     Prepared { plan, ..prepared }
 //! }
 //! ```
@@ -81,9 +81,10 @@ mod key;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
 use datafusion_expr::{LogicalPlan, TableSource};
 use datafusion_sql::sqlparser::ast::Query;
 use tollgate_catalog::{Error, Table, TableName};
@@ -94,6 +95,7 @@ use crate::dialect::SqlDialect;
 use crate::functions::Registry;
 use crate::plan::{self, Sources};
 use crate::relation::SecuredSource;
+use crate::render::Template;
 use crate::resolve::{Resolved, Seen};
 use crate::route::Engine;
 use crate::sample::{self, Sampled};
@@ -157,20 +159,25 @@ struct Bound {
     visible: Vec<(TableName, Vec<String>)>,
     policies: Vec<PolicyRef>,
     limits: Limits,
+    /// Its text for PostgreSQL, once it was asked for; nothing in it if there is none for all values.
+    text: OnceLock<Option<Template>>,
 }
 
 /// A secured statement whose parameters have no values yet.
 #[derive(Debug)]
 pub struct Prepared {
     bound: Arc<Bound>,
-    plan: LogicalPlan,
+    plan: Arc<LogicalPlan>,
 }
 
 /// A secured statement that may run once admitted.
 #[derive(Debug)]
 pub struct Secured {
     bound: Arc<Bound>,
-    plan: LogicalPlan,
+    plan: Arc<LogicalPlan>,
+    /// The plan without the values, and these.
+    open: Arc<LogicalPlan>,
+    values: Vec<ScalarValue>,
 }
 
 /// Plans a permitted statement over its secured relations.
@@ -248,7 +255,8 @@ fn plan_permitted(
         bundle_hash: parts.bundle_hash,
         limits: parts.limits,
     };
-    Ok(Prepared { bound: Arc::new(Bound::new(meaning, by, secured)), plan: planned.plan })
+    let plan = Arc::new(planned.plan);
+    Ok(Prepared { bound: Arc::new(Bound::new(meaning, by, secured)), plan })
 }
 
 /// Who was permitted, and by what.
@@ -275,6 +283,7 @@ impl Bound {
             visible,
             policies,
             limits,
+            text: OnceLock::new(),
         }
     }
 }
@@ -405,7 +414,7 @@ impl Prepared {
     /// The plan as the user may see it: secured relations are leaves, so no policy shows.
     pub fn explain(&self) -> String {
         // A guard shows its numbers.
-        let plan = self.bound.meaning.asked.as_ref().unwrap_or(&self.plan);
+        let plan = self.bound.meaning.asked.as_ref().unwrap_or(self.plan.as_ref());
         deep(self.bound.meaning.operators, || plan.display_indent().to_string())
     }
 }

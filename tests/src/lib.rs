@@ -91,6 +91,8 @@ mod policy_reference;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
+mod pooled;
+#[cfg(test)]
 mod postgres_warehouse;
 #[cfg(test)]
 mod predicates;

@@ -173,6 +173,7 @@ async fn raw(client: &Client, text: &str, rendering: &Rendering) -> Result<usize
                 types.push(Type::BYTEA);
                 values.push(bytes);
             }
+            Bound::Written { .. } => panic!("a parameter of nobody"),
         }
     }
     let statement = client.inner.prepare_typed(text, &types).await.unwrap();

@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::run::{Outcome, cache, command, on_path};
 
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
+const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 const JDBC: &str = "/usr/share/java/postgresql.jar";
 const CLIENTS: [&str; 9] = [
     "psycopg[binary]==3.3.9",
@@ -63,16 +64,19 @@ fn java() -> Outcome {
 }
 
 fn postgres() -> Outcome {
-    if Path::new(POSTGRES).exists() && on_path("psql") {
-        println!("PostgreSQL 15 and psql are here");
+    let server = Path::new(POSTGRES).exists() && on_path("psql");
+    if server && Path::new(PGBOUNCER).exists() {
+        println!("PostgreSQL 15, psql and PgBouncer are here");
         return Ok(());
     }
     if !on_path("apt-get") {
-        return Err("PostgreSQL 15 (server and psql) is missing and there is no apt-get: install it by hand".to_owned());
+        return Err("PostgreSQL 15 (server and psql) or PgBouncer is missing and there is no apt-get: install it by hand".to_owned());
     }
     // mold links faster where the user's own configuration asks for it; nothing here does
-    let install =
-        ["install", "-y", "--no-install-recommends", "postgresql-15", "postgresql-client-15"];
+    let mut install = vec!["install", "-y", "--no-install-recommends", "pgbouncer"];
+    if !server {
+        install.extend(["postgresql-15", "postgresql-client-15"]);
+    }
     apt(&["update"])?;
     apt(&install)
 }

@@ -1,9 +1,11 @@
 //! How much of a statement's text is recorded.
 
-use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, SnowflakeDialect};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use moka::sync::Cache;
 use ring::digest;
 use tollgate_ledger::Decision;
 
@@ -38,26 +40,81 @@ impl Statements {
     /// What is recorded of a text of a decision, in PostgreSQL's dialect unless another one is named.
     pub(super) fn record<'a>(
         self,
+        known: &Normalised,
         decision: &Decision<'_>,
         dialect: Option<&str>,
         text: &'a str,
-    ) -> Cow<'a, str> {
-        let normalised = |text| match dialect {
-            None => normalised(&PostgreSqlDialect {}, text),
-            Some("snowflake") => normalised(&SnowflakeDialect {}, text),
-            // Nobody knows where a literal ends.
-            Some(_) => NOTHING.to_owned(),
-        };
+    ) -> Shown<'a> {
         match self {
-            Statements::Whole => Cow::Borrowed(text),
+            Statements::Whole => Shown::Whole(text),
             Statements::Redacted => {
                 let masked = decision.policies.iter().any(|policy| policy.starts_with(MASK));
                 let refused = decision.outcome != "permitted";
-                if masked || refused { Cow::Owned(normalised(text)) } else { Cow::Borrowed(text) }
+                if masked || refused {
+                    Shown::Part(known.of(dialect, text))
+                } else {
+                    Shown::Whole(text)
+                }
             }
-            Statements::Normalised => Cow::Owned(normalised(text)),
-            Statements::Hashed => Cow::Owned(hashed(&normalised(text))),
+            Statements::Normalised => Shown::Part(known.of(dialect, text)),
+            Statements::Hashed => Shown::Part(hashed(&known.of(dialect, text)).into()),
         }
+    }
+}
+
+/// What is recorded of a text.
+pub(super) enum Shown<'a> {
+    Whole(&'a str),
+    Part(Arc<str>),
+}
+
+impl Deref for Shown<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Shown::Whole(text) => text,
+            Shown::Part(text) => text,
+        }
+    }
+}
+
+/// Texts without literals that were made lately: a prepared statement is recorded at each execution.
+pub(super) struct Normalised {
+    postgres: Cache<String, Arc<str>>,
+    snowflake: Cache<String, Arc<str>>,
+}
+
+/// What texts of a dialect may take, in bytes, and what one takes besides itself.
+const ROOM: u64 = 4 << 20;
+const ENTRY: usize = 128;
+
+impl Default for Normalised {
+    fn default() -> Self {
+        let cache = || {
+            let weight = |text: &String, shown: &Arc<str>| {
+                u32::try_from(text.len() + shown.len() + ENTRY).unwrap_or(u32::MAX)
+            };
+            Cache::builder().weigher(weight).max_capacity(ROOM).build()
+        };
+        Self { postgres: cache(), snowflake: cache() }
+    }
+}
+
+impl Normalised {
+    fn of(&self, dialect: Option<&str>, text: &str) -> Arc<str> {
+        let (known, dialect): (_, &dyn Dialect) = match dialect {
+            None => (&self.postgres, &PostgreSqlDialect {}),
+            Some("snowflake") => (&self.snowflake, &SnowflakeDialect {}),
+            // Nobody knows where a literal ends.
+            Some(_) => return NOTHING.into(),
+        };
+        if let Some(shown) = known.get(text) {
+            return shown;
+        }
+        let shown: Arc<str> = normalised(dialect, text).into();
+        known.insert(text.to_owned(), Arc::clone(&shown));
+        shown
     }
 }
 
@@ -133,7 +190,7 @@ fn normalised(dialect: &dyn Dialect, text: &str) -> String {
 mod tests {
     use datafusion::sql::sqlparser::dialect::{PostgreSqlDialect, SnowflakeDialect};
 
-    use super::{Decision, Statements, normalised};
+    use super::{Decision, Normalised, Statements, normalised};
 
     #[test]
     fn no_literal_and_no_comment_is_left() {
@@ -185,7 +242,9 @@ mod tests {
             error: None,
         };
         for dialect in [None, Some("snowflake"), Some("another")] {
-            let kept = |text| Statements::Hashed.record(&decision, dialect, text).into_owned();
+            let known = Normalised::default();
+            let kept =
+                |text| Statements::Hashed.record(&known, &decision, dialect, text).to_owned();
             let one = kept("SELECT a FROM t WHERE b = 1");
             assert!(one.starts_with("sha256:") && one.len() == 71, "{one}");
             assert_eq!(one, kept("SELECT a FROM t WHERE b = 2"));

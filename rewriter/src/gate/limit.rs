@@ -206,19 +206,25 @@ fn derived(query: Query, alias: &str) -> TableFactor {
     }
 }
 
+/// A parameter that is a count of rows is a bigint.
+pub(super) fn bigint(count: &mut Expr) {
+    if !matches!(count, Expr::Value(value) if matches!(value.value, Value::Placeholder(_))) {
+        return;
+    }
+    let parameter = std::mem::replace(count, super::build::truth());
+    *count = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(parameter),
+        data_type: DataType::BigInt(None),
+        array: false,
+        format: None,
+    };
+}
+
 /// `(SELECT function(expr))`: once for the statement, and also if there are no rows to number.
 fn rows(function: &str, expr: Expr) -> Expr {
-    // A parameter there is a bigint, as in the clause itself.
-    let expr = match &expr {
-        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Expr::Cast {
-            kind: CastKind::Cast,
-            expr: Box::new(expr),
-            data_type: DataType::BigInt(None),
-            array: false,
-            format: None,
-        },
-        _ => expr,
-    };
+    let mut expr = expr;
+    bigint(&mut expr);
     let mut select = super::build::nowhere();
     select.projection = vec![SelectItem::ExprWithAlias {
         expr: call(function, vec![expr]),

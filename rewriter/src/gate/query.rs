@@ -67,11 +67,9 @@ impl Gate<'_> {
             match clause {
                 LimitClause::LimitOffset { limit, offset, limit_by } => {
                     refuse_if(!limit_by.is_empty(), "LIMIT BY")?;
-                    if let Some(limit) = limit {
-                        self.expr(limit)?;
-                    }
-                    if let Some(offset) = offset {
-                        self.expr(&mut offset.value)?;
+                    for count in limit.iter_mut().chain(offset.as_mut().map(|of| &mut of.value)) {
+                        self.expr(count)?;
+                        super::limit::bigint(count);
                     }
                 }
                 LimitClause::OffsetCommaLimit { .. } => {

@@ -291,6 +291,8 @@ impl Row<'_> {
             Expr::Alias(_)
             | Expr::Column(_)
             | Expr::Literal(..)
+            // It will be one.
+            | Expr::Placeholder(_)
             | Expr::Not(_)
             | Expr::IsNotNull(_)
             | Expr::IsNull(_)
@@ -339,7 +341,6 @@ impl Row<'_> {
             | Expr::InSubquery(_)
             | Expr::SetComparison(_)
             | Expr::ScalarSubquery(_)
-            | Expr::Placeholder(_)
             | Expr::OuterReferenceColumn(..)
             | Expr::Unnest(_)
             | Expr::ScalarVariable(..)

@@ -101,7 +101,7 @@ impl Printer {
                 Err(Error::internal("a window function outside of its node"))
             }
             Expr::GroupingSet(_) => Err(Error::internal("a grouping set outside of GROUP BY")),
-            Expr::Placeholder(_) => Err(Error::internal("a parameter without a value")),
+            Expr::Placeholder(placeholder) => self.client(placeholder),
             Expr::Unnest(_) => Err(self.dialect.unsupported("this use of UNNEST")),
             #[expect(deprecated, reason = "the variant exists until upstream removes it")]
             Expr::Wildcard { .. } => Err(Error::internal("a star outside of count")),
@@ -254,6 +254,10 @@ impl Printer {
                 }
             }
             return self.expr(inner, row);
+        }
+        // As a literal it is checked, and may be looked up in an index.
+        if matches!(inner, Expr::Placeholder(_)) {
+            return Err(Error::internal("a pattern without a value"));
         }
         Ok(format!("(SELECT {})", self.expr(inner, row)?))
     }

@@ -88,54 +88,74 @@ impl Printer {
             return Ok(format!("CAST(NULL AS {name})"));
         }
         match value {
-            ScalarValue::Boolean(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::Int16(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::Int32(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::Int64(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::UInt8(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::UInt16(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::UInt32(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::UInt64(Some(value)) => self.written(&value.to_string(), &name),
-            ScalarValue::Float32(Some(value)) => {
-                let text = self.float(f64::from(*value), || format!("{value:e}"));
-                self.written(&text, &name)
-            }
-            ScalarValue::Float64(Some(value)) => {
-                let text = self.float(*value, || format!("{value:e}"));
-                self.written(&text, &name)
-            }
-            ScalarValue::Decimal128(Some(value), _, scale) => {
-                self.written(&decimal(*value, *scale), &name)
-            }
             ScalarValue::Utf8(Some(value))
             | ScalarValue::LargeUtf8(Some(value))
             | ScalarValue::Utf8View(Some(value)) => self.text(value),
             ScalarValue::Binary(Some(value))
             | ScalarValue::LargeBinary(Some(value))
             | ScalarValue::BinaryView(Some(value)) => self.bytes(value),
+            ScalarValue::List(list) => self.list(list, &name),
+            value => {
+                let words = self.dialect.words(value)?;
+                self.written(&words, &name)
+            }
+        }
+    }
+
+    fn list(&mut self, list: &ListArray, name: &str) -> Result<String, Error> {
+        if list.len() != 1 {
+            return Err(Error::internal("a literal array isn't one value"));
+        }
+        let items = list.value(0);
+        let mut texts = Vec::with_capacity(items.len());
+        for index in 0..items.len() {
+            let item = ScalarValue::try_from_array(&items, index).map_err(Error::internal)?;
+            texts.push(self.literal(&item)?);
+        }
+        Ok(format!("CAST(ARRAY[{}] AS {name})", texts.join(", ")))
+    }
+}
+
+impl Dialect {
+    /// What stands between the quotes of the literal of a value that is neither text nor bytes.
+    pub(super) fn words(self, value: &ScalarValue) -> Result<String, Error> {
+        match value {
+            ScalarValue::Boolean(Some(value)) => Ok(value.to_string()),
+            ScalarValue::Int16(Some(value)) => Ok(value.to_string()),
+            ScalarValue::Int32(Some(value)) => Ok(value.to_string()),
+            ScalarValue::Int64(Some(value)) => Ok(value.to_string()),
+            ScalarValue::UInt8(Some(value)) => Ok(value.to_string()),
+            ScalarValue::UInt16(Some(value)) => Ok(value.to_string()),
+            ScalarValue::UInt32(Some(value)) => Ok(value.to_string()),
+            ScalarValue::UInt64(Some(value)) => Ok(value.to_string()),
+            ScalarValue::Float32(Some(value)) => {
+                Ok(self.float(f64::from(*value), || format!("{value:e}")))
+            }
+            ScalarValue::Float64(Some(value)) => Ok(self.float(*value, || format!("{value:e}"))),
+            ScalarValue::Decimal128(Some(value), _, scale) => Ok(decimal(*value, *scale)),
             ScalarValue::Date32(Some(days)) => {
                 let text = date32_to_datetime(*days).map(|at| at.format("%Y-%m-%d").to_string());
-                self.moment(text, &name)
+                self.moment(text)
             }
             ScalarValue::TimestampSecond(Some(at), zone) => {
-                self.instant(at.checked_mul(1_000_000), zone.is_some(), &name)
+                self.instant(at.checked_mul(1_000_000), zone.is_some())
             }
             ScalarValue::TimestampMillisecond(Some(at), zone) => {
-                self.instant(at.checked_mul(1_000), zone.is_some(), &name)
+                self.instant(at.checked_mul(1_000), zone.is_some())
             }
             ScalarValue::TimestampMicrosecond(Some(at), zone) => {
-                self.instant(Some(*at), zone.is_some(), &name)
+                self.instant(Some(*at), zone.is_some())
             }
             // PostgreSQL has microseconds, and rounds to them what is finer.
             ScalarValue::TimestampNanosecond(Some(at), zone) => {
                 let micros = at.div_euclid(1_000) + i64::from(at.rem_euclid(1_000) >= 500);
-                self.instant(Some(micros), zone.is_some(), &name)
+                self.instant(Some(micros), zone.is_some())
             }
-            ScalarValue::Time64Microsecond(Some(at)) => self.clock(*at, &name),
-            ScalarValue::Time64Nanosecond(Some(at)) => self.clock(at.div_euclid(1_000), &name),
+            ScalarValue::Time64Microsecond(Some(at)) => Ok(clock(*at)),
+            ScalarValue::Time64Nanosecond(Some(at)) => Ok(clock(at.div_euclid(1_000))),
             ScalarValue::IntervalMonthDayNano(Some(value)) => {
                 if value.nanoseconds % 1_000 != 0 {
-                    return Err(self.dialect.unsupported("an interval finer than a microsecond"));
+                    return Err(self.unsupported("an interval finer than a microsecond"));
                 }
                 let micros = value.nanoseconds / 1_000;
                 let sign = if micros < 0 { "-" } else { "" };
@@ -145,9 +165,8 @@ impl Printer {
                     "{} mons {} days {sign}{seconds}.{rest:06} secs",
                     value.months, value.days
                 );
-                self.written(&text, &name)
+                Ok(text)
             }
-            ScalarValue::List(list) => self.list(list, &name),
             ScalarValue::Null
             | ScalarValue::Boolean(None)
             | ScalarValue::Float16(_)
@@ -165,13 +184,14 @@ impl Printer {
             | ScalarValue::UInt16(None)
             | ScalarValue::UInt32(None)
             | ScalarValue::UInt64(None)
-            | ScalarValue::Utf8(None)
-            | ScalarValue::Utf8View(None)
-            | ScalarValue::LargeUtf8(None)
-            | ScalarValue::Binary(None)
-            | ScalarValue::BinaryView(None)
+            | ScalarValue::Utf8(_)
+            | ScalarValue::Utf8View(_)
+            | ScalarValue::LargeUtf8(_)
+            | ScalarValue::Binary(_)
+            | ScalarValue::BinaryView(_)
             | ScalarValue::FixedSizeBinary(..)
-            | ScalarValue::LargeBinary(None)
+            | ScalarValue::LargeBinary(_)
+            | ScalarValue::List(_)
             | ScalarValue::FixedSizeList(_)
             | ScalarValue::LargeList(_)
             | ScalarValue::ListView(_)
@@ -197,46 +217,39 @@ impl Printer {
             | ScalarValue::DurationNanosecond(_)
             | ScalarValue::Union(..)
             | ScalarValue::Dictionary(..)
-            | ScalarValue::RunEndEncoded(..) => Err(self
-                .dialect
-                .unsupported(&format!("a literal of the engine's type {data_type}"))),
+            | ScalarValue::RunEndEncoded(..) => {
+                let what = format!("a literal of the engine's type {}", value.data_type());
+                Err(self.unsupported(&what))
+            }
         }
     }
 
-    fn moment(&mut self, text: Option<String>, name: &str) -> Result<String, Error> {
+    fn moment(self, text: Option<String>) -> Result<String, Error> {
         match text {
             // Four digits of a year: others are written in other ways.
-            Some(text) if !text.starts_with(['+', '-']) => self.written(&text, name),
-            _ => Err(self.dialect.unsupported("a literal date outside of the years 0000 to 9999")),
+            Some(text) if !text.starts_with(['+', '-']) => Ok(text),
+            _ => Err(self.unsupported("a literal date outside of the years 0000 to 9999")),
         }
     }
 
-    fn instant(&mut self, micros: Option<i64>, zoned: bool, name: &str) -> Result<String, Error> {
+    fn instant(self, micros: Option<i64>, zoned: bool) -> Result<String, Error> {
         let at = micros.and_then(timestamp_us_to_datetime);
         let zone = if zoned { self.utc() } else { "" };
-        let text = at.map(|at| format!("{}{zone}", at.format("%Y-%m-%d %H:%M:%S%.6f")));
-        self.moment(text, name)
+        self.moment(at.map(|at| format!("{}{zone}", at.format("%Y-%m-%d %H:%M:%S%.6f"))))
     }
 
     /// The offset of UTC.
-    pub(super) fn utc(&self) -> &'static str {
-        match self.dialect {
-            Dialect::Postgres => "+00",
-            Dialect::Snowflake => "+00:00",
+    pub(super) fn utc(self) -> &'static str {
+        match self {
+            Self::Postgres => "+00",
+            Self::Snowflake => "+00:00",
         }
     }
 
-    fn clock(&mut self, micros: i64, name: &str) -> Result<String, Error> {
-        let (seconds, rest) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
-        let (minutes, second) = (seconds / 60, seconds % 60);
-        let text = format!("{:02}:{:02}:{second:02}.{rest:06}", minutes / 60, minutes % 60);
-        self.written(&text, name)
-    }
-
-    fn float(&self, value: f64, finite: impl FnOnce() -> String) -> String {
-        let infinite = match self.dialect {
-            Dialect::Postgres => "Infinity",
-            Dialect::Snowflake => "inf",
+    fn float(self, value: f64, finite: impl FnOnce() -> String) -> String {
+        let infinite = match self {
+            Self::Postgres => "Infinity",
+            Self::Snowflake => "inf",
         };
         if value.is_nan() {
             "NaN".to_owned()
@@ -246,19 +259,12 @@ impl Printer {
             finite()
         }
     }
+}
 
-    fn list(&mut self, list: &ListArray, name: &str) -> Result<String, Error> {
-        if list.len() != 1 {
-            return Err(Error::internal("a literal array isn't one value"));
-        }
-        let items = list.value(0);
-        let mut texts = Vec::with_capacity(items.len());
-        for index in 0..items.len() {
-            let item = ScalarValue::try_from_array(&items, index).map_err(Error::internal)?;
-            texts.push(self.literal(&item)?);
-        }
-        Ok(format!("CAST(ARRAY[{}] AS {name})", texts.join(", ")))
-    }
+fn clock(micros: i64) -> String {
+    let (seconds, rest) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    let (minutes, second) = (seconds / 60, seconds % 60);
+    format!("{:02}:{:02}:{second:02}.{rest:06}", minutes / 60, minutes % 60)
 }
 
 /// A decimal of that many digits after the point.

@@ -199,7 +199,7 @@ impl Printer {
         let kind = self.dialect.kind(data_type)?;
         let zone = match kind {
             Kind::Date | Kind::Timestamp => "",
-            Kind::Zoned => self.utc(),
+            Kind::Zoned => self.dialect.utc(),
             _ => return Err(Error::internal("a mask of a value of another type")),
         };
         let text = self.expr(value, row)?;

@@ -16,6 +16,7 @@
 //! | `barrier` | whether that relation must be closed to the user's conditions |
 //! | `expr`, `function`, `aggregate`, `mask` | expressions |
 //! | `literal`, `types` | values |
+//! | `template` | a text for all values of parameters |
 //! | `snowflake` | what Snowflake spells in its own way, and its barrier |
 //! | `verify` | parses the finished text and proves what is in it |
 //!
@@ -23,13 +24,13 @@
 //!
 //! ```compile_fail,E0451
 //! fn swap(rendering: tollgate_rewriter::Rendering) -> tollgate_rewriter::Rendering {
-//!     tollgate_rewriter::Rendering { text: "DROP TABLE t".to_owned(), ..rendering }
+//!     tollgate_rewriter::Rendering { text: "DROP TABLE t".into(), ..rendering }
 //! }
 //! ```
 //!
 //! ```compile_fail,E0616
 //! fn swap(rendering: &mut tollgate_rewriter::Rendering) {
-//!     rendering.text = "DROP TABLE t".to_owned();
+//!     rendering.text = "DROP TABLE t".into();
 //! }
 //! ```
 //!
@@ -50,11 +51,13 @@ mod mask;
 mod node;
 mod snowflake;
 mod source;
+mod template;
 mod types;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion_common::DFSchema;
@@ -64,6 +67,9 @@ use tollgate_catalog::{Error, ErrorKind};
 
 use crate::sample::Sample;
 use crate::secured::OutputColumn;
+
+use template::Places;
+pub(crate) use template::Template;
 
 /// The longest statement that is sent, in bytes.
 const MAX_TEXT: usize = 4 << 20;
@@ -77,6 +83,13 @@ pub enum Parameter {
     Text(String),
     /// Of type bytea.
     Bytes(Vec<u8>),
+    /// A client's value of another type, as a literal of that type is written; nothing for NULL.
+    Written {
+        /// The words.
+        text: Option<String>,
+        /// The type.
+        data_type: DataType,
+    },
 }
 
 // Values may be attributes of a person, or keys.
@@ -85,6 +98,7 @@ impl fmt::Debug for Parameter {
         f.write_str(match self {
             Self::Text(_) => "Text(..)",
             Self::Bytes(_) => "Bytes(..)",
+            Self::Written { .. } => "Written(..)",
         })
     }
 }
@@ -92,13 +106,13 @@ impl fmt::Debug for Parameter {
 /// A secured statement as text for a warehouse: printed and verified here.
 #[derive(Debug)]
 pub struct Rendering {
-    text: String,
+    text: Arc<str>,
     parameters: Vec<Parameter>,
 }
 
 impl Rendering {
     /// The statement.
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> &Arc<str> {
         &self.text
     }
 
@@ -136,19 +150,30 @@ pub(crate) fn render(
     plan: &LogicalPlan,
     output: &[OutputColumn],
 ) -> Result<Rendering, Error> {
+    print(dialect, plan, output, None).map(|(rendering, _)| rendering)
+}
+
+/// The same, with places for a client's values where they may be left open.
+fn print(
+    dialect: Dialect,
+    plan: &LogicalPlan,
+    output: &[OutputColumn],
+    places: Option<Places>,
+) -> Result<(Rendering, Option<Places>), Error> {
     let mut needed = barrier::needed(plan)?;
     // The JSON of a value may be longer than a text can be.
     if output.iter().any(|column| is_document(&column.data_type)) {
         needed.raise();
     }
-    let mut printer = Printer::new(dialect, needed);
+    let mut printer = Printer { places, ..Printer::new(dialect, needed) };
     let text = printer.statement(plan, output)?;
     // After printing, whose errors say more about what isn't known at all.
     if dialect == Dialect::Snowflake && printer.barrier.guards() {
         snowflake::guard(plan)?;
     }
     verify::verify(dialect, &text, &printer.printed, printer.parameters.len())?;
-    Ok(Rendering { text, parameters: printer.parameters })
+    let rendering = Rendering { text: text.into(), parameters: printer.parameters };
+    Ok((rendering, printer.places))
 }
 
 /// What was printed, for `verify`.
@@ -192,6 +217,8 @@ struct Row<'a> {
 struct Printer {
     dialect: Dialect,
     parameters: Vec<Parameter>,
+    /// Where a client's values will be, if they may come later.
+    places: Option<Places>,
     texts: BTreeMap<String, usize>,
     names: usize,
     barrier: barrier::Needed,
@@ -209,6 +236,7 @@ impl Printer {
         Self {
             dialect,
             parameters: Vec::new(),
+            places: None,
             texts: BTreeMap::new(),
             names: 0,
             barrier,

@@ -66,12 +66,12 @@ pub fn secure_again(permit: Permit<Again>, registry: &Registry) -> Result<Option
     deep(meaning.operators, || {
         let place = Place { engine: &meaning.engine, views: &meaning.views, registry };
         let relations = Relations::new(&meaning.tables, tables, place, &meaning.normalised)?;
-        let exchanged = exchange(planned.plan.clone(), &relations.sources);
+        let exchanged = exchange(LogicalPlan::clone(&planned.plan), &relations.sources);
         let Some(plan) = exchanged.map_err(Error::internal)? else { return Ok(None) };
         plan::check(&plan, registry)?;
         let by = By { principal, standing, reads_clock, bundle_hash, limits };
         let bound = Arc::new(Bound::new(Arc::clone(meaning), by, relations));
-        Ok(Some(Prepared { bound, plan }))
+        Ok(Some(Prepared { bound, plan: Arc::new(plan) }))
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion_common::metadata::ScalarAndMetadata;
 use datafusion_common::{ParamValues, ScalarValue};
+use datafusion_expr::LogicalPlan;
 use tollgate_catalog::{Error, ErrorKind, Table};
 
 use super::{Prepared, Secured};
@@ -36,17 +37,17 @@ impl Prepared {
                 ));
             }
         }
+        let open = Arc::clone(&self.plan);
         let plan = if values.is_empty() {
-            // Its inputs are shared, but its own expressions are copied.
-            deep(self.bound.meaning.operators, || self.plan.clone())
+            Arc::clone(&open)
         } else {
-            let values = values.into_iter().map(ScalarAndMetadata::from).collect();
-            deep(self.bound.meaning.operators, || {
-                self.plan.clone().replace_params_with_values(&ParamValues::List(values))
-            })
-            .map_err(public)?
+            let values = values.iter().cloned().map(ScalarAndMetadata::from).collect();
+            let plan = deep(self.bound.meaning.operators, || {
+                LogicalPlan::clone(&open).replace_params_with_values(&ParamValues::List(values))
+            });
+            Arc::new(plan.map_err(public)?)
         };
-        Ok(Secured { bound: Arc::clone(&self.bound), plan })
+        Ok(Secured { bound: Arc::clone(&self.bound), plan, open, values })
     }
 }
 

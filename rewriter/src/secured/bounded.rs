@@ -8,7 +8,7 @@ use tollgate_catalog::Error;
 use tollgate_policy::Limits;
 
 use super::Secured;
-use crate::render::{self, Dialect, Rendering};
+use crate::render::{self, Dialect, Rendering, Template};
 use crate::statement::deep;
 
 impl Secured {
@@ -20,7 +20,11 @@ impl Secured {
     /// The plan to run: at its root, above the user's own order, the rows that the caller may be given
     /// and one more, which tells that there are more.
     pub fn bounded_plan(&self) -> LogicalPlan {
-        let plan = deep(self.bound.meaning.operators, || self.plan.clone());
+        self.bounded(&self.plan)
+    }
+
+    fn bounded(&self, plan: &LogicalPlan) -> LogicalPlan {
+        let plan = deep(self.bound.meaning.operators, || plan.clone());
         let rows = self.limits().rows().filter(|_| self.engine().is_warehouse());
         let most = rows.and_then(|rows| i64::try_from(rows.most.0).ok()?.checked_add(1));
         let Some(most) = most else { return plan };
@@ -28,12 +32,18 @@ impl Secured {
         LogicalPlan::Limit(Limit { skip: None, fetch, input: Arc::new(plan) })
     }
 
-    /// The bounded plan as text for PostgreSQL.
+    /// The bounded plan as text for PostgreSQL: printed and proven once for all values, where it can be.
     ///
     /// # Errors
     /// What PostgreSQL has no words for.
     pub fn for_postgres(&self) -> Result<Rendering, Error> {
         let meaning = &self.bound.meaning;
+        let known = self.bound.text.get_or_init(|| {
+            deep(meaning.operators, || Template::of(&self.bounded(&self.open), &meaning.output))
+        });
+        if let Some(rendering) = known.as_ref().and_then(|known| known.filled(&self.values)) {
+            return Ok(rendering);
+        }
         deep(meaning.operators, || {
             render::render(Dialect::Postgres, &self.bounded_plan(), &meaning.output)
         })

@@ -1,5 +1,6 @@
 //! What the result of a secured statement depends on, so that it may be given again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::DataType;
@@ -20,7 +21,7 @@ const MAX_OPERATORS: usize = 256;
 /// themselves, not texts of them: no value can be written so that it passes for something else.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ResultKey {
-    plan: LogicalPlan,
+    plan: Arc<LogicalPlan>,
     relations: Vec<(TableName, LogicalPlan)>,
     /// The statement and the types of its parameters: timestamps with and without a zone are equal
     /// as values of a plan.
@@ -49,7 +50,7 @@ impl Secured {
         read.plan(&self.plan).ok()?;
         let age = read.age.filter(|_| read.same)?;
         let key = ResultKey {
-            plan: self.plan.clone(),
+            plan: Arc::clone(&self.plan),
             relations: read.relations,
             normalised: bound.meaning.normalised.clone(),
             parameters: bound.meaning.parameters.clone(),

@@ -41,6 +41,10 @@ async def check(user, tenant, rows):
             pass
         else:
             raise AssertionError(hidden)
+    # Counts of rows are bigints, whatever else is said of them.
+    page = await connection.fetch("SELECT id FROM crm.customers ORDER BY id LIMIT $1 OFFSET $2", 3, 1)
+    everything = await connection.fetch("SELECT id FROM crm.customers ORDER BY id LIMIT $1", None)
+    assert page == everything[1:4] and len(everything) == rows, page
     # What a pool sends when a connection comes back.
     await connection.reset()
     assert await connection.fetchval("SELECT current_user") == user

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use tollgate_catalog::{
     Column, Error, ErrorKind, ForeignKey, Storage, Table, TableName, WarehouseName,
 };
@@ -70,9 +71,10 @@ SELECT current_setting('server_encoding'), current_setting('server_version_num')
 /// # Errors
 /// The server can't be reached, is too old, or has no such schema.
 pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discovery, Error> {
-    let mut lease = warehouse.pool.lease(&super::begin(warehouse.timeout)).await?;
-    let client = lease.client()?;
-    let server = client.query_one(SERVER, &[&schemas]).await.map_err(public)?;
+    let mut lease = warehouse.pool.lease(warehouse.timeout).await?;
+    let link = lease.link()?;
+    let about: [&(dyn ToSql + Sync); 1] = [&schemas];
+    let server = link.ask(|client| client.query_one(SERVER, &about)).await.map_err(public)?;
     let (encoding, version): (String, i32) = (get(&server, 0)?, get(&server, 1)?);
     let missing: Vec<String> = get(&server, 2)?;
     if encoding != "UTF8" {
@@ -86,8 +88,8 @@ pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discov
     if let Some(schema) = missing.first() {
         return Err(invalid(format!("the database has no schema \"{schema}\"")));
     }
-    let columns = client.query(COLUMNS, &[&schemas]).await.map_err(public)?;
-    let keys = client.query(KEYS, &[&schemas]).await.map_err(public)?;
+    let columns = link.ask(|client| client.query(COLUMNS, &about)).await.map_err(public)?;
+    let keys = link.ask(|client| client.query(KEYS, &about)).await.map_err(public)?;
     lease.finish();
     let mut found = Found::default();
     columns.iter().try_for_each(|row| found.column(row))?;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tollgate_catalog::Error;
 use tollgate_rewriter::Secured;
 
-use super::{Bound, Postgres, begin, error};
+use super::link::Query;
+use super::{Postgres, error};
 use crate::estimate::{Estimate, Read};
 
 /// What the server adds to each row.
@@ -21,12 +22,16 @@ impl Postgres {
             return Ok(read.whole);
         }
         let rendering = secured.for_postgres()?;
-        let bound = Bound::of(&rendering);
-        let mut lease = self.pool.lease(&begin(self.timeout)).await?;
-        let client = lease.client()?;
-        let text = format!("EXPLAIN (FORMAT JSON) {}", rendering.text());
-        let statement = client.prepare_typed(&text, &bound.types).await.map_err(error::planning)?;
-        let row = client.query_one(&statement, &bound.values()).await.map_err(error::public)?;
+        let Query { text, types, values } = Query::of(&rendering)?;
+        let mut lease = self.pool.lease(self.timeout).await?;
+        let link = lease.link()?;
+        let text = format!("EXPLAIN (FORMAT JSON) {text}");
+        let statement = link.ask(|client| client.prepare_typed(&text, &types)).await;
+        let statement = statement.map_err(error::planning)?;
+        let values: Vec<&(dyn ToSql + Sync)> =
+            values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let row = link.ask(|client| client.query_one(&statement, &values)).await;
+        let row = row.map_err(error::public)?;
         let Json(plan) = row.try_get(0).map_err(Error::internal)?;
         lease.finish();
         let top = plan.pointer("/0/Plan").ok_or_else(|| Error::internal("EXPLAIN has no plan"))?;

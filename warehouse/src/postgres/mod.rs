@@ -1,6 +1,6 @@
 //! The warehouse of a PostgreSQL: it runs the text that a secured query prints.
 //!
-//! Each query has a connection of its own and a transaction that only reads. Rows are decoded from the
+//! Each query has a connection and a transaction of its own, which only reads. Rows are decoded from the
 //! binary format as they come; what isn't asked for stays in the socket. A stream that is dropped
 //! cancels its query at the server and gives its connection up.
 //!
@@ -10,15 +10,19 @@
 //! | `discover` | which tables there are |
 //! | `error` | the server's errors as public ones |
 //! | `estimate` | how much a query would read |
+//! | `link` | a connection and its settings |
 //! | `pool` | connections |
 //! | `tls` | rustls under them |
+//! | `value` | values that are bound |
 
 mod decode;
 mod discover;
 mod error;
 mod estimate;
+mod link;
 mod pool;
 mod tls;
+mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +31,8 @@ use futures::future::BoxFuture;
 use futures::stream::try_unfold;
 use futures::{FutureExt, StreamExt};
 use tokio_postgres::RowStream;
-use tokio_postgres::types::{ToSql, Type};
 use tollgate_catalog::Error;
-use tollgate_rewriter::{Parameter, Rendering, Secured};
+use tollgate_rewriter::Secured;
 
 use crate::admission::Admitted;
 use crate::embedded::{output_schema, shape};
@@ -42,6 +45,7 @@ pub use tls::trusting;
 use decode::Rows;
 use error::public;
 pub(crate) use error::refuses_login;
+use link::Query;
 use pool::{Lease, Pool};
 
 /// How to reach a server.
@@ -82,12 +86,11 @@ impl Postgres {
     async fn stream(&self, secured: &Secured) -> Result<BatchStream, Error> {
         let rendering = secured.for_postgres()?;
         let expected = decode::columns(secured.output())?;
-        let bound = Bound::of(&rendering);
+        let query = Query::of(&rendering)?;
         // A second later than the gateway's own, whose error names the limit.
         let limit = secured.limits().runtime().map(|limit| limit.most + Duration::from_secs(1));
         let timeout = self.timeout.into_iter().chain(limit).min();
-        let (begin, values) = (begin(timeout), bound.typed());
-        let (lease, rows) = self.pool.query(&begin, rendering.text(), &values).await?;
+        let (lease, rows) = self.pool.query(timeout, &query).await?;
         let schema = output_schema(secured);
         let state = Running { rows: Box::pin(rows), decoder: Rows::new(expected), lease };
         let batches = try_unfold(state, |mut state| async move {
@@ -98,54 +101,6 @@ impl Postgres {
     }
 }
 
-/// The values of a text, as the client library takes them.
-struct Bound<'a> {
-    types: Vec<Type>,
-    parameters: &'a [Parameter],
-}
-
-impl<'a> Bound<'a> {
-    fn of(rendering: &'a Rendering) -> Self {
-        let parameters = rendering.parameters();
-        let types = parameters.iter().map(|parameter| match parameter {
-            Parameter::Text(_) => Type::TEXT,
-            Parameter::Bytes(_) => Type::BYTEA,
-        });
-        Self { types: types.collect(), parameters }
-    }
-
-    fn typed(&self) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-        self.values().into_iter().zip(self.types.iter().cloned()).collect()
-    }
-
-    fn values(&self) -> Vec<&'a (dyn ToSql + Sync)> {
-        let values = self.parameters.iter().map(|parameter| -> &(dyn ToSql + Sync) {
-            match parameter {
-                Parameter::Text(text) => text,
-                Parameter::Bytes(bytes) => bytes,
-            }
-        });
-        values.collect()
-    }
-}
-
-/// Begins a transaction in which every setting that changes what a text means is ours. A server that can
-/// tell looks every few seconds whether we are still there: what ran for a lost connection ends.
-fn begin(timeout: Option<Duration>) -> String {
-    let timeout = timeout.map_or(0, |timeout| timeout.as_millis().clamp(1, 1 << 30));
-    format!(
-        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-         SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL TimeZone = 'UTC'; \
-         SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; \
-         SET LOCAL standard_conforming_strings = on; SET LOCAL transform_null_equals = off; \
-         SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
-         SET LOCAL array_nulls = on; SET LOCAL row_security = on; \
-         SET LOCAL statement_timeout = {timeout}; \
-         SELECT set_config('client_connection_check_interval', '5s', true) \
-         WHERE version() LIKE '%linux%'"
-    )
-}
-
 impl Warehouse for Postgres {
     fn connections(&self) -> Option<Connections> {
         Some(self.pool.connections())
@@ -153,7 +108,7 @@ impl Warehouse for Postgres {
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
         let asked = async {
-            self.pool.lease(&begin(self.timeout)).await?.finish();
+            self.pool.lease(self.timeout).await?.finish();
             Ok(())
         };
         asked.boxed()
@@ -181,11 +136,18 @@ impl Running {
         if self.lease.is_done() {
             return Ok(None);
         }
-        while let Some(row) = self.rows.next().await {
-            self.decoder.push(&row.map_err(public)?)?;
-            if self.decoder.is_full() {
-                return self.decoder.take().map(Some);
+        let (rows, decoder) = (&mut self.rows, &mut self.decoder);
+        let is_full = self.lease.link()?.driven(async {
+            while let Some(row) = rows.next().await {
+                decoder.push(&row.map_err(public)?)?;
+                if decoder.is_full() {
+                    return Ok(true);
+                }
             }
+            Ok(false)
+        });
+        if is_full.await? {
+            return self.decoder.take().map(Some);
         }
         self.lease.finish();
         if self.decoder.is_empty() { Ok(None) } else { self.decoder.take().map(Some) }

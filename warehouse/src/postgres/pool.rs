@@ -4,18 +4,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::join;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tokio_postgres::RowStream;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, RowStream};
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::Options;
 use super::error::{lost, planning, public, refused, unreachable};
+use super::link::{Link, Query};
 use super::tls::Rustls;
 use crate::connections::{Connections, Use, Uses};
 
@@ -33,7 +31,8 @@ const IDLE: usize = 64;
 pub(super) struct Pool {
     options: Options,
     tls: Rustls,
-    idle: Mutex<Vec<Client>>,
+    #[expect(clippy::vec_box, reason = "moved from hand to hand")]
+    idle: Mutex<Vec<Box<Link>>>,
     uses: Uses,
 }
 
@@ -60,35 +59,31 @@ impl Pool {
         Connections { idle: self.idle.lock().len(), used: self.uses.count() }
     }
 
-    /// A connection of one's own, in a transaction that `begin` begins.
-    pub(super) async fn lease(self: &Arc<Self>, begin: &str) -> Result<Lease, Error> {
+    /// A connection of one's own, in a transaction that only reads.
+    pub(super) async fn lease(self: &Arc<Self>, timeout: Option<Duration>) -> Result<Lease, Error> {
         loop {
             let (mut lease, kept) = self.next().await?;
-            match lease.client()?.batch_execute(begin).await {
+            lease.began = true;
+            match lease.link()?.begin(timeout).await {
                 Ok(()) => return Ok(lease),
-                Err(error) if kept && is_gone(&error) => lease.client = None,
+                Err(error) if kept && is_gone(&error) => lease.link = None,
                 Err(error) => return Err(public(error)),
             }
         }
     }
 
-    /// The rows of a query in such a transaction. Both are sent at once: where the transaction doesn't
-    /// begin, nobody reads the rows.
+    /// The rows of a query by itself.
     pub(super) async fn query(
         self: &Arc<Self>,
-        begin: &str,
-        text: &str,
-        values: &[(&(dyn ToSql + Sync), Type)],
+        timeout: Option<Duration>,
+        query: &Query<'_>,
     ) -> Result<(Lease, RowStream), Error> {
         loop {
             let (mut lease, kept) = self.next().await?;
-            let client = lease.client()?;
-            let rows = client.query_typed_raw(text, values.iter().cloned());
-            match join(client.batch_execute(begin), rows).await {
-                (Ok(()), Ok(rows)) => return Ok((lease, rows)),
-                (Err(error), _) if kept && is_gone(&error) => lease.client = None,
-                (Err(error), _) => return Err(public(error)),
-                (Ok(()), Err(error)) => {
+            match lease.link()?.query(timeout, query).await {
+                Ok(rows) => return Ok((lease, rows)),
+                Err(error) if kept && is_gone(&error) => lease.link = None,
+                Err(error) => {
                     if !is_gone(&error) {
                         lease.finish();
                     }
@@ -98,36 +93,27 @@ impl Pool {
         }
     }
 
-    /// A connection that was kept, or a new one. One that was kept may have been lost while nobody looked:
-    /// then the next one is tried, and last a new one.
+    /// A connection that was kept, or a new one. Says whether it was kept: it may have been lost while nobody
+    /// looked, then the next one is tried, and last a new one.
     async fn next(self: &Arc<Self>) -> Result<(Lease, bool), Error> {
-        loop {
-            let next = self.idle.lock().pop();
-            match next {
-                Some(client) if client.is_closed() => {}
-                Some(client) => return Ok((self.leased(client), true)),
-                None => return Ok((self.leased(self.connect().await?), false)),
-            }
+        let next = self.idle.lock().pop();
+        match next {
+            Some(link) => Ok((self.leased(link), true)),
+            None => Ok((self.leased(self.connect().await?), false)),
         }
     }
 
-    fn leased(self: &Arc<Self>, client: Client) -> Lease {
-        let used = Some(self.uses.one());
-        Lease { pool: Arc::clone(self), client: Some(client), used, runtime: Handle::current() }
+    fn leased(self: &Arc<Self>, link: Box<Link>) -> Lease {
+        let (link, used) = (Some(link), Some(self.uses.one()));
+        Lease { pool: Arc::clone(self), link, used, began: false, runtime: Handle::current() }
     }
 
-    async fn connect(&self) -> Result<Client, Error> {
-        let connecting = self.options.server.connect(self.tls.clone());
-        let (client, connection) = match timeout(CONNECT, connecting).await {
-            Ok(connected) => connected.map_err(refused)?,
-            Err(elapsed) => return Err(unreachable(elapsed)),
-        };
-        // It ends when its client is dropped.
-        tokio::spawn(async move {
-            // Whoever waits for an answer is told what went wrong.
-            let _ = connection.await;
-        });
-        Ok(client)
+    async fn connect(&self) -> Result<Box<Link>, Error> {
+        let connecting = Link::connect(&self.options.server, &self.tls);
+        match timeout(CONNECT, connecting).await {
+            Ok(connected) => connected.map(Box::new).map_err(refused),
+            Err(elapsed) => Err(unreachable(elapsed)),
+        }
     }
 }
 
@@ -150,46 +136,46 @@ fn is_here(host: &Host) -> bool {
 /// A connection in use; dropped before its query ended, it cancels that and is gone.
 pub(super) struct Lease {
     pool: Arc<Pool>,
-    client: Option<Client>,
+    link: Option<Box<Link>>,
     used: Option<Use>,
+    /// Whether it was told to begin a transaction.
+    began: bool,
     runtime: Handle,
 }
 
 impl Lease {
-    pub(super) fn client(&mut self) -> Result<&Client, Error> {
-        self.client.as_ref().ok_or_else(|| Error::internal("a connection was given back"))
+    pub(super) fn link(&mut self) -> Result<&mut Link, Error> {
+        self.link.as_deref_mut().ok_or_else(|| Error::internal("a connection was given back"))
     }
 
     /// Whether it was given back.
     pub(super) fn is_done(&self) -> bool {
-        self.client.is_none()
+        self.link.is_none()
     }
 
-    /// Ends the transaction and gives the connection back: what ends it is on its way, before all that is
-    /// asked next.
+    /// Gives the connection back.
     pub(super) fn finish(&mut self) {
-        let Some(client) = self.client.take() else { return };
-        // Sent by the first poll. Whether the connection is lost, the next one who asks finds out.
-        let _ = client.batch_execute("ROLLBACK").now_or_never();
+        let Some(mut link) = self.link.take() else { return };
+        link.finish(self.began);
         self.used = None;
         let mut idle = self.pool.idle.lock();
         if idle.len() < IDLE {
-            idle.push(client);
+            idle.push(link);
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(client) = self.client.take() else { return };
-        let (cancel, tls) = (client.cancel_token(), self.pool.tls.clone());
+        let Some(mut link) = self.link.take() else { return };
+        let (cancel, tls) = (link.cancel_token(), self.pool.tls.clone());
         let used = self.used.take();
         self.runtime.spawn(async move {
             // In use until it is gone.
             let _used = used;
             // Answered once the server has ended what stands before it. A request that comes before
             // the server has begun that is lost, so it is made until then.
-            let mut ended = pin!(client.batch_execute("ROLLBACK"));
+            let mut ended = pin!(link.ended());
             for _ in 0..CANCELS {
                 let _ = timeout(CANCEL, cancel.cancel_query(tls.clone())).await;
                 if timeout(PAUSE, &mut ended).await.is_ok() {

@@ -248,7 +248,9 @@ fn bindings(parameters: &[Parameter]) -> Result<Map<String, Value>, Error> {
             Ok(((index + 1).to_string(), json!({ "type": "TEXT", "value": text })))
         }
         // They are printed as texts of digits.
-        Parameter::Bytes(_) => Err(Error::internal("bytes among the parameters")),
+        Parameter::Bytes(_) | Parameter::Written { .. } => {
+            Err(Error::internal("a value among the parameters that is no text"))
+        }
     });
     bound.collect()
 }

@@ -1,0 +1,250 @@
+//! Connections to a PostgreSQL that are kept: texts with names at the server, settings, and what stands in between.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tollgate_warehouse::postgres::discover;
+
+use crate::harness::client::{Client, Parameter};
+use crate::harness::gateway::{Caches, Running, start_over};
+use crate::harness::postgres::Postgres;
+use crate::harness::value::{Value, compare};
+use crate::harness::{self, free_port};
+use crate::postgres_warehouse::warehouse;
+
+/// A row of each type, twice; NULLs; a row of somebody else.
+const KINDS: &str = "
+CREATE SCHEMA shop;
+CREATE TABLE shop.kinds (
+  id bigint PRIMARY KEY, tenant_id text NOT NULL, small smallint, whole integer, single real,
+  wide double precision, exact numeric(12,3), yes boolean, word text, day date, clock time,
+  at timestamp, zoned timestamptz);
+INSERT INTO shop.kinds VALUES
+  (1, 'acme', -7, 40, 1.5, 1e300, -123456789.123, true, 'it''s \\ \"here\"', '2024-02-29', '23:59:59.999999',
+   '2024-02-29 12:34:56.789', '2024-02-29 12:34:56.789+02'),
+  (2, 'acme', 8, -50, -0.25, 'Infinity', 0.5, false, '', '0001-01-01', '00:00', '2024-01-01', '2024-01-01 00:00+00'),
+  (3, 'acme', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+  (4, 'globex', 8, 40, 1.5, 1e300, 0.5, true, 'CANARY', '2024-02-29', '00:00', '2024-01-01', '2024-01-01 00:00+00');
+";
+
+/// Each column's type, and values for it.
+const VALUES: [(&str, &str, &[&str]); 10] = [
+    ("small", "smallint", &["-7", "8", "0"]),
+    ("whole", "integer", &["40", "-50", "2147483647"]),
+    ("single", "real", &["1.5", "-0.25", "NaN"]),
+    ("wide", "double precision", &["1e300", "Infinity", "-1"]),
+    ("exact", "numeric", &["-123456789.123", "0.5", "0.50"]),
+    ("yes", "boolean", &["true", "false"]),
+    ("word", "text", &["it''s \\ \"here\"", "", "'' OR true --", "$1"]),
+    ("day", "date", &["2024-02-29", "0001-01-01"]),
+    ("at", "timestamp", &["2024-02-29 12:34:56.789", "2024-01-01 00:00:00"]),
+    ("zoned", "timestamptz", &["2024-02-29 10:34:56.789+00", "2024-01-01 00:00:00+00"]),
+];
+
+async fn gateway(postgres: &Postgres, name: &str, dsn: &str) -> Running {
+    let warehouse = warehouse(dsn);
+    let found = discover(&warehouse, &["shop".to_owned()]).await.unwrap();
+    let audit = postgres.scratch(&format!("pooled {name}")).join("audit.jsonl");
+    let policies = ["postgres/kinds.sql"];
+    start_over(found.tables, Arc::new(warehouse), &audit, &policies, Caches::default()).await
+}
+
+/// What the server was last asked for over connections of a gateway.
+async fn last(client: &Client, database: &str) -> Vec<String> {
+    let sql =
+        "SELECT query FROM pg_stat_activity WHERE application_name = 'tollgate' AND datname = $1";
+    let rows = client.inner.query(sql, &[&database]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// A text is proven once and then has a name and a plan at the server; the values are bound.
+#[test]
+fn bound_values_are_what_literals_are() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        let full = postgres.create("bound", &[KINDS]).await;
+        let gateway = gateway(postgres, "bound", &postgres.dsn("bound")).await;
+        let ana = gateway.connect("ana").await;
+        let own = "(SELECT * FROM shop.kinds WHERE tenant_id = 'acme') AS kinds";
+        for (column, of, values) in VALUES {
+            for condition in [
+                format!("{column} = $1::{of}"),
+                format!("{column} <> $1::{of} OR $1::{of} IS NULL"),
+                format!("{column} IN ($1::{of}, $1::{of}) OR coalesce($1::{of}, {column}) IS NULL"),
+            ] {
+                let sql =
+                    format!("SELECT id, $1::{of} FROM shop.kinds WHERE {condition} ORDER BY id");
+                let prepared = ana.simple(&format!("PREPARE asked AS {sql}")).await;
+                assert_eq!(prepared.error(), None, "{sql}");
+                // Often enough for a plan that knows no value.
+                for _ in 0..4 {
+                    for value in
+                        values.iter().map(|value| format!("'{value}'")).chain(["NULL".to_owned()])
+                    {
+                        let got = ana.simple(&format!("EXECUTE asked({value})")).await;
+                        let measure = sql.replace("shop.kinds", own).replace("$1", &value);
+                        let want = full.simple(&measure).await;
+                        assert_eq!((got.error(), want.error()), (None, None), "{sql} {value}");
+                        compare(got.rows(), want.rows(), true)
+                            .unwrap_or_else(|what| panic!("{sql} {value}: {what}"));
+                    }
+                }
+                ana.simple("DEALLOCATE asked").await;
+            }
+        }
+        // The query is by itself, in one round trip.
+        let asked = last(&full, "bound").await;
+        assert!(
+            !asked.is_empty() && asked.iter().all(|query| query.starts_with("SELECT")),
+            "{asked:?}"
+        );
+
+        // What isn't left open: a limit, a pattern, a list.
+        for (sql, value, rows) in [
+            ("SELECT id FROM shop.kinds ORDER BY id LIMIT $1", "1", 1),
+            ("SELECT id FROM shop.kinds WHERE word LIKE $1", "it%", 1),
+            ("SELECT id FROM shop.kinds WHERE id > $1 AND word ~ 'h.re'", "0", 1),
+        ] {
+            for _ in 0..3 {
+                let answer = ana.extended(sql, &[Parameter(Some(value))]).await;
+                assert_eq!((answer.error(), answer.rows().len()), (None, rows), "{sql}");
+            }
+        }
+        let broken =
+            ana.extended("SELECT id FROM shop.kinds WHERE word LIKE $1", &[Parameter(Some("a\\"))]);
+        assert_eq!(broken.await.error().map(|(code, _)| code), Some("22023"));
+
+        // A name that the server has forgotten, a table that has changed, a failure between.
+        let sql = "SELECT id, 10 / whole FROM shop.kinds WHERE id = $1";
+        let ask = async || ana.extended(sql, &[Parameter(Some("1"))]).await;
+        for change in [
+            "SELECT 1",
+            "ALTER TABLE shop.kinds ADD COLUMN late text",
+            "ALTER TABLE shop.kinds ALTER COLUMN whole TYPE bigint",
+            "UPDATE shop.kinds SET whole = 0 WHERE id = 1",
+            "UPDATE shop.kinds SET whole = 5 WHERE id = 1",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'tollgate' AND datname = 'bound'",
+        ] {
+            full.inner.batch_execute(change).await.unwrap();
+            for _ in 0..3 {
+                let answer = ask().await;
+                match change.ends_with("0 WHERE id = 1") {
+                    true => assert_eq!(answer.error().map(|(code, _)| code), Some("22012")),
+                    false => {
+                        assert_eq!((answer.error(), answer.rows().len()), (None, 1), "{change}")
+                    }
+                }
+            }
+        }
+    });
+}
+
+const NOBODY: u32 = 65_534;
+
+/// A PgBouncer that gives each transaction to any connection.
+struct Pooler {
+    port: u16,
+    child: Child,
+}
+
+impl Pooler {
+    async fn start(postgres: &Postgres, database: &str, more: &str) -> Self {
+        let port = free_port();
+        let folder = postgres.scratch(&format!("pgbouncer {port}"));
+        let configuration = format!(
+            "[databases]\n{database} = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
+             pool_mode = transaction\ndefault_pool_size = 2\n{more}\n",
+            postgres.port
+        );
+        let path = folder.join("pgbouncer.ini");
+        std::fs::write(&path, configuration).unwrap();
+        let mut command = Command::new("/usr/sbin/pgbouncer");
+        command.arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
+        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+            // It refuses to run as root.
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let child = command.spawn().expect("PgBouncer, which `cargo xtask setup` installs");
+        let pooler = Self { port, child };
+        let limit = Instant::now() + Duration::from_secs(60);
+        while let Err(error) = Client::connect(&pooler.dsn(database)).await {
+            assert!(Instant::now() < limit, "PgBouncer doesn't answer: {error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        pooler
+    }
+
+    fn dsn(&self, database: &str) -> String {
+        format!("host=127.0.0.1 port={} user=postgres dbname={database} sslmode=disable", self.port)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Settings that would change what a text means are the gateway's own, with a pooler of transactions in between,
+/// too, whether that refuses a connection's settings or drops them; and no name there means another's text.
+#[test]
+fn settings_hold_whoever_stands_in_between() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        let full = postgres.create("odd", &[KINDS]).await;
+        for setting in [
+            "DateStyle = 'SQL, DMY'",
+            "TimeZone = 'Asia/Tokyo'",
+            "standard_conforming_strings = off",
+            "extra_float_digits = -15",
+            "transform_null_equals = on",
+            "search_path = shop",
+        ] {
+            full.inner.batch_execute(&format!("ALTER DATABASE odd SET {setting}")).await.unwrap();
+        }
+        let full = postgres.connect("postgres").await;
+        let refusing = Pooler::start(postgres, "odd", "").await;
+        let dropping = Pooler::start(
+            postgres,
+            "odd",
+            "ignore_startup_parameters = options, extra_float_digits",
+        )
+        .await;
+        for (name, dsn, is_own) in [
+            ("direct", postgres.dsn("odd"), true),
+            ("refusing", refusing.dsn("odd"), false),
+            ("dropping", dropping.dsn("odd"), false),
+        ] {
+            let gateway = gateway(postgres, name, &dsn).await;
+            let clients = [gateway.connect("ana").await, gateway.connect("ana").await];
+            let stranger = Client::connect(&dsn).await.unwrap();
+            let sql = "SELECT id, day::text, at::text, zoned::text, zoned::date, wide::text, word, \
+                       extract(hour FROM zoned), word = NULL::text FROM shop.kinds WHERE id < $1 \
+                       ORDER BY id";
+            for round in 0..6 {
+                stranger.simple("SET TimeZone = 'America/New_York'").await;
+                for client in &clients {
+                    let got = client.extended(sql, &[Parameter(Some("4"))]).await;
+                    let shown: Vec<_> =
+                        got.rows().iter().take(1).map(|row| row[1..4].to_vec()).collect();
+                    assert_eq!(got.error(), None, "{name} {round}");
+                    assert_eq!(
+                        shown,
+                        [["2024-02-29", "2024-02-29 12:34:56.789", "2024-02-29 10:34:56.789+00"]
+                            .map(|text| Value::Text(text.to_owned()))],
+                        "{name} {round}"
+                    );
+                }
+            }
+            let asked = last(&full, "odd").await;
+            let begins = asked.iter().filter(|query| query.starts_with("ROLLBACK")).count();
+            assert_eq!(begins == 0, is_own, "{name}: {asked:?}");
+        }
+    });
+}
