@@ -18,7 +18,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use crate::auth::{Caller, Shared};
-use crate::cancel::Registration;
+use crate::cancel::{Course, Registration};
 use crate::frames::{self, Encoder};
 use crate::handle::{Handle, Kind, invalid};
 use crate::info::{Flight, flight};
@@ -130,6 +130,14 @@ impl Source {
             Source::Rows(rows) => rows.rows.pause(),
         }
     }
+
+    /// Notes that its rows wait for the client, so that it doesn't go on by itself.
+    pub(crate) fn rests(&self) {
+        match self {
+            Source::Fixed(_) => {}
+            Source::Rows(rows) => rows.executions.course.rests(true),
+        }
+    }
 }
 
 /// The frames of batches that are there.
@@ -150,11 +158,15 @@ impl Fixed {
 }
 
 async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<(Source, Told)> {
-    let (handle, described, parameters) =
+    let (handle, mut described, parameters) =
         statement::redeem(shared, caller, sealed, Kind::Ticket).await?;
     described.all_bound(Some(&handle))?;
     let cancel = CancelToken::new();
-    let registration = shared.running.register(handle.id.clone(), &cancel);
+    let course = Arc::new(Course::of(parameters.as_ref().map_or(1, Parameters::count)));
+    let registration = shared.running.register(handle.id.clone(), &cancel, &course);
+    if handle.polled {
+        described.session.follow(&course.progress);
+    }
     let mut executions = Executions {
         described,
         handle,
@@ -162,6 +174,7 @@ async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<(Sourc
         parameters,
         next: 0,
         cancel,
+        course,
         _registration: registration,
     };
     // What is wrong with the first is told before any row.
@@ -190,6 +203,7 @@ struct Executions {
     hints: Vec<Option<DataType>>,
     next: usize,
     cancel: CancelToken,
+    course: Arc<Course>,
     _registration: Registration,
 }
 
@@ -202,6 +216,7 @@ impl Executions {
         };
         let Some(values) = values.transpose()? else { return Ok(None) };
         self.next += 1;
+        self.course.begins();
         let Described { session, statement, .. } = &mut self.described;
         let outcome = session.execute(statement, &self.hints, values, &self.cancel).await;
         let rows = match outcome.map_err(|error| status(&error))? {
@@ -231,6 +246,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     async fn next(&mut self) -> Answer<Option<Bytes>> {
+        self.executions.course.rests(false);
         loop {
             if let Some(frame) = self.frames.pop_front() {
                 self.rows.sent(0, frame.len() as u64);

@@ -37,6 +37,7 @@ mod metadata;
 mod options;
 mod paced;
 mod parameters;
+mod poll;
 mod received;
 mod room;
 mod schema;

@@ -33,7 +33,7 @@ use crate::parameters::Parameters;
 use crate::server::Line;
 use crate::statement::{self, describe, redeem};
 use crate::status::{Answer, internal, status, unsupported, violation};
-use crate::{metadata, schema};
+use crate::{metadata, poll, schema};
 
 /// What the server answers to, and says of itself.
 const ACTIONS: [(&str, &str); 7] = [
@@ -79,14 +79,20 @@ impl Service {
         Self { shared }
     }
 
-    async fn info(&self, caller: &Caller, descriptor: FlightDescriptor) -> Answer<FlightInfo> {
+    /// The flight of a command, with a ticket of this kind if it is a query.
+    async fn info(
+        &self,
+        caller: &Caller,
+        descriptor: FlightDescriptor,
+        kind: Kind,
+    ) -> Answer<FlightInfo> {
         let shared = &self.shared;
         match info::of_descriptor(&descriptor)? {
             Flight::Statement(query) => {
                 let options = &caller.options;
                 let described = describe(shared, caller, &query.query, options, &[]).await?;
                 described.all_bound(None)?;
-                let ticket = described.seal(shared, caller, options, Bytes::new(), Kind::Ticket)?;
+                let ticket = described.seal(shared, caller, options, Bytes::new(), kind)?;
                 Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
             }
             Flight::Prepared(query) => {
@@ -95,7 +101,7 @@ impl Service {
                 described.all_bound(Some(&handle))?;
                 let options = handle.options()?;
                 let parameters = handle.parameters;
-                let ticket = described.seal(shared, caller, &options, parameters, Kind::Ticket)?;
+                let ticket = described.seal(shared, caller, &options, parameters, kind)?;
                 Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
             }
             Flight::Metadata(command) => {
@@ -260,7 +266,7 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
         let caller = caller(&request)?;
-        self.info(&caller, request.into_inner()).await.map(Response::new)
+        self.info(&caller, request.into_inner(), Kind::Ticket).await.map(Response::new)
     }
 
     async fn poll_flight_info(
@@ -268,10 +274,21 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<PollInfo>> {
         let caller = caller(&request)?;
-        // A query runs when its rows are taken, so its flight is complete at once.
-        let info = self.info(&caller, request.into_inner()).await?;
-        let info = PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() };
-        Ok(Response::new(info))
+        let descriptor = request.into_inner();
+        let poll = match info::of_descriptor(&descriptor)? {
+            Flight::Ticket(sealed) => {
+                poll::again(&self.shared, &caller, descriptor, &sealed).await?
+            }
+            Flight::Metadata(_) => {
+                let info = self.info(&caller, descriptor, Kind::Ticket).await?;
+                PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() }
+            }
+            Flight::Statement(_) | Flight::Prepared(_) => {
+                let expires = now().saturating_add(self.shared.settings.ticket_lifetime.as_secs());
+                poll::first(self.info(&caller, descriptor, Kind::Polled).await?, expires)
+            }
+        };
+        Ok(Response::new(poll))
     }
 
     async fn get_schema(

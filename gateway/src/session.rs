@@ -18,6 +18,7 @@ use crate::access::access_columns;
 use crate::cancel::CancelToken;
 use crate::introspect::View;
 use crate::pipeline::{Caller, Description, Gateway, Statement};
+use crate::progress::Progress;
 use crate::revocation::Entry;
 use crate::settings::{SERVER_VERSION, Settings};
 use crate::state::circumstances;
@@ -102,6 +103,7 @@ pub struct Session {
     deallocated: Vec<Option<String>>,
     notices: Vec<Notice>,
     changed: Vec<(String, String)>,
+    progress: Option<Progress>,
 }
 
 impl Session {
@@ -164,6 +166,7 @@ impl Session {
             deallocated: Vec::new(),
             notices: Vec::new(),
             changed: Vec::new(),
+            progress: None,
         };
         Ok((session, reported))
     }
@@ -355,7 +358,13 @@ impl Session {
             application: self.settings.get("application_name").unwrap_or(""),
             timeout: self.settings.statement_timeout(),
             ended: self.ended(),
+            progress: self.progress.as_ref(),
         }
+    }
+
+    /// Has it noted from now on how far queries are. An embedded engine is asked for an estimate for that.
+    pub fn follow(&mut self, progress: &Progress) {
+        self.progress = Some(progress.clone());
     }
 
     /// What the principal may see of the catalog now.

@@ -62,7 +62,7 @@ async fn script_by(interpreter: std::path::PathBuf, name: &str) {
     worked(name, &python::run_by(interpreter, name, &arguments, "").await);
 }
 
-fn worked(name: &str, output: &std::process::Output) {
+pub(crate) fn worked(name: &str, output: &std::process::Output) {
     assert!(
         output.status.success() && output.stdout.ends_with(b"ok\n"),
         "{name}: {}{}",
@@ -580,19 +580,6 @@ fn a_flight_is_cancelled_by_its_principal() {
         let older = ActionCancelQueryRequest { info: info.encode_to_vec().into() };
         let body = older.as_any().encode_to_vec().into();
         assert_eq!(root.action("CancelQuery", body).await.unwrap().len(), 1);
-    });
-}
-
-#[test]
-fn polling_is_complete_at_once() {
-    harness::run(async {
-        let mut ana = connect("ana").await;
-        let query = CommandStatementQuery { query: "SELECT 1".to_owned(), transaction_id: None };
-        let request = ana.request(command(&query));
-        let poll = ana.inner.poll_flight_info(request).await.unwrap().into_inner();
-        assert_eq!((poll.progress, &poll.flight_descriptor), (Some(1.0), &None));
-        let ticket = poll.info.unwrap().endpoint[0].ticket.clone().unwrap();
-        assert_eq!(ana.get(ticket).await.unwrap().1.len(), 1);
     });
 }
 

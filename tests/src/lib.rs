@@ -69,6 +69,8 @@ mod flight;
 #[cfg(test)]
 mod flight_hostile;
 #[cfg(test)]
+mod flight_polls;
+#[cfg(test)]
 mod flight_replicas;
 #[cfg(test)]
 mod fuzz;
