@@ -17,7 +17,6 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::HeaderMap;
 use prost::Message;
-use tollgate_catalog::Error;
 use tollgate_gateway::Cancel;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Streaming};
@@ -33,7 +32,7 @@ use crate::parameters::Parameters;
 use crate::server::Line;
 use crate::statement::{self, describe, redeem};
 use crate::status::{Answer, internal, status, unsupported, violation};
-use crate::{metadata, poll, schema};
+use crate::{carried, metadata, poll, schema};
 
 /// What the server answers to, and says of itself.
 const ACTIONS: [(&str, &str); 7] = [
@@ -46,7 +45,7 @@ const ACTIONS: [(&str, &str); 7] = [
     ("CancelQuery", "cancels the streams of a flight"),
     (
         "SetSessionOptions",
-        "sets \"catalog\", \"schema\" and \"dialect\"; the answer carries a new bearer token",
+        "sets \"catalog\", \"schema\" and \"dialect\"; the answer carries a new bearer token and a cookie",
     ),
     ("GetSessionOptions", "gives the options of the session"),
     ("CloseSession", "forgets the options of the session"),
@@ -68,9 +67,9 @@ fn caller<T>(request: &Request<T>) -> Answer<Caller> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| internal("no caller"))
 }
 
-fn bearer<T>(response: &mut Response<T>, value: &str) -> Answer<()> {
+fn header<T>(response: &mut Response<T>, name: &'static str, value: &str) -> Answer<()> {
     let value = MetadataValue::try_from(value).map_err(internal)?;
-    response.metadata_mut().insert("authorization", value);
+    response.metadata_mut().insert(name, value);
     Ok(())
 }
 
@@ -185,7 +184,7 @@ impl Service {
         Ok(status)
     }
 
-    /// The answer with a new token that carries these options.
+    /// The answer with a new token and a cookie that carry these options.
     fn with_options(
         &self,
         caller: &Caller,
@@ -194,15 +193,11 @@ impl Service {
     ) -> Answer<Response<Answers<arrow_flight::Result>>> {
         let mut response = Response::new(once(arrow_flight::Result { body: answer }));
         if *options != caller.options {
-            if caller.principal.expires().is_some() {
-                return Err(status(
-                    &Error::not_supported("session options without a login")
-                        .with_hint("log in with user name and password, or name schemas in full"),
-                ));
+            let (token, cookie) = self.shared.carry(caller, options)?;
+            if let Some(token) = token {
+                header(&mut response, "authorization", &token)?;
             }
-            let users = Arc::clone(&self.shared.users.read());
-            let token = self.shared.issue(&users, &caller.principal, options, caller.expires)?;
-            bearer(&mut response, &token)?;
+            header(&mut response, "set-cookie", &cookie)?;
         }
         Ok(response)
     }
@@ -248,7 +243,11 @@ impl FlightService for Service {
         (peer.on_authenticated)();
         // Some clients don't read messages here: the token is in the headers only.
         let mut response = Response::new(stream::empty().boxed());
-        bearer(&mut response, &token)?;
+        header(&mut response, "authorization", &token)?;
+        if carried::has_cookie(&headers) {
+            // A login begins a session of its own.
+            header(&mut response, "set-cookie", &carried::clear_cookie())?;
+        }
         Ok(response)
     }
 

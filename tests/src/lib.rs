@@ -73,6 +73,8 @@ mod flight_polls;
 #[cfg(test)]
 mod flight_replicas;
 #[cfg(test)]
+mod flight_sessions;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod generator;
