@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 use prost::Message;
 use tollgate_catalog::Error;
+use tollgate_gateway::audit::{Ending, Meter};
 use tollgate_gateway::{CancelToken, Notice, Outcome, RowStream};
 use tonic::Status;
 use tonic::body::Body;
@@ -89,11 +90,11 @@ async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<(Sourc
     match flight(ticket)? {
         Flight::Ticket(handle) => query(shared, caller, &handle).await,
         Flight::Metadata(command) => {
-            let batch = metadata::batch(shared, caller, &command)?;
+            let (batch, meter) = metadata::batch(shared, caller, &command).await?;
             let (encoder, schema) = Encoder::new(&batch.schema()).map_err(|e| status(&e))?;
             let mut pieces = VecDeque::new();
             frames::cut(batch, &mut pieces);
-            let fixed = Fixed { encoder, pieces, frames: VecDeque::from([schema]) };
+            let fixed = Fixed { encoder, pieces, frames: VecDeque::from([schema]), meter };
             Ok((Source::Fixed(Box::new(fixed)), Told::default()))
         }
         Flight::Statement(_) | Flight::Prepared(_) => {
@@ -145,15 +146,25 @@ pub(crate) struct Fixed {
     encoder: Encoder,
     pieces: VecDeque<RecordBatch>,
     frames: VecDeque<Bytes>,
+    /// Counts what is sent, and writes the receipt.
+    meter: Meter,
 }
 
 impl Fixed {
     fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.frames.is_empty() {
-            let Some(piece) = self.pieces.pop_front() else { return Ok(None) };
-            self.frames.extend(self.encoder.batch(&piece)?);
+            let Some(piece) = self.pieces.pop_front() else {
+                self.meter.end(Ending::Complete);
+                return Ok(None);
+            };
+            let frames = self.encoder.batch(&piece);
+            self.frames
+                .extend(frames.inspect_err(|error| self.meter.end(Ending::Failed(error.kind())))?);
+            self.meter.add(piece.num_rows() as u64, 0);
         }
-        Ok(self.frames.pop_front())
+        let frame = self.frames.pop_front();
+        self.meter.add(0, frame.as_ref().map_or(0, Bytes::len) as u64);
+        Ok(frame)
     }
 }
 

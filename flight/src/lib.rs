@@ -24,6 +24,7 @@
 //! - **A schema is fixed once** ([`schema`]): views and dictionaries are flattened, and FlightInfo,
 //!   GetSchema and the stream take it from the same function.
 
+mod asked;
 mod auth;
 mod cancel;
 mod carried;

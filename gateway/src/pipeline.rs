@@ -402,7 +402,7 @@ impl Gateway {
         Ok(Explained { prepared, secured })
     }
 
-    fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
+    pub(crate) fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
         let id = self.audit.next_id();
         let (audit, stages) = (Arc::clone(&self.audit), Arc::clone(&self.stages));
         let meter = Meter::start(audit, id.clone(), caller.principal, stages);

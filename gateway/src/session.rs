@@ -15,6 +15,7 @@ use tollgate_rewriter::statement::Body;
 use tollgate_rewriter::{SessionFacts, SqlDialect};
 
 use crate::access::access_columns;
+use crate::audit::Meter;
 use crate::cancel::CancelToken;
 use crate::introspect::View;
 use crate::pipeline::{Caller, Description, Gateway, Statement};
@@ -367,9 +368,13 @@ impl Session {
         self.progress = Some(progress.clone());
     }
 
-    /// What the principal may see of the catalog now.
-    pub fn view(&self) -> Result<View, Error> {
-        self.gateway.view(&self.caller())
+    /// What the principal may see of the catalog now, for a front end that answers from it by itself. It is
+    /// recorded, with what was `asked` in words of the protocol, and the meter counts what is sent.
+    ///
+    /// # Errors
+    /// It can't be recorded, or the principal may see nothing.
+    pub async fn introspect(&self, asked: &str) -> Result<(View, Meter), Error> {
+        self.gateway.introspect(&self.caller(), asked).await
     }
 
     /// Whether a transaction block is open.

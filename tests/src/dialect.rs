@@ -1,7 +1,6 @@
 //! Statements in Snowflake's dialect give what their twins in PostgreSQL's give, for users with different
 //! policies and over every warehouse; and nothing is to be had in one dialect that isn't in the other.
 
-
 use crate::attacks::leak;
 use crate::harness::client::{Answer, Client, Parameter};
 use crate::harness::flight::{Flight, Rows};

@@ -7,6 +7,8 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 use ring::digest;
 use tollgate_ledger::Decision;
 
+use crate::record::CALLS;
+
 /// How much of a statement's text is recorded, from the most to the least.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema,
@@ -43,7 +45,8 @@ impl Statements {
         text: &'a str,
     ) -> Cow<'a, str> {
         let normalised = |text| match dialect {
-            None => normalised(&PostgreSqlDialect {}, text),
+            // Calls are written down as PostgreSQL would quote them.
+            None | Some(CALLS) => normalised(&PostgreSqlDialect {}, text),
             Some("snowflake") => normalised(&SnowflakeDialect {}, text),
             // Nobody knows where a literal ends.
             Some(_) => NOTHING.to_owned(),
@@ -147,6 +150,10 @@ mod tests {
                 "SELECT * FROM t WHERE a ~ ? AND b = $1::int",
             ),
             ("SELECT date '2020-01-01' || N'x'", "SELECT date ? || ?"),
+            (
+                "GetTables(table_name_filter_pattern = 'it''s%', include_schema)",
+                "GetTables(table_name_filter_pattern = ?, include_schema)",
+            ),
         ] {
             assert_eq!(normalised(&PostgreSqlDialect {}, text), expected, "{text}");
         }
@@ -184,7 +191,7 @@ mod tests {
             outcome: "permitted",
             error: None,
         };
-        for dialect in [None, Some("snowflake"), Some("another")] {
+        for dialect in [None, Some("snowflake"), Some(super::CALLS), Some("another")] {
             let kept = |text| Statements::Hashed.record(&decision, dialect, text).into_owned();
             let one = kept("SELECT a FROM t WHERE b = 1");
             assert!(one.starts_with("sha256:") && one.len() == 71, "{one}");
