@@ -67,6 +67,8 @@ mod files;
 #[cfg(test)]
 mod flight;
 #[cfg(test)]
+mod flight_cancels;
+#[cfg(test)]
 mod flight_catalog;
 #[cfg(test)]
 mod flight_hostile;
