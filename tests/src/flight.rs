@@ -91,7 +91,12 @@ fn the_client_of_node_works() {
     harness::run(async {
         let world = harness::world().await;
         let (name, port) = ("check_flight.js", world.gateway.flight.port().to_string());
-        worked(name, &node::run(name, &["127.0.0.1", &port, PASSWORD]).await);
+        worked(name, &node::run(name, &["127.0.0.1", &port, PASSWORD], None).await);
+        let certificate = world.postgres.scratch("flight-node").join("ca.pem");
+        std::fs::write(&certificate, &world.gateway.certificate).unwrap();
+        let port = world.gateway.flight_tls.port().to_string();
+        let arguments = ["127.0.0.1", &port, PASSWORD, "tls"];
+        worked(name, &node::run(name, &arguments, Some(&certificate)).await);
     });
 }
 
