@@ -76,7 +76,7 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
 }
 
 fn read_roapi(folder: &Path, port: u16) -> Result<Figure> {
-    let mut command = Command::new(roapi()?);
+    let mut command = Command::new(installed("roapi", &[ROAPI], "roapi")?);
     command.args(["-a", &format!("127.0.0.1:{}", free_port()?)]);
     command.args(["-p", &format!("127.0.0.1:{}", free_port()?)]);
     command.args(["--addr-flight-sql", &format!("127.0.0.1:{port}")]);
@@ -240,17 +240,19 @@ fn python() -> Result<PathBuf> {
     }
 }
 
-/// RoAPI's program, installed once.
-fn roapi() -> Result<PathBuf> {
-    let folder = cache()?.join("roapi");
-    let program = folder.join("bin/roapi");
-    if !program.exists() {
-        eprintln!("installing {ROAPI}");
+/// A program of Python packages, in an environment of their own that is made once.
+pub(crate) fn installed(name: &str, packages: &[&str], program: &str) -> Result<PathBuf> {
+    let folder = cache()?.join(name);
+    let (stamp, wanted) = (folder.join("packages.txt"), packages.join("\n"));
+    if !std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        eprintln!("installing {}", packages.join(", "));
         let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status()?;
         let mut pip = Command::new(folder.join("bin/pip"));
-        if !made.success() || !pip.args(["install", "--quiet", ROAPI]).status()?.success() {
-            return Err(format!("{ROAPI} could not be installed").into());
+        pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        if !made.success() || !pip.status()?.success() {
+            return Err(format!("{} could not be installed", packages.join(", ")).into());
         }
+        std::fs::write(&stamp, wanted)?;
     }
-    Ok(program)
+    Ok(folder.join("bin").join(program))
 }

@@ -1,5 +1,5 @@
-//! Rows of a Snowflake through the gateway to a Flight SQL client, against the official connector that reads
-//! the same chunks.
+//! Rows of a Snowflake through the gateway to a Flight SQL client, against the official connector and ADBC's
+//! Snowflake driver, which read the same chunks.
 //!
 //! The account is the emulator of the tests, which makes all chunks before it answers, and takes most of the
 //! time for that. So what counts is how long the rows take once the first are there.
@@ -13,11 +13,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::flight::{CLIENTS, Reader, cache, free_port, median};
+use crate::flight::{CLIENTS, Reader, cache, free_port, installed, median};
 use crate::server::Server;
 
 const EMULATOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/emulator/emulator.py");
 const ROUNDS: usize = 5;
+/// ADBC's driver, with what the other clients have as well.
+const ADBC: [&str; 3] =
+    ["adbc-driver-snowflake==1.11.0", "adbc-driver-manager==1.13.0", "pyarrow==26.0.1"];
 const USER: &str = "TOLLGATE";
 const PASSWORD: &str = "the account's password";
 const ALL: &str = "SELECT id, tenant, name, amount, score, day FROM shop.events";
@@ -124,10 +127,18 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
     command.arg(format!("{CLIENTS}/connector.py"));
     command.arg(emulator.port.to_string()).args([USER, PASSWORD, ALL]);
     let connector = Reader::of(&mut command)?;
+    let mut command = Command::new(installed("adbc-snowflake", &ADBC, "python")?);
+    command.arg(format!("{CLIENTS}/adbc_snowflake.py"));
+    command.arg(emulator.port.to_string()).args([USER, PASSWORD, ALL]);
+    let adbc = Reader::of(&mut command)?;
     let gateway = Reader::start(&format!("grpc://127.0.0.1:{port}"), "ana", ALL, None)?;
-    let mut peers = [("connector", connector, Vec::new()), ("gateway", gateway, Vec::new())];
+    let mut peers = [
+        ("connector", connector, Vec::new()),
+        ("ADBC", adbc, Vec::new()),
+        ("gateway", gateway, Vec::new()),
+    ];
     for _ in 0..=ROUNDS {
-        // In turns, so that the machine's noise falls on both.
+        // In turns, so that the machine's noise falls on all.
         for (_, reader, rounds) in &mut peers {
             rounds.push(reader.round()?);
         }

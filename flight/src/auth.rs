@@ -13,10 +13,11 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 use tollgate_catalog::{Error, ErrorKind};
 use tollgate_gateway::{Gateway, Session, StartupSettings};
-use tollgate_identity::{AuthError, Principal, SealKeys, TokenFacts, UserStore};
+use tollgate_identity::{AuthError, Judged, Principal, SealKeys, TokenFacts, UserStore};
 use tonic::Status;
 
 use crate::cancel::Running;
+use crate::carried::{self, Carried, In};
 use crate::options::Options;
 use crate::room::Rooms;
 use crate::server::Peer;
@@ -79,7 +80,59 @@ pub(crate) struct Caller {
     pub(crate) principal: Arc<Principal>,
     pub(crate) options: Options,
     pub(crate) expires: u64,
+    pub(crate) credential: Credential,
     application: String,
+}
+
+/// By what a call is authenticated.
+#[derive(Debug, Clone)]
+pub(crate) enum Credential {
+    /// A token of ours, which holds the session's options.
+    Token,
+    /// The token of another issuer.
+    Issued(Arc<str>),
+    /// The certificates of the connection.
+    Certificate,
+}
+
+/// The `authorization` header of a call.
+enum Shown {
+    /// There is none.
+    Nothing,
+    /// A token of ours.
+    Token(Vec<u8>),
+    /// The token of another issuer.
+    Issued(Arc<str>),
+    /// Options that go with other credentials.
+    Options(Carried),
+}
+
+impl Shown {
+    /// Reads it; `None` if it is anything else.
+    fn of(keys: &SealKeys, headers: &HeaderMap) -> Option<Self> {
+        if !headers.contains_key(AUTHORIZATION) {
+            return Some(Shown::Nothing);
+        }
+        let text = credentials(headers, "bearer")?;
+        // Ours have no dot, those of others two.
+        if text.contains('.') {
+            return Some(Shown::Issued(text.into()));
+        }
+        let token = URL_SAFE_NO_PAD.decode(text).ok()?;
+        Some(match Carried::open(keys, In::Bearer, &token) {
+            Some(carried) => Shown::Options(carried),
+            None => Shown::Token(token),
+        })
+    }
+
+    /// The token of another issuer in it.
+    fn issued(&self) -> Option<&str> {
+        match self {
+            Shown::Nothing | Shown::Token(_) => None,
+            Shown::Issued(text) => Some(text),
+            Shown::Options(carried) => Some(&carried.issued),
+        }
+    }
 }
 
 impl Shared {
@@ -112,37 +165,56 @@ impl Shared {
     /// Who calls, by the bearer token in the headers; without one, by the certificates of the
     /// connection. A connection with the certificates of a user is that user's alone.
     pub(crate) async fn authenticate(&self, headers: &HeaderMap, peer: &Peer) -> Answer<Caller> {
-        self.gateway.wait_for_key(credentials(headers, "bearer").unwrap_or_default()).await;
+        let keys = self.keys();
+        let shown = Shown::of(&keys, headers);
+        let issued = shown.as_ref().and_then(Shown::issued);
+        self.gateway.wait_for_key(issued.unwrap_or_default()).await;
         let users = Arc::clone(&self.users.read());
         let judged = users.judge_certificates(peer.certificates.as_ref(), now());
         let judged = judged.map_err(|_| unauthenticated())?;
-        if !headers.contains_key(AUTHORIZATION) {
-            let principal = users.verify_certificates(judged, peer.address);
-            return ending(principal.map_err(|_| unauthenticated())?, headers);
+        let shown = shown.ok_or_else(unauthenticated)?;
+        let mut caller = self.judge(&users, judged, shown, peer.address)?;
+        if let Some(options) = carried::by_cookie(&keys, headers, caller.principal.name(), now())? {
+            caller.options = options;
         }
-        let caller = self.by_token(&users, headers, peer.address)?;
-        judged.allows(caller.principal.name()).map_err(|_| unauthenticated())?;
+        caller.application = application(headers);
         Ok(caller)
     }
 
-    fn by_token(&self, users: &UserStore, headers: &HeaderMap, address: IpAddr) -> Answer<Caller> {
-        let text = credentials(headers, "bearer").ok_or_else(unauthenticated)?;
-        // Ours have no dot, those of others two.
-        if text.contains('.') {
-            let principal =
-                users.verify_issued_token(text, address, now()).map_err(|_| unauthenticated())?;
-            return ending(principal, headers);
-        }
-        let token = URL_SAFE_NO_PAD.decode(text).map_err(|_| unauthenticated())?;
-        let (principal, facts) = users
-            .verify_token(&self.keys(), &token, address, now())
-            .map_err(|_| unauthenticated())?;
-        Ok(Caller {
-            principal: Arc::new(principal),
-            options: Options::from_bytes(&facts.session).ok_or_else(unauthenticated)?,
-            expires: facts.expires,
-            application: application(headers),
-        })
+    fn judge(
+        &self,
+        users: &UserStore,
+        judged: Judged,
+        shown: Shown,
+        address: IpAddr,
+    ) -> Answer<Caller> {
+        let refused = |_: AuthError| unauthenticated();
+        let issued = |text: &str| users.verify_issued_token(text, address, now()).map_err(refused);
+        let certified = |judged| users.verify_certificates(judged, address).map_err(refused);
+        let caller = match shown {
+            Shown::Nothing => return ending(certified(judged)?, Credential::Certificate),
+            Shown::Options(carried) if carried.issued.is_empty() => {
+                return carrying(certified(judged)?, Credential::Certificate, &carried);
+            }
+            Shown::Options(carried) => {
+                let credential = Credential::Issued(carried.issued.as_str().into());
+                carrying(issued(&carried.issued)?, credential, &carried)?
+            }
+            Shown::Issued(text) => ending(issued(&text)?, Credential::Issued(text))?,
+            Shown::Token(token) => {
+                let verified = users.verify_token(&self.keys(), &token, address, now());
+                let (principal, facts) = verified.map_err(refused)?;
+                Caller {
+                    principal: Arc::new(principal),
+                    options: Options::from_bytes(&facts.session).ok_or_else(unauthenticated)?,
+                    expires: facts.expires,
+                    credential: Credential::Token,
+                    application: String::new(),
+                }
+            }
+        };
+        judged.allows(caller.principal.name()).map_err(refused)?;
+        Ok(caller)
     }
 
     /// Exchanges the Basic credentials in the headers for a bearer token.
@@ -175,8 +247,38 @@ impl Shared {
         self.issue(&users, &principal, &Options::default(), expires)
     }
 
+    /// What a caller sends from now on to have these options, as values of headers: a bearer token, if one can
+    /// hold them, and a cookie.
+    pub(crate) fn carry(
+        &self,
+        caller: &Caller,
+        options: &Options,
+    ) -> Answer<(Option<String>, String)> {
+        let keys = self.keys();
+        let carried = Carried::new(caller.principal.name(), caller.expires, options);
+        let cookie = if *options == Options::default() {
+            carried::clear_cookie()
+        } else {
+            let seconds = caller.expires.saturating_sub(now());
+            carried::set_cookie(&carried.seal(&keys, In::Cookie)?, seconds)
+        };
+        let sealed = |carried: Carried| {
+            let text = carried.seal(&keys, In::Bearer)?;
+            Answer::Ok(format!("Bearer {text}"))
+        };
+        let bearer = match &caller.credential {
+            Credential::Token => {
+                let users = Arc::clone(&self.users.read());
+                Some(self.issue(&users, &caller.principal, options, caller.expires)?)
+            }
+            Credential::Issued(text) => carried.around(text).map(sealed).transpose()?,
+            Credential::Certificate => Some(sealed(carried)?),
+        };
+        Ok((bearer, cookie))
+    }
+
     /// A token for somebody who is authenticated, with these options, as a header's value.
-    pub(crate) fn issue(
+    fn issue(
         &self,
         users: &UserStore,
         principal: &Principal,
@@ -213,14 +315,21 @@ impl Shared {
     }
 }
 
-/// A caller whose authentication ends by itself, and who keeps no options.
-fn ending(principal: Principal, headers: &HeaderMap) -> Answer<Caller> {
+/// A caller whose authentication ends by itself, and who has set no options.
+fn ending(principal: Principal, credential: Credential) -> Answer<Caller> {
     Ok(Caller {
         expires: principal.expires().ok_or_else(unauthenticated)?,
         principal: Arc::new(principal),
         options: Options::default(),
-        application: application(headers),
+        credential,
+        application: String::new(),
     })
+}
+
+/// The same with options, which are good for this principal only and until they end.
+fn carrying(principal: Principal, credential: Credential, carried: &Carried) -> Answer<Caller> {
+    let options = carried.options(principal.name(), now()).ok_or_else(unauthenticated)?;
+    Ok(Caller { options, ..ending(principal, credential)? })
 }
 
 /// The time, in seconds since 1970.

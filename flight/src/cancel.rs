@@ -1,11 +1,13 @@
-//! The streams that run here, by the id of their ticket, so that a client can cancel them.
+//! The streams that run here, by the id of their ticket, so that a client can cancel them and ask how far
+//! they are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tollgate_gateway::{Cancel, CancelToken};
+use tollgate_gateway::{Cancel, CancelToken, Progress};
 
 /// All streams of this process.
 #[derive(Default)]
@@ -16,7 +18,56 @@ pub(crate) struct Running {
 #[derive(Default)]
 struct Streams {
     next: u64,
-    by_number: HashMap<u64, (Bytes, CancelToken)>,
+    by_number: HashMap<u64, Stream>,
+}
+
+struct Stream {
+    id: Bytes,
+    token: CancelToken,
+    course: Arc<Course>,
+}
+
+/// How far a stream is.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// Of the execution that runs.
+    pub(crate) progress: Progress,
+    /// How many executions there are.
+    pub(crate) all: usize,
+    /// How many have begun.
+    begun: AtomicUsize,
+    /// Whether its rows wait for the client.
+    rests: AtomicBool,
+}
+
+impl Course {
+    /// One of so many executions.
+    pub(crate) fn of(all: usize) -> Self {
+        Self { all, ..Self::default() }
+    }
+
+    /// Notes that the next execution begins.
+    pub(crate) fn begins(&self) {
+        self.progress.forget();
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes whether its rows wait for the client.
+    pub(crate) fn rests(&self, rests: bool) {
+        self.rests.store(rests, Ordering::Relaxed);
+    }
+
+    /// The part that is done, from 0 to 1, if anybody can tell.
+    fn part(&self) -> Option<f64> {
+        let before = self.begun.load(Ordering::Relaxed).saturating_sub(1);
+        let part = self.progress.part();
+        match u32::try_from(before).ok().zip(u32::try_from(self.all).ok()) {
+            Some((before, all)) if all > 1 => {
+                Some((f64::from(before) + part.unwrap_or_default()) / f64::from(all))
+            }
+            Some(_) | None => part,
+        }
+    }
 }
 
 /// A stream's entry, which goes with it.
@@ -27,11 +78,17 @@ pub(crate) struct Registration {
 
 impl Running {
     /// Notes that the flight with this id runs.
-    pub(crate) fn register(self: &Arc<Self>, id: Bytes, token: &CancelToken) -> Registration {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        id: Bytes,
+        token: &CancelToken,
+        course: &Arc<Course>,
+    ) -> Registration {
         let mut streams = self.streams.lock();
         streams.next += 1;
         let number = streams.next;
-        streams.by_number.insert(number, (id, token.clone()));
+        let stream = Stream { id, token: token.clone(), course: Arc::clone(course) };
+        streams.by_number.insert(number, stream);
         Registration { running: Arc::clone(self), number }
     }
 
@@ -39,23 +96,33 @@ impl Running {
     pub(crate) fn cancel(&self, id: &[u8]) -> bool {
         let streams = self.streams.lock();
         let mut found = false;
-        for (_, token) in streams.by_number.values().filter(|(of, _)| of == id) {
-            token.cancel();
+        for stream in streams.by_number.values().filter(|stream| stream.id == id) {
+            stream.token.cancel();
             found = true;
         }
         found
     }
-}
 
-impl Running {
     /// Cancels what another gateway was asked to.
     pub(crate) fn hear(&self, cancel: &Cancel) {
         let streams = self.streams.lock();
-        for (id, token) in streams.by_number.values() {
-            if Cancel::flight(id) == *cancel {
-                token.cancel();
+        for stream in streams.by_number.values() {
+            if Cancel::flight(&stream.id) == *cancel {
+                stream.token.cancel();
             }
         }
+    }
+
+    /// How far a flight is, if one of its streams goes on by itself: it runs here, and its rows don't wait
+    /// for the client. Of several, the one that began last.
+    pub(crate) fn course(&self, id: &[u8]) -> Option<Option<f64>> {
+        let streams = self.streams.lock();
+        let own = streams
+            .by_number
+            .iter()
+            .filter(|(_, stream)| stream.id == id && !stream.course.rests.load(Ordering::Relaxed));
+        let last = own.max_by_key(|(number, _)| **number);
+        last.map(|(_, stream)| stream.course.part())
     }
 }
 

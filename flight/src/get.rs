@@ -13,12 +13,13 @@ use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 use prost::Message;
 use tollgate_catalog::Error;
+use tollgate_gateway::audit::{Ending, Meter};
 use tollgate_gateway::{CancelToken, Notice, Outcome, RowStream};
 use tonic::Status;
 use tonic::body::Body;
 
 use crate::auth::{Caller, Shared};
-use crate::cancel::Registration;
+use crate::cancel::{Course, Registration};
 use crate::frames::{self, Encoder};
 use crate::handle::{Handle, Kind, invalid};
 use crate::info::{Flight, flight};
@@ -89,11 +90,11 @@ async fn start(shared: &Shared, caller: &Caller, ticket: &[u8]) -> Answer<(Sourc
     match flight(ticket)? {
         Flight::Ticket(handle) => query(shared, caller, &handle).await,
         Flight::Metadata(command) => {
-            let batch = metadata::batch(shared, caller, &command)?;
+            let (batch, meter) = metadata::batch(shared, caller, &command).await?;
             let (encoder, schema) = Encoder::new(&batch.schema()).map_err(|e| status(&e))?;
             let mut pieces = VecDeque::new();
             frames::cut(batch, &mut pieces);
-            let fixed = Fixed { encoder, pieces, frames: VecDeque::from([schema]) };
+            let fixed = Fixed { encoder, pieces, frames: VecDeque::from([schema]), meter };
             Ok((Source::Fixed(Box::new(fixed)), Told::default()))
         }
         Flight::Statement(_) | Flight::Prepared(_) => {
@@ -130,6 +131,14 @@ impl Source {
             Source::Rows(rows) => rows.rows.pause(),
         }
     }
+
+    /// Notes that its rows wait for the client, so that it doesn't go on by itself.
+    pub(crate) fn rests(&self) {
+        match self {
+            Source::Fixed(_) => {}
+            Source::Rows(rows) => rows.executions.course.rests(true),
+        }
+    }
 }
 
 /// The frames of batches that are there.
@@ -137,24 +146,38 @@ pub(crate) struct Fixed {
     encoder: Encoder,
     pieces: VecDeque<RecordBatch>,
     frames: VecDeque<Bytes>,
+    /// Counts what is sent, and writes the receipt.
+    meter: Meter,
 }
 
 impl Fixed {
     fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.frames.is_empty() {
-            let Some(piece) = self.pieces.pop_front() else { return Ok(None) };
-            self.frames.extend(self.encoder.batch(&piece)?);
+            let Some(piece) = self.pieces.pop_front() else {
+                self.meter.end(Ending::Complete);
+                return Ok(None);
+            };
+            let frames = self.encoder.batch(&piece);
+            self.frames
+                .extend(frames.inspect_err(|error| self.meter.end(Ending::Failed(error.kind())))?);
+            self.meter.add(piece.num_rows() as u64, 0);
         }
-        Ok(self.frames.pop_front())
+        let frame = self.frames.pop_front();
+        self.meter.add(0, frame.as_ref().map_or(0, Bytes::len) as u64);
+        Ok(frame)
     }
 }
 
 async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<(Source, Told)> {
-    let (handle, described, parameters) =
+    let (handle, mut described, parameters) =
         statement::redeem(shared, caller, sealed, Kind::Ticket).await?;
     described.all_bound(Some(&handle))?;
     let cancel = CancelToken::new();
-    let registration = shared.running.register(handle.id.clone(), &cancel);
+    let course = Arc::new(Course::of(parameters.as_ref().map_or(1, Parameters::count)));
+    let registration = shared.running.register(handle.id.clone(), &cancel, &course);
+    if handle.polled {
+        described.session.follow(&course.progress);
+    }
     let mut executions = Executions {
         described,
         handle,
@@ -162,6 +185,7 @@ async fn query(shared: &Shared, caller: &Caller, sealed: &[u8]) -> Answer<(Sourc
         parameters,
         next: 0,
         cancel,
+        course,
         _registration: registration,
     };
     // What is wrong with the first is told before any row.
@@ -190,6 +214,7 @@ struct Executions {
     hints: Vec<Option<DataType>>,
     next: usize,
     cancel: CancelToken,
+    course: Arc<Course>,
     _registration: Registration,
 }
 
@@ -202,6 +227,7 @@ impl Executions {
         };
         let Some(values) = values.transpose()? else { return Ok(None) };
         self.next += 1;
+        self.course.begins();
         let Described { session, statement, .. } = &mut self.described;
         let outcome = session.execute(statement, &self.hints, values, &self.cancel).await;
         let rows = match outcome.map_err(|error| status(&error))? {
@@ -231,6 +257,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     async fn next(&mut self) -> Answer<Option<Bytes>> {
+        self.executions.course.rests(false);
         loop {
             if let Some(frame) = self.frames.pop_front() {
                 self.rows.sent(0, frame.len() as u64);

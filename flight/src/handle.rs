@@ -24,13 +24,15 @@ pub(crate) enum Kind {
     Prepared,
     /// In DoGet, once or more often.
     Ticket,
+    /// As a ticket, by a client that asks how far it is.
+    Polled,
 }
 
 impl Kind {
     fn purpose(self) -> &'static str {
         match self {
             Kind::Prepared => "prepared",
-            Kind::Ticket => "ticket",
+            Kind::Ticket | Kind::Polled => "ticket",
         }
     }
 }
@@ -62,6 +64,9 @@ pub(crate) struct Handle {
     /// The dialect option when it was made; empty for PostgreSQL's.
     #[prost(string, tag = "8")]
     pub(crate) dialect: String,
+    /// Whether its client polls, and wants to know how far it is.
+    #[prost(bool, tag = "9")]
+    pub(crate) polled: bool,
 }
 
 impl Handle {

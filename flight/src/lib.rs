@@ -6,11 +6,11 @@
 //!
 //! - **Dispatch is our own** ([`service`]): each Flight SQL command by name, none by a blanket
 //!   implementation. A call is authenticated before its message is read.
-//! - **Nothing is kept between calls.** A bearer token carries the session's options; prepared
+//! - **Nothing is kept between calls.** Bearer tokens and cookies carry the session's options ([`carried`]); prepared
 //!   statements and tickets are sealed [`handle`]s with the statement, its parameters, the principal
 //!   and a hash of the decision. Any replica with the same keys and users can answer any call, and
 //!   close is a no-op. What is kept is only the list of streams that run, so that they can be
-//!   cancelled.
+//!   cancelled, and asked how far they are ([`poll`]).
 //! - **A handle gives no right.** At each redemption the caller is authenticated anew and the
 //!   statement is decided anew, by the policies in force; where that is another decision than the
 //!   one that the handle was made under, or another principal's handle, or an old or a changed one,
@@ -24,8 +24,10 @@
 //! - **A schema is fixed once** ([`schema`]): views and dictionaries are flattened, and FlightInfo,
 //!   GetSchema and the stream take it from the same function.
 
+mod asked;
 mod auth;
 mod cancel;
+mod carried;
 mod facts;
 mod frames;
 mod get;
@@ -37,6 +39,7 @@ mod metadata;
 mod options;
 mod paced;
 mod parameters;
+mod poll;
 mod received;
 mod room;
 mod schema;

@@ -5,13 +5,14 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow_flight::error::Result;
 use arrow_flight::sql::metadata::GetCatalogsBuilder;
 use arrow_flight::sql::{Command, CommandGetTableTypes, CommandGetTables};
+use tollgate_gateway::audit::Meter;
 use tollgate_gateway::introspect::{View, VisibleTable};
 
 use crate::auth::{Caller, Shared};
 use crate::keys::{self, Named};
 use crate::options::Options;
 use crate::status::{Answer, internal, status, violation};
-use crate::{facts, schema, types};
+use crate::{asked, facts, schema, types};
 
 /// The types of tables.
 const TABLE: &str = "TABLE";
@@ -34,10 +35,19 @@ pub(crate) fn schema(command: &Command) -> Answer<SchemaRef> {
     }
 }
 
-/// The answer to a metadata command.
-pub(crate) fn batch(shared: &Shared, caller: &Caller, command: &Command) -> Answer<RecordBatch> {
+/// The answer to a metadata command, which is recorded, and what counts how much of it is sent.
+pub(crate) async fn batch(
+    shared: &Shared,
+    caller: &Caller,
+    command: &Command,
+) -> Answer<(RecordBatch, Meter)> {
     let session = shared.session(caller, &Options::default())?;
-    let view = session.view().map_err(|error| status(&error))?;
+    let asked = asked::of(command)?;
+    let (view, meter) = session.introspect(&asked).await.map_err(|error| status(&error))?;
+    Ok((answer(shared, &view, command)?, meter))
+}
+
+fn answer(shared: &Shared, view: &View, command: &Command) -> Answer<RecordBatch> {
     let database = shared.gateway.database();
     let batch = match command {
         Command::CommandGetCatalogs(_) => {
@@ -47,12 +57,12 @@ pub(crate) fn batch(shared: &Shared, caller: &Caller, command: &Command) -> Answ
         }
         Command::CommandGetDbSchemas(command) => {
             let mut builder = command.clone().into_builder();
-            for schema in schemas(&view) {
+            for schema in schemas(view) {
                 builder.append(database, schema);
             }
             builder.build()
         }
-        Command::CommandGetTables(command) => tables(&view, database, command),
+        Command::CommandGetTables(command) => tables(view, database, command),
         Command::CommandGetTableTypes(command) => table_types(*command),
         Command::CommandGetPrimaryKeys(of) => {
             let named = named(&of.catalog, &of.db_schema, &of.table);

@@ -1,5 +1,5 @@
-//! The options of a session: `catalog`, `schema` and `dialect`. They live in the bearer token: setting them
-//! answers with a new one, so no replica keeps anything and cookies aren't needed.
+//! The options of a session: `catalog`, `schema` and `dialect`. They travel with each call, in the bearer
+//! token or in a cookie: setting them answers with new ones, so no replica keeps anything.
 
 use std::collections::HashMap;
 

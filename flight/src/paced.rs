@@ -78,6 +78,9 @@ impl Paced {
                     }
                 } else if let Flow::Rests(source) = &mut state.flow {
                     source.pause();
+                    if waits >= PAUSE {
+                        source.rests();
+                    }
                 }
             }
         });

@@ -118,6 +118,11 @@ impl Parameters {
         types(&self.rows.schema()).into_iter().map(Some).collect()
     }
 
+    /// How many executions there are.
+    pub(crate) fn count(&self) -> usize {
+        self.rows.num_rows()
+    }
+
     /// The values of one execution; `None` beyond the last.
     pub(crate) fn values(&self, row: usize) -> Option<Answer<Vec<ScalarValue>>> {
         let columns = self.rows.columns().iter();

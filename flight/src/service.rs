@@ -17,7 +17,6 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::HeaderMap;
 use prost::Message;
-use tollgate_catalog::Error;
 use tollgate_gateway::Cancel;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Streaming};
@@ -33,7 +32,7 @@ use crate::parameters::Parameters;
 use crate::server::Line;
 use crate::statement::{self, describe, redeem};
 use crate::status::{Answer, internal, status, unsupported, violation};
-use crate::{metadata, schema};
+use crate::{carried, metadata, poll, schema};
 
 /// What the server answers to, and says of itself.
 const ACTIONS: [(&str, &str); 7] = [
@@ -46,7 +45,7 @@ const ACTIONS: [(&str, &str); 7] = [
     ("CancelQuery", "cancels the streams of a flight"),
     (
         "SetSessionOptions",
-        "sets \"catalog\", \"schema\" and \"dialect\"; the answer carries a new bearer token",
+        "sets \"catalog\", \"schema\" and \"dialect\"; the answer carries a new bearer token and a cookie",
     ),
     ("GetSessionOptions", "gives the options of the session"),
     ("CloseSession", "forgets the options of the session"),
@@ -68,9 +67,9 @@ fn caller<T>(request: &Request<T>) -> Answer<Caller> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| internal("no caller"))
 }
 
-fn bearer<T>(response: &mut Response<T>, value: &str) -> Answer<()> {
+fn header<T>(response: &mut Response<T>, name: &'static str, value: &str) -> Answer<()> {
     let value = MetadataValue::try_from(value).map_err(internal)?;
-    response.metadata_mut().insert("authorization", value);
+    response.metadata_mut().insert(name, value);
     Ok(())
 }
 
@@ -79,14 +78,20 @@ impl Service {
         Self { shared }
     }
 
-    async fn info(&self, caller: &Caller, descriptor: FlightDescriptor) -> Answer<FlightInfo> {
+    /// The flight of a command, with a ticket of this kind if it is a query.
+    async fn info(
+        &self,
+        caller: &Caller,
+        descriptor: FlightDescriptor,
+        kind: Kind,
+    ) -> Answer<FlightInfo> {
         let shared = &self.shared;
         match info::of_descriptor(&descriptor)? {
             Flight::Statement(query) => {
                 let options = &caller.options;
                 let described = describe(shared, caller, &query.query, options, &[]).await?;
                 described.all_bound(None)?;
-                let ticket = described.seal(shared, caller, options, Bytes::new(), Kind::Ticket)?;
+                let ticket = described.seal(shared, caller, options, Bytes::new(), kind)?;
                 Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
             }
             Flight::Prepared(query) => {
@@ -95,7 +100,7 @@ impl Service {
                 described.all_bound(Some(&handle))?;
                 let options = handle.options()?;
                 let parameters = handle.parameters;
-                let ticket = described.seal(shared, caller, &options, parameters, Kind::Ticket)?;
+                let ticket = described.seal(shared, caller, &options, parameters, kind)?;
                 Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
             }
             Flight::Metadata(command) => {
@@ -179,7 +184,7 @@ impl Service {
         Ok(status)
     }
 
-    /// The answer with a new token that carries these options.
+    /// The answer with a new token and a cookie that carry these options.
     fn with_options(
         &self,
         caller: &Caller,
@@ -188,15 +193,11 @@ impl Service {
     ) -> Answer<Response<Answers<arrow_flight::Result>>> {
         let mut response = Response::new(once(arrow_flight::Result { body: answer }));
         if *options != caller.options {
-            if caller.principal.expires().is_some() {
-                return Err(status(
-                    &Error::not_supported("session options without a login")
-                        .with_hint("log in with user name and password, or name schemas in full"),
-                ));
+            let (token, cookie) = self.shared.carry(caller, options)?;
+            if let Some(token) = token {
+                header(&mut response, "authorization", &token)?;
             }
-            let users = Arc::clone(&self.shared.users.read());
-            let token = self.shared.issue(&users, &caller.principal, options, caller.expires)?;
-            bearer(&mut response, &token)?;
+            header(&mut response, "set-cookie", &cookie)?;
         }
         Ok(response)
     }
@@ -242,7 +243,11 @@ impl FlightService for Service {
         (peer.on_authenticated)();
         // Some clients don't read messages here: the token is in the headers only.
         let mut response = Response::new(stream::empty().boxed());
-        bearer(&mut response, &token)?;
+        header(&mut response, "authorization", &token)?;
+        if carried::has_cookie(&headers) {
+            // A login begins a session of its own.
+            header(&mut response, "set-cookie", &carried::clear_cookie())?;
+        }
         Ok(response)
     }
 
@@ -260,7 +265,7 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
         let caller = caller(&request)?;
-        self.info(&caller, request.into_inner()).await.map(Response::new)
+        self.info(&caller, request.into_inner(), Kind::Ticket).await.map(Response::new)
     }
 
     async fn poll_flight_info(
@@ -268,10 +273,21 @@ impl FlightService for Service {
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<PollInfo>> {
         let caller = caller(&request)?;
-        // A query runs when its rows are taken, so its flight is complete at once.
-        let info = self.info(&caller, request.into_inner()).await?;
-        let info = PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() };
-        Ok(Response::new(info))
+        let descriptor = request.into_inner();
+        let poll = match info::of_descriptor(&descriptor)? {
+            Flight::Ticket(sealed) => {
+                poll::again(&self.shared, &caller, descriptor, &sealed).await?
+            }
+            Flight::Metadata(_) => {
+                let info = self.info(&caller, descriptor, Kind::Ticket).await?;
+                PollInfo { info: Some(info), progress: Some(1.0), ..PollInfo::default() }
+            }
+            Flight::Statement(_) | Flight::Prepared(_) => {
+                let expires = now().saturating_add(self.shared.settings.ticket_lifetime.as_secs());
+                poll::first(self.info(&caller, descriptor, Kind::Polled).await?, expires)
+            }
+        };
+        Ok(Response::new(poll))
     }
 
     async fn get_schema(

@@ -104,7 +104,7 @@ impl Described {
     ) -> Answer<Bytes> {
         let lifetime = match kind {
             Kind::Prepared => shared.settings.token_lifetime,
-            Kind::Ticket => shared.settings.ticket_lifetime,
+            Kind::Ticket | Kind::Polled => shared.settings.ticket_lifetime,
         };
         let mut id = [0; 16];
         rand::rng().fill_bytes(&mut id);
@@ -120,6 +120,7 @@ impl Described {
             decision: self.decision.clone(),
             expires: now().saturating_add(lifetime.as_secs()),
             parameters,
+            polled: kind == Kind::Polled,
         };
         handle.seal(&shared.keys(), kind)
     }

@@ -13,6 +13,7 @@ mod text;
 mod texts;
 mod totals;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -339,6 +340,11 @@ impl Meter {
         self.roles = secured.roles().iter().cloned().collect();
         self.tables = secured.tables().iter().map(ToString::to_string).collect();
         self.warehouse = secured.engine().warehouse().cloned();
+    }
+
+    /// Notes under which roles something is asked that is no query.
+    pub(crate) fn under(&mut self, roles: &BTreeSet<String>) {
+        self.roles = roles.iter().cloned().collect();
     }
 
     /// Notes how many bytes the query was expected to read.

@@ -28,6 +28,7 @@ use crate::limits::bounds::Deadline;
 use crate::limits::budget::Purse;
 use crate::peers::{Cancel, Peers};
 use crate::plans::{Key, Plans};
+use crate::progress::Progress;
 use crate::records::Known;
 use crate::results::Results;
 use crate::revocation::Open;
@@ -252,6 +253,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) timeout: Option<Duration>,
     /// On once the session's access is revoked.
     pub(crate) ended: &'a CancelToken,
+    /// Where to note how far its queries are, if anybody wants to know.
+    pub(crate) progress: Option<&'a Progress>,
 }
 
 impl Gateway {
@@ -399,7 +402,7 @@ impl Gateway {
         Ok(Explained { prepared, secured })
     }
 
-    fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
+    pub(crate) fn meter(&self, caller: &Caller<'_>) -> (String, Meter) {
         let id = self.audit.next_id();
         let (audit, stages) = (Arc::clone(&self.audit), Arc::clone(&self.stages));
         let meter = Meter::start(audit, id.clone(), caller.principal, stages);

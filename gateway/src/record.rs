@@ -5,8 +5,13 @@ use std::collections::BTreeSet;
 use tollgate_catalog::Error;
 use tollgate_rewriter::{Secured, SqlDialect};
 
-use crate::audit::{Decision, Meter, Pending, Reads, Statements};
+use crate::audit::{Decision, Ending, Meter, Pending, Reads, Statements};
+use crate::introspect::View;
 use crate::pipeline::{Caller, Gateway, Statement};
+use crate::state::circumstances;
+
+/// What a call of a front end is written in that asks for the catalog without a statement.
+pub(crate) const CALLS: &str = "flight sql";
 
 /// The name of a dialect, unless it is PostgreSQL's.
 fn named(dialect: SqlDialect) -> Option<&'static str> {
@@ -91,5 +96,64 @@ impl Gateway {
         let decision = self.audit.decide(decision, kept);
         meter.decided(&decision);
         decision
+    }
+
+    /// What a caller may see of the catalog, for a front end that answers from it by itself. It is recorded as
+    /// a statement that queries the system catalogs is; whoever answers counts what is sent.
+    pub(crate) async fn introspect(
+        &self,
+        caller: &Caller<'_>,
+        asked: &str,
+    ) -> Result<(View, Meter), Error> {
+        let (id, mut meter) = self.meter(caller);
+        let view = self.view(caller);
+        let error = view.as_ref().err();
+        self.introspected((&id, &mut meter), caller, asked, error)?.durable().await?;
+        match view {
+            Ok(view) => Ok((view, meter)),
+            Err(error) => {
+                meter.end(Ending::Denied(error.kind()));
+                Err(error)
+            }
+        }
+    }
+
+    fn introspected(
+        &self,
+        (id, meter): (&str, &mut Meter),
+        caller: &Caller<'_>,
+        asked: &str,
+        error: Option<&Error>,
+    ) -> Result<Pending, Error> {
+        let state = self.state();
+        let roles = match error {
+            None => {
+                let circumstances = circumstances(caller.principal)?;
+                state.standing(caller.principal, &circumstances)?.active().clone()
+            }
+            Some(_) => state.bundle.roles_of(caller.principal),
+        };
+        meter.under(&roles);
+        let decision = Decision {
+            id,
+            principal: caller.principal.name(),
+            tenant: self.audit.tenant(caller.principal),
+            roles: roles.iter().map(String::as_str).collect(),
+            address: caller.principal.address().to_string(),
+            application: caller.application,
+            dialect: Some(CALLS),
+            sql: asked,
+            secured_sql: None,
+            bundle: state.bundle.hash(),
+            snapshot: state.snapshot.version(),
+            tables: Vec::new(),
+            policies: Vec::new(),
+            outcome: if error.is_some() { "denied" } else { "permitted" },
+            error: error.map(|error| error.kind().label()),
+        };
+        let kept = self.kept(caller, &roles, Reads::Tables(&[]));
+        let pending = self.audit.decide(decision, kept);
+        meter.decided(&pending);
+        Ok(pending)
     }
 }

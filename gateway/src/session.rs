@@ -15,9 +15,11 @@ use tollgate_rewriter::statement::Body;
 use tollgate_rewriter::{SessionFacts, SqlDialect};
 
 use crate::access::access_columns;
+use crate::audit::Meter;
 use crate::cancel::CancelToken;
 use crate::introspect::View;
 use crate::pipeline::{Caller, Description, Gateway, Statement};
+use crate::progress::Progress;
 use crate::revocation::Entry;
 use crate::settings::{SERVER_VERSION, Settings};
 use crate::state::circumstances;
@@ -102,6 +104,7 @@ pub struct Session {
     deallocated: Vec<Option<String>>,
     notices: Vec<Notice>,
     changed: Vec<(String, String)>,
+    progress: Option<Progress>,
 }
 
 impl Session {
@@ -164,6 +167,7 @@ impl Session {
             deallocated: Vec::new(),
             notices: Vec::new(),
             changed: Vec::new(),
+            progress: None,
         };
         Ok((session, reported))
     }
@@ -355,12 +359,22 @@ impl Session {
             application: self.settings.get("application_name").unwrap_or(""),
             timeout: self.settings.statement_timeout(),
             ended: self.ended(),
+            progress: self.progress.as_ref(),
         }
     }
 
-    /// What the principal may see of the catalog now.
-    pub fn view(&self) -> Result<View, Error> {
-        self.gateway.view(&self.caller())
+    /// Has it noted from now on how far queries are. An embedded engine is asked for an estimate for that.
+    pub fn follow(&mut self, progress: &Progress) {
+        self.progress = Some(progress.clone());
+    }
+
+    /// What the principal may see of the catalog now, for a front end that answers from it by itself. It is
+    /// recorded, with what was `asked` in words of the protocol, and the meter counts what is sent.
+    ///
+    /// # Errors
+    /// It can't be recorded, or the principal may see nothing.
+    pub async fn introspect(&self, asked: &str) -> Result<(View, Meter), Error> {
+        self.gateway.introspect(&self.caller(), asked).await
     }
 
     /// Whether a transaction block is open.

@@ -15,6 +15,7 @@ use crate::audit::{Meter, Pending, Recorded};
 use crate::introspect::View;
 use crate::limits::charge::Charge;
 use crate::pipeline::{Caller, Gateway};
+use crate::progress::Progress;
 use crate::records::{self, Own, Standing};
 use crate::sight::visible;
 use crate::stages::Stage;
@@ -29,6 +30,8 @@ pub(crate) struct Started {
     pub(crate) charge: Option<Charge>,
     /// Bytes that it was expected to scan, if that was asked.
     pub(crate) estimated: Option<u64>,
+    /// Where to note how far it is.
+    pub(crate) progress: Option<Progress>,
 }
 
 impl Gateway {
@@ -80,7 +83,7 @@ impl Gateway {
     async fn start_here(&self, secured: Secured, engine: &dyn Warehouse) -> Result<Started, Error> {
         let admitted = self.admit(secured).await?;
         let batches = self.stages.waiting(Stage::Start, engine.run(&admitted)).await?;
-        Ok(Started { batches, admitted, charge: None, estimated: None })
+        Ok(Started { batches, admitted, charge: None, estimated: None, progress: None })
     }
 
     /// The caller's own records, if any are kept.
@@ -134,12 +137,20 @@ impl Gateway {
             meter.filtered(is_restricted(&secured)?);
         }
         let now = circumstances(caller.principal)?.now;
+        // Who polls isn't told what a kept result would tell of others: that it was there.
+        let scans = match (caller.progress, &kept) {
+            (Some(_), None) => expected(warehouse, &secured, &estimate).await?,
+            (Some(_), Some(_)) | (None, _) => None,
+        };
         let mut charge = self.costs.hold(&secured, &estimate, now).await?;
         let admitted = self.admit(secured).await?;
         let cached = kept.is_some();
         meter.begins(admitted.secured().limits(), now, admitted.usage());
         if let Some(charge) = &mut charge {
             charge.begins(admitted.usage(), cached);
+        }
+        if let Some(progress) = caller.progress {
+            progress.begins(admitted.usage(), scans);
         }
         let batches = match (kept, place) {
             (Some(kept), _) => {
@@ -159,7 +170,8 @@ impl Gateway {
             charge.runs();
         }
         let estimated = estimate.bytes.filter(|_| !cached);
-        Ok(Started { batches, admitted, charge, estimated })
+        let progress = caller.progress.cloned();
+        Ok(Started { batches, admitted, charge, estimated, progress })
     }
 
     /// What the caller may see of the catalog.
@@ -181,5 +193,21 @@ impl Gateway {
             crate::settings::described(&caller.facts.settings),
             caller.facts.backend_pid,
         ))
+    }
+}
+
+/// Bytes that a query is expected to scan, where the warehouse tells how many it has scanned, and nothing
+/// is hidden that they could tell of.
+async fn expected(
+    warehouse: &NamedWarehouse,
+    secured: &Secured,
+    estimate: &Estimate,
+) -> Result<Option<u64>, Error> {
+    if !warehouse.tells_scanning() || is_restricted(secured)? {
+        return Ok(None);
+    }
+    match estimate.bytes {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Ok(warehouse.estimate(secured).await?.bytes),
     }
 }

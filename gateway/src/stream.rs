@@ -18,6 +18,7 @@ use crate::cancel::CancelToken;
 use crate::limits::Costs;
 use crate::limits::bounds::{Cut, Deadline, Given};
 use crate::limits::charge::Charge;
+use crate::progress::Progress;
 use crate::revocation::{Entry, revoked};
 use crate::session::Notice;
 use crate::start::Started;
@@ -64,6 +65,7 @@ pub struct RowStream {
     /// Where to note what was scanned of what was estimated.
     estimated: Option<(Arc<Costs>, u64)>,
     cut: Option<Cut>,
+    progress: Option<Progress>,
     /// What the client is still to be told.
     notice: Option<Notice>,
     /// On once access is revoked.
@@ -117,7 +119,7 @@ impl RowStream {
         ends: Ends,
         costs: Arc<Costs>,
     ) -> Self {
-        let Started { batches, admitted, charge, estimated } = started;
+        let Started { batches, admitted, charge, estimated, progress } = started;
         let Ends { entry, cancel, mut deadline, began } = ends;
         deadline.spend(began.elapsed());
         let columns = Arc::clone(admitted.secured().output());
@@ -127,6 +129,7 @@ impl RowStream {
             admitted: Some(admitted),
             charge,
             estimated: estimated.map(|bytes| (costs, bytes)),
+            progress,
             notice: None,
             revoked: entry.token().clone(),
             stopped: entry.stopped().clone(),
@@ -149,6 +152,7 @@ impl RowStream {
             charge: None,
             estimated: None,
             cut: None,
+            progress: None,
             notice: None,
             revoked: CancelToken::new(),
             stopped: CancelToken::new(),
@@ -320,6 +324,9 @@ impl RowStream {
     pub fn sent(&mut self, rows: u64, bytes: u64) {
         if let Some(meter) = &mut self.meter {
             meter.add(rows, bytes);
+        }
+        if let Some(progress) = &self.progress {
+            progress.add(rows);
         }
         if let Some(charge) = &mut self.charge {
             charge.add(rows);

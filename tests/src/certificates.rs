@@ -18,6 +18,7 @@ use tollgate_identity::UserStore;
 use tollgate_proxy::serve::Server;
 use tonic::{Code, Status};
 
+use crate::flight_sessions::options_hold;
 use crate::harness::client::Client;
 use crate::harness::flight::Flight;
 use crate::harness::gateway::{DATABASE, PASSWORD, tenant, verifier};
@@ -408,6 +409,39 @@ impl Gate {
         let response = flight.inner.handshake(request).await.unwrap();
         response.metadata().get("authorization").unwrap().to_str().unwrap().to_owned()
     }
+}
+
+/// Who comes with a certificate keeps options as others do; they are worth nothing without it.
+#[test]
+fn options_go_with_a_certificate() {
+    harness::run(async {
+        let gate = Gate::start("certificates-options", &[]).await;
+        options_hold(gate.flight("ana").await, "shop", "items").await;
+        let mut ana = gate.flight("ana").await;
+        let set = ana.session("SetSessionOptions", &[("schema", "shop")]).await.unwrap();
+        let (token, cookie) = (set.token.unwrap(), set.cookie.unwrap());
+        let cookie = cookie.split(';').next().unwrap();
+        for certificate in ["root", "two", ""] {
+            let mut other = gate.flight(certificate).await;
+            other.token.clone_from(&token);
+            unauthenticated(count(&mut other).await);
+        }
+        let mut root = gate.flight("root").await;
+        cookie.clone_into(&mut root.cookie);
+        let refused = count(&mut root).await.unwrap_err();
+        assert!(refused.message().starts_with("the session is not valid"), "{refused:?}");
+        let mut again = gate.flight("ana").await;
+        again.token = token;
+        assert_eq!(again.statement("SELECT id FROM items").await.unwrap().count(), 20);
+        // The certificate is judged at each call, whatever goes with it.
+        let mut serial = gate.flight("serial").await;
+        let set = serial.session("SetSessionOptions", &[("schema", "shop")]).await.unwrap();
+        serial.token = set.token.unwrap();
+        assert_eq!(serial.statement("SELECT id FROM items").await.unwrap().count(), 20);
+        gate.revoke(&[77, 78]);
+        unauthenticated(count(&mut serial).await);
+        gate.server.stop().await;
+    });
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Statements in Snowflake's dialect give what their twins in PostgreSQL's give, for users with different
 //! policies and over every warehouse; and nothing is to be had in one dialect that isn't in the other.
 
-use arrow_flight::Action;
-
 use crate::attacks::leak;
 use crate::harness::client::{Answer, Client, Parameter};
 use crate::harness::flight::{Flight, Rows};
@@ -377,21 +375,9 @@ fn parameters_have_places_or_numbers() {
 /// Sets an option of a Flight session, whose token is exchanged; gives the answer's bytes, which are
 /// none if all went well.
 async fn set(flight: &mut Flight, name: &str, value: &str) -> Vec<u8> {
-    // A map of names to messages with a text, as the protocol has it.
-    let field = |tag: u8, bytes: &[u8]| {
-        let length = u8::try_from(bytes.len()).unwrap();
-        [&[tag, length], bytes].concat()
-    };
-    let text = field(0x0a, value.as_bytes());
-    let entry = [field(0x0a, name.as_bytes()), field(0x12, &text)].concat();
-    let body = field(0x0a, &entry).into();
-    let request = flight.request(Action { r#type: "SetSessionOptions".to_owned(), body });
-    let response = flight.inner.do_action(request).await.unwrap();
-    if let Some(token) = response.metadata().get("authorization") {
-        flight.token = token.to_str().unwrap().to_owned();
-    }
-    let mut answers = response.into_inner();
-    answers.message().await.unwrap().unwrap().body.to_vec()
+    let session = flight.session("SetSessionOptions", &[(name, value)]).await.unwrap();
+    flight.token = session.token.unwrap_or_else(|| flight.token.clone());
+    session.body.to_vec()
 }
 
 #[test]

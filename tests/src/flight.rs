@@ -62,7 +62,7 @@ async fn script_by(interpreter: std::path::PathBuf, name: &str) {
     worked(name, &python::run_by(interpreter, name, &arguments, "").await);
 }
 
-fn worked(name: &str, output: &std::process::Output) {
+pub(crate) fn worked(name: &str, output: &std::process::Output) {
     assert!(
         output.status.success() && output.stdout.ends_with(b"ok\n"),
         "{name}: {}{}",
@@ -91,7 +91,12 @@ fn the_client_of_node_works() {
     harness::run(async {
         let world = harness::world().await;
         let (name, port) = ("check_flight.js", world.gateway.flight.port().to_string());
-        worked(name, &node::run(name, &["127.0.0.1", &port, PASSWORD]).await);
+        worked(name, &node::run(name, &["127.0.0.1", &port, PASSWORD], None).await);
+        let certificate = world.postgres.scratch("flight-node").join("ca.pem");
+        std::fs::write(&certificate, &world.gateway.certificate).unwrap();
+        let port = world.gateway.flight_tls.port().to_string();
+        let arguments = ["127.0.0.1", &port, PASSWORD, "tls"];
+        worked(name, &node::run(name, &arguments, Some(&certificate)).await);
     });
 }
 
@@ -580,19 +585,6 @@ fn a_flight_is_cancelled_by_its_principal() {
         let older = ActionCancelQueryRequest { info: info.encode_to_vec().into() };
         let body = older.as_any().encode_to_vec().into();
         assert_eq!(root.action("CancelQuery", body).await.unwrap().len(), 1);
-    });
-}
-
-#[test]
-fn polling_is_complete_at_once() {
-    harness::run(async {
-        let mut ana = connect("ana").await;
-        let query = CommandStatementQuery { query: "SELECT 1".to_owned(), transaction_id: None };
-        let request = ana.request(command(&query));
-        let poll = ana.inner.poll_flight_info(request).await.unwrap().into_inner();
-        assert_eq!((poll.progress, &poll.flight_descriptor), (Some(1.0), &None));
-        let ticket = poll.info.unwrap().endpoint[0].ticket.clone().unwrap();
-        assert_eq!(ana.get(ticket).await.unwrap().1.len(), 1);
     });
 }
 

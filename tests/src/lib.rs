@@ -67,9 +67,17 @@ mod files;
 #[cfg(test)]
 mod flight;
 #[cfg(test)]
+mod flight_cancels;
+#[cfg(test)]
+mod flight_catalog;
+#[cfg(test)]
 mod flight_hostile;
 #[cfg(test)]
+mod flight_polls;
+#[cfg(test)]
 mod flight_replicas;
+#[cfg(test)]
+mod flight_sessions;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]

@@ -338,7 +338,7 @@ fn statements(emulator: &Emulator) -> Vec<Json> {
 }
 
 /// How often something was asked.
-fn count(emulator: &Emulator, at: &str) -> usize {
+pub(crate) fn count(emulator: &Emulator, at: &str) -> usize {
     let log = emulator.look()["log"].as_array().unwrap().clone();
     log.iter().filter(|entry| entry["at"] == at).count()
 }
@@ -374,7 +374,7 @@ async fn one_receipt_each(world: &World, scratch: &str) -> usize {
 }
 
 /// An emulator of one's own, whose faults hit nobody else, and a gateway over it.
-async fn faulty(name: &str) -> (&'static World, Emulator, Running) {
+pub(crate) async fn faulty(name: &str) -> (&'static World, Emulator, Running) {
     let world = harness::world().await;
     let emulator = Emulator::start(&world.postgres.scratch(name));
     emulator.import(&world.postgres.connect("full").await).await;

@@ -32,7 +32,7 @@ async fn psql(gateway: &Running, user: &str, options: &str, token: &str, sql: &s
 }
 
 /// A gateway whose policies know those who come with tokens.
-async fn start(name: &str, more: &[&str]) -> Running {
+pub(crate) async fn start(name: &str, more: &[&str]) -> Running {
     let world = harness::world().await;
     let audit = world.postgres.scratch(name).join("audit.jsonl");
     let policies = ["policy/corpus/roles.sql", "policy/corpus/crm.sql", "policy/corpus/tokens.sql"];

@@ -42,6 +42,8 @@ pub struct Usage {
     statement: OnceLock<String>,
     /// The virtual warehouse that it was given to.
     on: OnceLock<String>,
+    /// How many rows it returns.
+    returns: OnceLock<u64>,
 }
 
 impl Default for Usage {
@@ -51,6 +53,7 @@ impl Default for Usage {
             timed: Mutex::default(),
             statement: OnceLock::new(),
             on: OnceLock::new(),
+            returns: OnceLock::new(),
         }
     }
 }
@@ -74,6 +77,16 @@ impl Usage {
     /// Notes which virtual warehouse it is given to.
     pub(crate) fn runs_on(&self, name: &str) {
         let _ = self.on.set(name.to_owned());
+    }
+
+    /// How many rows it returns, once that is known before all of them are there.
+    pub fn returns(&self) -> Option<u64> {
+        self.returns.get().copied()
+    }
+
+    /// Notes how many rows it returns.
+    pub fn will_return(&self, rows: u64) {
+        let _ = self.returns.set(rows);
     }
 
     /// Bytes that it has scanned; `None` if the warehouse doesn't tell.

@@ -134,6 +134,11 @@ pub trait Warehouse: Send + Sync {
         false
     }
 
+    /// Whether it tells what a query has scanned while it scans.
+    fn tells_scanning(&self) -> bool {
+        false
+    }
+
     /// Whether it charges queries in credits.
     fn charges_credits(&self) -> bool {
         false

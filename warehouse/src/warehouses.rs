@@ -98,6 +98,11 @@ impl NamedWarehouse {
         self.engine.tells_scanned()
     }
 
+    /// Whether it tells what a query has scanned while it scans.
+    pub fn tells_scanning(&self) -> bool {
+        self.engine.tells_scanning()
+    }
+
     /// What a query of its own would use.
     ///
     /// # Errors

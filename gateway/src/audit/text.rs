@@ -9,6 +9,8 @@ use moka::sync::Cache;
 use ring::digest;
 use tollgate_ledger::Decision;
 
+use crate::record::CALLS;
+
 /// How much of a statement's text is recorded, from the most to the least.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, schemars::JsonSchema,
@@ -104,7 +106,8 @@ impl Default for Normalised {
 impl Normalised {
     fn of(&self, dialect: Option<&str>, text: &str) -> Arc<str> {
         let (known, dialect): (_, &dyn Dialect) = match dialect {
-            None => (&self.postgres, &PostgreSqlDialect {}),
+            // Calls are written down as PostgreSQL would quote them.
+            None | Some(CALLS) => (&self.postgres, &PostgreSqlDialect {}),
             Some("snowflake") => (&self.snowflake, &SnowflakeDialect {}),
             // Nobody knows where a literal ends.
             Some(_) => return NOTHING.into(),
@@ -204,6 +207,10 @@ mod tests {
                 "SELECT * FROM t WHERE a ~ ? AND b = $1::int",
             ),
             ("SELECT date '2020-01-01' || N'x'", "SELECT date ? || ?"),
+            (
+                "GetTables(table_name_filter_pattern = 'it''s%', include_schema)",
+                "GetTables(table_name_filter_pattern = ?, include_schema)",
+            ),
         ] {
             assert_eq!(normalised(&PostgreSqlDialect {}, text), expected, "{text}");
         }
@@ -241,7 +248,7 @@ mod tests {
             outcome: "permitted",
             error: None,
         };
-        for dialect in [None, Some("snowflake"), Some("another")] {
+        for dialect in [None, Some("snowflake"), Some(super::CALLS), Some("another")] {
             let known = Normalised::default();
             let kept =
                 |text| Statements::Hashed.record(&known, &decision, dialect, text).to_owned();

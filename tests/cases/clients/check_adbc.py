@@ -134,6 +134,26 @@ def schemas():
             assert cursor.fetchone() == ("ana", "crm")
 
 
+def incremental():
+    sql = "SELECT id FROM crm.customers ORDER BY id"
+    with connect("ana") as connection, connection.cursor() as cursor:
+        # Fetched and polled in turns, and polled to the end before anything is fetched.
+        for early in (False, True):
+            statement = adbc_driver_manager.AdbcStatement(connection.adbc_connection)
+            statement.set_options(**{"adbc.statement.exec.incremental": "true"})
+            statement.set_sql_query(sql)
+            partitions, _, _ = statement.execute_partitions()
+            assert len(partitions) == 1, partitions
+            assert statement.get_option_float("adbc.statement.exec.progress") == 0.0
+            if early:
+                assert statement.execute_partitions()[0] == []
+            cursor.adbc_read_partition(partitions[0])
+            assert len(cursor.fetchall()) == 40
+            if not early:
+                assert statement.execute_partitions()[0] == []
+            statement.close()
+
+
 def refusals():
     with connect("ana") as connection, connection.cursor() as cursor:
         for sql, words in (
@@ -158,5 +178,6 @@ query("bob", "globex", 30)
 parameters()
 metadata()
 schemas()
+incremental()
 refusals()
 print("ok")

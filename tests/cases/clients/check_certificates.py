@@ -27,7 +27,13 @@ def by_adbc(certificate, user):
     with adbc.connect(URI, db_kwargs=kwargs, autocommit=True) as connection:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM shop.items WHERE id >= $1", (0,))
-            return str(cursor.fetchone()[0])
+            count = cursor.fetchone()[0]
+        # Options of the session, whatever authenticated.
+        connection.adbc_current_db_schema = "shop"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM items")
+            assert cursor.fetchone()[0] == count
+        return str(count)
 
 
 def by_pyarrow(certificate, user):

@@ -1,21 +1,39 @@
-// The Flight SQL client of npm. Arguments: host, port, password.
+// The Flight SQL client of npm. Arguments: host, port, password, and "tls" to go through a tunnel.
 //
-// Without TLS: it has no authorities that it trusts, and no option to name one. A refused login ends one of its
-// threads and is never told, so none is tried.
+// Its own TLS trusts no authority at all, and neither an option nor a variable (NODE_EXTRA_CA_CERTS is for what Node.js itself
+// connects to, SSL_CERT_FILE isn't read) names one. So for TLS it gets a tunnel of Node.js, which does read
+// NODE_EXTRA_CA_CERTS. A refused login ends one of its threads and is never told, so none is tried.
 'use strict';
 
 const assert = require('node:assert');
+const net = require('node:net');
+const tls = require('node:tls');
 const { createFlightSqlClient } = require('@lakehouse-rs/flight-sql-client');
 const { tableFromIPC } = require('apache-arrow');
 
-const [host, port, password] = process.argv.slice(2);
+const [host, port, password, way] = process.argv.slice(2);
 
-const options = { host, port: Number(port), tls: false, headers: [], username: 'ana', password };
+// Where the client connects to: the gateway, or a socket of this process that leads there through TLS.
+async function address() {
+  if (way !== 'tls') return { host, port: Number(port) };
+  const tunnel = net.createServer((near) => {
+    const far = tls.connect({ host, port: Number(port), servername: 'localhost', ALPNProtocols: ['h2'] });
+    far.on('secureConnect', () => assert.ok(far.authorized && far.alpnProtocol === 'h2'));
+    for (const [one, other] of [[near, far], [far, near]]) {
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.destroy());
+    }
+  });
+  tunnel.unref();
+  await new Promise((listens) => tunnel.listen(0, '127.0.0.1', listens));
+  return { host: '127.0.0.1', port: tunnel.address().port };
+}
 
 const rows = (buffer) => tableFromIPC(buffer).toArray().map((row) => row.toJSON());
 
 async function main() {
-  const client = await createFlightSqlClient(options);
+  const client = await createFlightSqlClient({ ...(await address()), tls: false, headers: [], username: 'ana', password });
   const customers = rows(await client.query('SELECT id, tenant_id, email, phone FROM crm.customers ORDER BY id'));
   assert.strictEqual(customers.length, 40);
   for (const row of customers) {
@@ -40,7 +58,10 @@ async function main() {
 }
 
 main().then(
-  () => console.log('ok'),
+  () => {
+    console.log('ok');
+    process.exit(0);
+  },
   (error) => {
     console.error(error);
     process.exit(1);

@@ -37,6 +37,16 @@ use crate::encode_diff::encode_one;
 pub struct Flight {
     pub inner: FlightServiceClient<Channel>,
     pub token: String,
+    /// Sent with each call unless it is empty.
+    pub cookie: String,
+}
+
+/// What an action on a session's options answers: its body, and the token and the cookie in its headers.
+#[derive(Debug)]
+pub struct Session {
+    pub body: Bytes,
+    pub token: Option<String>,
+    pub cookie: Option<String>,
 }
 
 /// A prepared statement's handle and schemas.
@@ -91,7 +101,7 @@ impl Flight {
         let channel = Channel::from_shared(format!("http://{address}")).unwrap();
         let inner = FlightServiceClient::new(channel.connect().await.unwrap())
             .max_decoding_message_size(64 << 20);
-        Flight { inner, token: String::new() }
+        Flight { inner, token: String::new(), cookie: String::new() }
     }
 
     /// A connection through TLS that hasn't logged in: it trusts an authority, and may show a certificate
@@ -134,13 +144,44 @@ impl Flight {
         password: &str,
     ) -> Result<Flight, Status> {
         let mut flight = Self::stranger(address).await;
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-        let mut request = Request::new(futures::stream::iter([HandshakeRequest::default()]));
-        request.metadata_mut().insert("authorization", format!("Basic {basic}").parse().unwrap());
-        let response = flight.inner.handshake(request).await?;
-        let token = response.metadata().get("authorization").expect("no token in the headers");
-        flight.token = token.to_str().unwrap().to_owned();
+        flight.log_in(user, password).await?;
         Ok(flight)
+    }
+
+    /// Logs in on this connection; the cookie that comes with the token, if one does.
+    pub async fn log_in(&mut self, user: &str, password: &str) -> Result<Option<String>, Status> {
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        self.token = format!("Basic {basic}");
+        let request = self.request(futures::stream::iter([HandshakeRequest::default()]));
+        let response = self.inner.handshake(request).await?;
+        let header = |name| Some(response.metadata().get(name)?.to_str().unwrap().to_owned());
+        self.token = header("authorization").expect("no token in the headers");
+        Ok(header("set-cookie"))
+    }
+
+    /// Asks for a session's options, sets some, or closes it.
+    pub async fn session(
+        &mut self,
+        action: &str,
+        options: &[(&str, &str)],
+    ) -> Result<Session, Status> {
+        // A map of names to messages with a text, as the protocol has it.
+        let field = |tag: u8, bytes: &[u8]| {
+            let length = u8::try_from(bytes.len()).unwrap();
+            [&[tag, length], bytes].concat()
+        };
+        let mut body = Vec::new();
+        for (name, value) in options {
+            let text = field(0x0a, value.as_bytes());
+            let entry = [field(0x0a, name.as_bytes()), field(0x12, &text)].concat();
+            body.extend(field(0x0a, &entry));
+        }
+        let request = self.request(Action { r#type: action.to_owned(), body: body.into() });
+        let response = self.inner.do_action(request).await?;
+        let header = |name| Some(response.metadata().get(name)?.to_str().unwrap().to_owned());
+        let (token, cookie) = (header("authorization"), header("set-cookie"));
+        let body = response.into_inner().message().await?.expect("no answer").body;
+        Ok(Session { body, token, cookie })
     }
 
     /// A request with the token.
@@ -148,6 +189,9 @@ impl Flight {
         let mut request = Request::new(message);
         if !self.token.is_empty() {
             request.metadata_mut().insert("authorization", self.token.parse().unwrap());
+        }
+        if !self.cookie.is_empty() {
+            request.metadata_mut().insert("cookie", self.cookie.parse().unwrap());
         }
         request
     }

@@ -1,6 +1,6 @@
 //! Clients written for Node.js.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -26,15 +26,18 @@ fn modules() -> PathBuf {
     path
 }
 
-/// Runs a script of `cases/clients` with arguments.
-pub async fn run(script: &str, arguments: &[&str]) -> Output {
-    let ended = Command::new("node")
-        .arg(super::cases().join("clients").join(script))
+/// Runs a script of `cases/clients` with arguments; Node.js trusts what is in the file of certificates, too.
+pub async fn run(script: &str, arguments: &[&str], trusted: Option<&Path>) -> Output {
+    let mut node = Command::new("node");
+    node.arg(super::cases().join("clients").join(script))
         .args(arguments)
         .env("NODE_PATH", modules())
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
+        .kill_on_drop(true);
+    if let Some(trusted) = trusted {
+        node.env("NODE_EXTRA_CA_CERTS", trusted);
+    }
+    let ended = node.output();
     tokio::time::timeout(PATIENCE, ended)
         .await
         .unwrap_or_else(|_| panic!("{script} hangs"))

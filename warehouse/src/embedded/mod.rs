@@ -242,6 +242,10 @@ impl Warehouse for Embedded {
         true
     }
 
+    fn tells_scanning(&self) -> bool {
+        true
+    }
+
     fn estimate<'a>(&'a self, query: &'a Secured) -> BoxFuture<'a, Result<Estimate, Error>> {
         let (here, sizes) = (self.context.clone(), Arc::clone(&self.sizes));
         let plan = query.plan().clone();

@@ -217,6 +217,9 @@ impl Snowflake {
             counted = charged.then_some(wait);
         }
         let data = session::run(&compute.pool, statement).await?;
+        if let Some(rows) = data.total.and_then(|rows| u64::try_from(rows).ok()) {
+            admitted.usage().will_return(rows);
+        }
         let described = data.rowtype.clone().unwrap_or_default();
         let columns = Columns::new(secured.output(), &described)?;
         let schema = output_schema(secured);

@@ -63,6 +63,8 @@ pub(super) struct Data {
     pub(super) rowset_base64: Option<String>,
     pub(super) rowset: Option<Vec<Vec<Option<String>>>>,
     pub(super) chunks: Option<Vec<Chunk>>,
+    /// How many rows there are in all.
+    pub(super) total: Option<i64>,
     pub(super) chunk_headers: Option<std::collections::BTreeMap<String, String>>,
     pub(super) qrmk: Option<String>,
     pub(super) query_id: Option<String>,
