@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DataFusionError, Result as PlanResult, TableReference, plan_err};
-use datafusion_expr::planner::{ContextProvider, ExprPlanner};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{
     AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource,
@@ -16,7 +16,7 @@ use datafusion_expr::{
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
-use datafusion_sql::sqlparser::ast::{Query, Statement};
+use datafusion_sql::sqlparser::ast::{DataType as SqlType, Query, Statement, TimezoneInfo};
 use tollgate_catalog::{Error, TableName};
 
 use crate::dialect::SqlDialect;
@@ -79,6 +79,10 @@ impl ContextProvider for Names<'_> {
         None
     }
 
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(Times))
+    }
+
     fn options(&self) -> &ConfigOptions {
         self.registry.options()
     }
@@ -99,6 +103,20 @@ impl ContextProvider for Names<'_> {
 
     fn udwf_names(&self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+/// The type `time` as columns have it, to the microsecond: the planner's own is another one, which isn't compared
+/// with it.
+#[derive(Debug)]
+struct Times;
+
+impl TypePlanner for Times {
+    fn plan_type_field(&self, of: &SqlType) -> PlanResult<Option<FieldRef>> {
+        let is_time =
+            matches!(of, SqlType::Time(None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone));
+        let time = || DataType::Time64(TimeUnit::Microsecond);
+        Ok(is_time.then(|| Arc::new(Field::new("", time(), true))))
     }
 }
 

@@ -31,7 +31,7 @@ INSERT INTO shop.kinds VALUES
 ";
 
 /// Each column's type, and values for it.
-const VALUES: [(&str, &str, &[&str]); 10] = [
+const VALUES: [(&str, &str, &[&str]); 11] = [
     ("small", "smallint", &["-7", "8", "0"]),
     ("whole", "integer", &["40", "-50", "2147483647"]),
     ("single", "real", &["1.5", "-0.25", "NaN"]),
@@ -40,6 +40,7 @@ const VALUES: [(&str, &str, &[&str]); 10] = [
     ("yes", "boolean", &["true", "false"]),
     ("word", "text", &["it''s \\ \"here\"", "", "'' OR true --", "$1"]),
     ("day", "date", &["2024-02-29", "0001-01-01"]),
+    ("clock", "time", &["23:59:59.999999", "00:00:00"]),
     ("at", "timestamp", &["2024-02-29 12:34:56.789", "2024-01-01 00:00:00"]),
     ("zoned", "timestamptz", &["2024-02-29 10:34:56.789+00", "2024-01-01 00:00:00+00"]),
 ];
