@@ -220,7 +220,9 @@ impl<'a> Gate<'a> {
             if let Some(found) = scope.find(&qualifier, &column.value)? {
                 let Some(column) = found else { break };
                 self.reference(column.size, column.reach)?;
-                let held = matches!(column.expr, Expr::CompoundIdentifier(_));
+                // As it is written, or with a schema before it.
+                let held = matches!(&column.expr, Expr::CompoundIdentifier(parts)
+                    if parts.ends_with(idents));
                 return Ok((!held).then_some(column.expr));
             }
         }

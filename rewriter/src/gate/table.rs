@@ -64,6 +64,9 @@ impl Gate<'_> {
 
     fn join(&mut self, left: Scope, join: &mut Join) -> Result<Scope, Error> {
         refuse_if(join.global, "GLOBAL JOIN")?;
+        if matches!(join.join_operator, JoinOperator::AsOf { .. }) {
+            return self.asof(left, join);
+        }
         self.beside.push(left);
         let mut right = self.table_factor(&mut join.relation)?;
         let mut left = self.beside.pop().unwrap_or_default();
@@ -109,8 +112,7 @@ impl Gate<'_> {
                 return Err(Error::not_supported("APPLY").with_hint("use JOIN LATERAL"));
             }
             JoinOperator::AsOf { .. } => {
-                return Err(Error::not_supported("ASOF JOIN")
-                    .with_hint("join all rows that fit, and keep the nearest by row_number()"));
+                return Err(Error::not_supported("ASOF JOIN"));
             }
             JoinOperator::StraightJoin(_) => return Err(Error::not_supported("STRAIGHT_JOIN")),
             JoinOperator::ArrayJoin

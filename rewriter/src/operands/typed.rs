@@ -97,7 +97,19 @@ pub(crate) enum Typed {
     Round,
     /// The left operand's value, which is semi-structured, at a key or a place.
     Get,
+    /// A comparison of values that are ordered alike whatever they are converted to; for equality, of
+    /// which no two on the right side can equal one on the left.
+    Match(Operator),
 }
+
+/// The comparisons of [`Typed::Match`], and their signs.
+const MATCHES: &[(Operator, &str)] = &[
+    (Operator::Eq, "="),
+    (Operator::Gt, ">"),
+    (Operator::GtEq, ">="),
+    (Operator::Lt, "<"),
+    (Operator::LtEq, "<="),
+];
 
 impl Typed {
     /// The operator that stands for it.
@@ -108,6 +120,7 @@ impl Typed {
             Self::Truncate(unit) => format!("truncate {}", unit.name()),
             Self::Round => "round".to_owned(),
             Self::Get => "get".to_owned(),
+            Self::Match(op) => format!("match {op}"),
         };
         BinaryOperator::PGCustomBinaryOperator(vec![format!("{MARK}{name}")])
     }
@@ -124,6 +137,9 @@ impl Typed {
             None if name == "get" => Some(Self::Get),
             Some(("add", of)) => unit(of).map(Self::Add),
             Some(("truncate", of)) => unit(of).map(Self::Truncate),
+            Some(("match", sign)) => {
+                MATCHES.iter().find(|(_, of)| *of == sign).map(|(op, _)| Self::Match(*op))
+            }
             _ => None,
         }
     }
@@ -173,6 +189,7 @@ impl Parts {
             Typed::Truncate(unit) => self.truncate(unit, left, &left_type),
             Typed::Round => self.round(left, &left_type, right),
             Typed::Get => self.get(left, &left_type, right),
+            Typed::Match(op) => matched(left, &left_type, op, right, schema),
         }
     }
 
@@ -292,6 +309,47 @@ fn divide(left: Expr, of: &DataType, right: Expr, schema: &DFSchema) -> Result<E
     Ok(cast(quotient, DataType::Decimal128(DIGITS, scale)))
 }
 
+/// What values are ordered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Number,
+    Moment,
+    Time,
+    Text,
+    Boolean,
+}
+
+fn family(of: &DataType) -> Option<Family> {
+    Some(match of {
+        number if number.is_numeric() => Family::Number,
+        DataType::Date32 | DataType::Timestamp(..) => Family::Moment,
+        DataType::Time64(_) => Family::Time,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::Text,
+        DataType::Boolean => Family::Boolean,
+        _ => return None,
+    })
+}
+
+fn matched(
+    left: Expr,
+    of: &DataType,
+    op: Operator,
+    right: Expr,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let to = right.get_type(schema)?;
+    let alike = family(of).is_some_and(|family| Some(family) == self::family(&to));
+    // As floats several exact numbers may be one.
+    let merges = op == Operator::Eq && of.is_floating() && !to.is_floating();
+    if of.is_null() || to.is_null() || (alike && !merges) {
+        return Ok(binary(left, op, right));
+    }
+    Err(wrong(
+        "the two sides of a condition of ASOF JOIN have types that don't fit",
+        "compare numbers, texts or times with their like, and cast the left side if it is a float",
+    ))
+}
+
 /// The whole number that an expression is, if it is a constant one.
 fn constant(expr: &Expr) -> Option<i64> {
     match expr {
@@ -304,12 +362,13 @@ fn constant(expr: &Expr) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Typed, UNITS};
+    use super::{MATCHES, Typed, UNITS};
 
     #[test]
     fn operators_stand_for_their_operations() {
         let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
-        for typed in units.chain([Typed::Divide, Typed::Round, Typed::Get]) {
+        let matches = MATCHES.iter().map(|(op, _)| Typed::Match(*op));
+        for typed in units.chain(matches).chain([Typed::Divide, Typed::Round, Typed::Get]) {
             assert_eq!(Typed::of(&typed.operator()), Some(typed));
         }
     }
