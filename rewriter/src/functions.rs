@@ -177,6 +177,7 @@ const INTERNAL: &[&str] = &[
     "tg_row_text",
     "tg_text",
     "tg_times",
+    "tg_try",
 ];
 
 /// Aggregate functions: PostgreSQL's name and the engine's.

@@ -34,6 +34,7 @@ impl Operands {
                 date_trunc: function("date_trunc"),
                 round: function("round"),
                 get: function("tg_get"),
+                attempt: function("tg_try"),
             },
         })
     }

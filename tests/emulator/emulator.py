@@ -477,6 +477,9 @@ def corrected(tree):
         if isinstance(inner, exp.Cast) and inner.to.is_type("variant"):
             text = exp.Anonymous(this="json_extract_string", expressions=[inner, exp.Literal.string("$")])
             tree.set("this", text)
+    if isinstance(tree, exp.TryCast) and tree.to.is_type("timestampntz", "timestamp"):
+        # To the type of this other name the engine's cast tries, to that of the usual one it fails.
+        tree.set("to", exp.DataType.build("DATETIME", dialect="snowflake"))
     for kind, names in COUNTS.items():
         if isinstance(tree, kind):
             for name in names:

@@ -389,6 +389,10 @@ fn values_stay_what_they_are_until_they_leave() {
                 "ana",
                 "SELECT x:name::string FROM (SELECT body:\"it's \\ :1\" AS x FROM web.events) WHERE x IS NOT NULL",
             ),
+            (
+                "ana",
+                "SELECT TRY_CAST(body:n::string AS NUMBER(10, 1)) FROM web.events WHERE TRY_TO_DATE(body:day::string) IS NOT NULL",
+            ),
         ] {
             let client = snowflake(&gateway, user).await;
             emulator.control(serde_json::json!({ "clear_log": true }));

@@ -100,6 +100,8 @@ pub(crate) enum Typed {
     /// A comparison of values that are ordered alike whatever they are converted to; for equality, of
     /// which no two on the right side can equal one on the left.
     Match(Operator),
+    /// The left operand, which is a text, as what the right one makes of it or NULL: never an error.
+    Try,
 }
 
 /// The comparisons of [`Typed::Match`], and their signs.
@@ -121,6 +123,7 @@ impl Typed {
             Self::Round => "round".to_owned(),
             Self::Get => "get".to_owned(),
             Self::Match(op) => format!("match {op}"),
+            Self::Try => "try".to_owned(),
         };
         BinaryOperator::PGCustomBinaryOperator(vec![format!("{MARK}{name}")])
     }
@@ -135,6 +138,7 @@ impl Typed {
             None if name == "divide" => Some(Self::Divide),
             None if name == "round" => Some(Self::Round),
             None if name == "get" => Some(Self::Get),
+            None if name == "try" => Some(Self::Try),
             Some(("add", of)) => unit(of).map(Self::Add),
             Some(("truncate", of)) => unit(of).map(Self::Truncate),
             Some(("match", sign)) => {
@@ -152,6 +156,7 @@ pub(super) struct Parts {
     pub(super) date_trunc: Option<Arc<ScalarUDF>>,
     pub(super) round: Option<Arc<ScalarUDF>>,
     pub(super) get: Option<Arc<ScalarUDF>>,
+    pub(super) attempt: Option<Arc<ScalarUDF>>,
 }
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -190,6 +195,14 @@ impl Parts {
             Typed::Round => self.round(left, &left_type, right),
             Typed::Get => self.get(left, &left_type, right),
             Typed::Match(op) => matched(left, &left_type, op, right, schema),
+            Typed::Try => Ok(match &self.attempt {
+                Some(attempt) if family(&left_type) == Some(Family::Text) => {
+                    let arguments = vec![left, right];
+                    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(attempt), arguments))
+                }
+                // As written out.
+                Some(_) | None => right,
+            }),
         }
     }
 
@@ -368,7 +381,9 @@ mod tests {
     fn operators_stand_for_their_operations() {
         let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
         let matches = MATCHES.iter().map(|(op, _)| Typed::Match(*op));
-        for typed in units.chain(matches).chain([Typed::Divide, Typed::Round, Typed::Get]) {
+        for typed in
+            units.chain(matches).chain([Typed::Divide, Typed::Round, Typed::Get, Typed::Try])
+        {
             assert_eq!(Typed::of(&typed.operator()), Some(typed));
         }
     }

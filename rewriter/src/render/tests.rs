@@ -125,7 +125,9 @@ fn printed_there() -> Printed {
     let name = ["D", "S", "T"].map(str::to_owned).to_vec();
     printed.secured.insert("t2".to_owned(), Secured { text: THERE.to_owned(), tables: vec![name] });
     printed.aliases.extend(["t1".to_owned(), "t3".to_owned()]);
-    for function in ["LOWER", "CEIL", "SUBSTR", "LEFT", "DATEADD", "LAG", "CURRENT_DATE"] {
+    for function in
+        ["LOWER", "CEIL", "SUBSTR", "LEFT", "DATEADD", "LAG", "CURRENT_DATE", "TRY_CAST"]
+    {
         printed.functions.insert(function.to_owned());
     }
     for literal in ["5", "+", "day"] {
@@ -143,6 +145,7 @@ fn what_was_printed_for_snowflake_passes() {
         " WHERE (CEIL(\"t2\".\"c0\") = CAST('5' AS NUMBER(10,0)))",
         " WHERE (SUBSTR(\"t2\".\"c0\", CAST('5' AS NUMBER(10,0))) IS NULL)",
         " WHERE (LEFT(\"t2\".\"c0\", CAST('5' AS NUMBER(10,0))) IS NULL)",
+        " WHERE (TRY_CAST(\"t2\".\"c0\" AS DATE) IS NULL)",
         " WHERE (\"t2\".\"c0\" LIKE CAST(:1 AS VARCHAR) ESCAPE '+')",
         " WHERE (DATEADD('day', CAST('5' AS NUMBER(19,0)), CURRENT_DATE()) IS NULL)",
         " WHERE (CAST('5' AS TIMESTAMP_LTZ(6)) > CAST('5' AS TIMESTAMP_NTZ(6)))",
@@ -201,6 +204,7 @@ fn what_was_not_printed_for_snowflake_is_denied() {
         " WHERE (\"LOWER\"(\"t2\".\"c0\") IS NULL)",
         " WHERE (D.S.LOWER(\"t2\".\"c0\") IS NULL)",
         " WHERE (FLOOR(\"t2\".\"c0\") IS NULL)",
+        " WHERE (SAFE_CAST(\"t2\".\"c0\" AS DATE) IS NULL)",
         " WHERE (\"t2\".\"c0\" = '6')",
         " WHERE (\"t2\".\"c0\" = 6)",
         " WHERE (\"t2\".\"c0\" = '\\'5')",

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, ObjectName, ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor,
-    TableSampleKind, Value, Visit, Visitor,
+    CastKind, Expr, Function, ObjectName, ObjectNamePart, Query, SetExpr, Statement, TableAlias,
+    TableFactor, TableSampleKind, Value, Visit, Visitor,
 };
 use datafusion_sql::sqlparser::dialect::{self, PostgreSqlDialect, SnowflakeDialect};
 use datafusion_sql::sqlparser::parser::Parser;
@@ -317,6 +317,8 @@ impl Visitor for Walk<'_> {
             Expr::Ceil { .. } => self.syntax("CEIL"),
             Expr::Floor { .. } => self.syntax("FLOOR"),
             Expr::Substring { .. } => self.syntax("SUBSTR"),
+            Expr::Cast { kind: CastKind::TryCast, .. } => self.syntax("TRY_CAST"),
+            Expr::Cast { kind: CastKind::SafeCast, .. } => stop("a cast that wasn't printed"),
             Expr::BinaryOp { .. }
             | Expr::UnaryOp { .. }
             | Expr::Nested(_)

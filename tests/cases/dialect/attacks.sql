@@ -44,3 +44,5 @@ SELECT p."next·1", "p·1"."next·2", "orders·1".* FROM crm.orders o ASOF JOIN 
 SELECT p FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id)
 SELECT * FROM crm.tenants a ASOF JOIN crm.tenants b MATCH_CONDITION (a.tenant_id < b.tenant_id)
 SELECT p.status::INT FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id + 100 >= p.id)
+SELECT TRY_CAST(SUBSTR(national_id, 12) AS INT), TRY_CAST(phone AS DATE) FROM crm.customers
+SELECT status, TRY_CAST(status AS BOOLEAN) FROM crm.orders WHERE TRY_CAST(amount::VARCHAR AS INT) = 31337

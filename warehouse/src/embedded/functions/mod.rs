@@ -4,6 +4,7 @@
 //! a name does something else than PostgreSQL's, ours shadows it.
 
 mod argument;
+mod attempt;
 mod bounded;
 mod byte;
 mod date_part;
@@ -65,6 +66,7 @@ impl Functions {
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Char))),
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Date))),
             Arc::clone(&to_timestamp),
+            Arc::new(ScalarUDF::from(attempt::Attempt::new())),
             Arc::new(ScalarUDF::from(byte::GetByte::new())),
             Arc::new(ScalarUDF::from(document::Get::new())),
             Arc::new(ScalarUDF::from(format::Format::new())),
