@@ -349,6 +349,11 @@ fn node(plan: &LogicalPlan, around: Around<'_>) -> Result<Vec<Mark>, Error> {
         }
         LogicalPlan::Unnest(unnest) => {
             let input = marks(&unnest.input, around)?;
+            // How many rows there are depends on them.
+            for (index, _) in &unnest.list_type_columns {
+                let list = input.get(*index);
+                list.ok_or_else(|| defect("an unnested column is out of range"))?.tested()?;
+            }
             let from = |index: &usize| input.get(*index).map(Mark::computed);
             let output: Option<_> = unnest.dependency_indices.iter().map(from).collect();
             output.ok_or_else(|| defect("an unnested column is out of range"))

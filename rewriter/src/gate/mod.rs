@@ -100,6 +100,8 @@ pub(crate) struct Gate<'a> {
     /// Whether the planner won't see the select list that is walked, nor its order.
     unplanned: bool,
     relations: usize,
+    /// How many calls of FLATTEN there are.
+    flattened: usize,
     depth: usize,
     /// How many arithmetic operators stand around.
     arithmetic: usize,
@@ -141,6 +143,7 @@ impl<'a> Gate<'a> {
             in_select_list: false,
             unplanned: false,
             relations: 0,
+            flattened: 0,
             depth: 0,
             arithmetic: 0,
             cost: Cost::default(),

@@ -11,6 +11,7 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::budget::NODE;
+use super::items::List;
 use super::parts;
 
 /// A column that a query yields.
@@ -215,6 +216,46 @@ impl Scope {
         self
     }
 
+    /// The list of a query over these relations that yields all of their columns, and the scope in which they
+    /// mean what they do where the plan calls that query by `name`.
+    pub(super) fn gathered(mut self, name: &str) -> (List, Self) {
+        let mut list = List::default();
+        let place = vec![name.to_owned()];
+        let mut moved = Vec::new();
+        for named in &mut self.relations {
+            let mut renamed = Vec::with_capacity(named.columns.len());
+            for column in &named.columns {
+                let found = named.column(column);
+                let real = list.push(found.expr.clone(), found.name, found.reach, found.exact);
+                moved.push((found.expr, real.clone()));
+                renamed.push((column.real.clone(), real));
+            }
+            let key = named.key.iter().map(|of| {
+                renamed.iter().find(|(real, _)| real == of).map(|(_, real)| real.clone())
+            });
+            named.key = key.collect::<Option<_>>().unwrap_or_default();
+            for (column, (_, real)) in named.columns.iter_mut().zip(renamed) {
+                column.real = real;
+                column.computed = None;
+            }
+            named.real.clone_from(&place);
+        }
+        for column in &mut self.columns {
+            let known = moved.iter().find(|(expr, _)| *expr == column.expr);
+            let real = match known {
+                Some((_, real)) => real.clone(),
+                // What a full join merged.
+                None => {
+                    let expr = column.expr.clone();
+                    list.push(expr, column.name.clone(), column.reach, column.exact)
+                }
+            };
+            column.expr = qualified(&place, &real);
+            column.size = 1;
+        }
+        (list, self)
+    }
+
     /// Whether a relation has this name.
     pub(super) fn names(&self, qualifier: &[String]) -> bool {
         self.relations.iter().any(|named| named.qualifier == qualifier)
@@ -225,12 +266,18 @@ impl Scope {
     pub(super) fn held(&self, idents: &[Ident]) -> Option<Option<&str>> {
         let (name, qualifier) = idents.split_last()?;
         let qualifier: Vec<String> = qualifier.iter().map(|part| part.value.clone()).collect();
-        let named = self
-            .relations
-            .iter()
-            .find(|of| of.qualifier.ends_with(&qualifier) || of.real.ends_with(&qualifier))?;
+        let is_meant =
+            |of: &&Named| of.qualifier.ends_with(&qualifier) || of.real.ends_with(&qualifier);
         let known = |column: &&Output| column.real == name.value || column.name == name.value;
-        Some(named.columns.iter().find(known).map(|column| column.real.as_str()))
+        let mut held = None;
+        for named in self.relations.iter().filter(is_meant) {
+            let found = named.columns.iter().find(known).map(|column| column.real.as_str());
+            held = held.or(Some(None));
+            if found.is_some() {
+                return Some(found);
+            }
+        }
+        held
     }
 
     /// Notes that an outer join may leave these relations out.

@@ -84,6 +84,48 @@ impl Unit {
     }
 }
 
+/// A column of FLATTEN. Its `SEQ` is none: it may count rows that are hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Element {
+    Key,
+    Path,
+    Index,
+    Value,
+    This,
+}
+
+impl Element {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 5] = [Self::Key, Self::Path, Self::Index, Self::Value, Self::This];
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Path => "path",
+            Self::Index => "index",
+            Self::Value => "value",
+            Self::This => "this",
+        }
+    }
+
+    /// The function that lists it.
+    pub(crate) fn function(self) -> &'static str {
+        match self {
+            Self::Key => "tg_flatten_key",
+            Self::Path => "tg_flatten_path",
+            Self::Index => "tg_flatten_index",
+            Self::Value => "tg_flatten_value",
+            Self::This => "tg_flatten_this",
+        }
+    }
+
+    /// The one that a function lists.
+    pub(crate) fn of(function: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|element| element.function() == function)
+    }
+}
+
 /// Such an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typed {
@@ -100,6 +142,9 @@ pub(crate) enum Typed {
     /// A comparison of values that are ordered alike whatever they are converted to; for equality, of
     /// which no two on the right side can equal one on the left.
     Match(Operator),
+    /// A column of the elements of the left operand, which is semi-structured, as a list. Whether there is a row
+    /// without any, the right one says.
+    Flatten(Element),
     /// The left operand, which is a text, as what the right one makes of it or NULL: never an error.
     Try,
 }
@@ -123,6 +168,7 @@ impl Typed {
             Self::Round => "round".to_owned(),
             Self::Get => "get".to_owned(),
             Self::Match(op) => format!("match {op}"),
+            Self::Flatten(element) => format!("flatten {}", element.name()),
             Self::Try => "try".to_owned(),
         };
         BinaryOperator::PGCustomBinaryOperator(vec![format!("{MARK}{name}")])
@@ -141,6 +187,9 @@ impl Typed {
             None if name == "try" => Some(Self::Try),
             Some(("add", of)) => unit(of).map(Self::Add),
             Some(("truncate", of)) => unit(of).map(Self::Truncate),
+            Some(("flatten", of)) => {
+                Element::ALL.into_iter().find(|element| element.name() == of).map(Self::Flatten)
+            }
             Some(("match", sign)) => {
                 MATCHES.iter().find(|(_, of)| *of == sign).map(|(op, _)| Self::Match(*op))
             }
@@ -157,6 +206,8 @@ pub(super) struct Parts {
     pub(super) round: Option<Arc<ScalarUDF>>,
     pub(super) get: Option<Arc<ScalarUDF>>,
     pub(super) attempt: Option<Arc<ScalarUDF>>,
+    /// In the order of [`Element::ALL`].
+    pub(super) flatten: [Option<Arc<ScalarUDF>>; 5],
 }
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -195,6 +246,7 @@ impl Parts {
             Typed::Round => self.round(left, &left_type, right),
             Typed::Get => self.get(left, &left_type, right),
             Typed::Match(op) => matched(left, &left_type, op, right, schema),
+            Typed::Flatten(element) => self.flatten(element, left, &left_type, right),
             Typed::Try => Ok(match &self.attempt {
                 Some(attempt) if family(&left_type) == Some(Family::Text) => {
                     let arguments = vec![left, right];
@@ -279,6 +331,20 @@ impl Parts {
         }
         let Some(get) = &self.get else { return Err(refused("a path", "select the value")) };
         Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(get), vec![value, step])))
+    }
+}
+
+impl Parts {
+    fn flatten(&self, element: Element, value: Expr, of: &DataType, outer: Expr) -> Result<Expr> {
+        if !is_document(of) {
+            let hint = "columns that are VARIANT, OBJECT or ARRAY at a Snowflake are flattened, and \
+                        paths into them";
+            return Err(wrong("FLATTEN of a value that isn't semi-structured", hint));
+        }
+        let place = Element::ALL.into_iter().position(|one| one == element);
+        let function = place.and_then(|place| self.flatten.get(place)).and_then(Option::as_ref);
+        let Some(function) = function else { return Err(refused("FLATTEN", "select the value")) };
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![value, outer])))
     }
 }
 
@@ -375,15 +441,18 @@ fn constant(expr: &Expr) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MATCHES, Typed, UNITS};
+    use super::{Element, MATCHES, Typed, UNITS};
 
     #[test]
     fn operators_stand_for_their_operations() {
         let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
         let matches = MATCHES.iter().map(|(op, _)| Typed::Match(*op));
-        for typed in
-            units.chain(matches).chain([Typed::Divide, Typed::Round, Typed::Get, Typed::Try])
-        {
+        for typed in units.chain(matches).chain(Element::ALL.map(Typed::Flatten)).chain([
+            Typed::Divide,
+            Typed::Round,
+            Typed::Get,
+            Typed::Try,
+        ]) {
             assert_eq!(Typed::of(&typed.operator()), Some(typed));
         }
     }

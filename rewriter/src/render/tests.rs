@@ -229,3 +229,42 @@ fn what_was_not_printed_for_snowflake_is_denied() {
     denied("SELECT \"t1\".\"A\" AS \"c0\" FROM \"D\".\"S\".\"T\" AS \"t1\"");
     denied("DELETE FROM \"D\".\"S\".\"T\"");
 }
+
+/// FLATTEN is of a column, and asked for nothing but a row for a value without elements.
+#[test]
+fn flatten_is_what_was_printed() {
+    let mut printed = printed_there();
+    printed.table_functions.insert("FLATTEN".to_owned());
+    let verified = |printed: &Printed, rest: &str| {
+        let text = over(THERE, rest);
+        verify(Dialect::Snowflake, &text, printed, 1).map_err(|error| error.kind())
+    };
+    let plain = ", LATERAL FLATTEN(INPUT => \"t2\".\"c0\") AS \"t3\"";
+    let outer = ", LATERAL FLATTEN(INPUT => \"t2\".\"c0\", OUTER => TRUE) AS \"t3\"";
+    assert_eq!(verified(&printed, plain), Ok(()));
+    assert_eq!(verified(&printed, outer), Err(ErrorKind::Internal));
+    assert_eq!(verified(&printed_there(), plain), Err(ErrorKind::Internal));
+    printed.words.insert("OUTER");
+    assert_eq!(verified(&printed, outer), Ok(()));
+    for call in [
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\")",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\") AS \"t9\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\") AS t3",
+        "LATERAL FLATTEN(\"t2\".\"c0\") AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => LOWER(\"t2\".\"c0\")) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => CAST('5' AS VARIANT)) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", PATH => '5') AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", RECURSIVE => TRUE) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", OUTER => FALSE) AS \"t3\"",
+        "LATERAL FLATTEN(OUTER => TRUE) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", OUTER => TRUE, OUTER => TRUE) AS \"t3\"",
+        "LATERAL \"FLATTEN\"(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "LATERAL S.FLATTEN(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "LATERAL SPLIT_TO_TABLE(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "FLATTEN(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "TABLE(FLATTEN(INPUT => \"t2\".\"c0\")) AS \"t3\"",
+    ] {
+        let rest = format!(", {call}");
+        assert_eq!(verified(&printed, &rest), Err(ErrorKind::Internal), "{call}");
+    }
+}

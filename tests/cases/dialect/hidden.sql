@@ -60,3 +60,6 @@ SELECT c.id FROM crm.customers c ASOF JOIN crm.customers d MATCH_CONDITION (c.id
 SELECT c.{column} FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
 SELECT {column} FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
 SELECT o.id FROM crm.orders o ASOF JOIN {TABLE} s MATCH_CONDITION (o.id >= s.employee_id) USING (id)
+SELECT c.id FROM crm.customers c, LATERAL FLATTEN(INPUT => c.{column}) f
+SELECT c.id FROM crm.customers c, LATERAL FLATTEN(INPUT => {COLUMN}:a, OUTER => TRUE) f
+SELECT c.id FROM crm.customers c JOIN TABLE(FLATTEN({column})) f

@@ -105,7 +105,6 @@ SELECT (body:user).name FROM web.events
 SELECT nothing:a FROM web.events
 SELECT body:x FROM web.hidden
 SELECT PARSE_JSON('{}'):a FROM web.events
-SELECT f.value FROM web.events e, LATERAL FLATTEN(input => e.tags) f
 SELECT 'a':b
 SELECT e:body FROM web.events e
 SELECT LISTAGG(body:user, ',') FROM web.events
