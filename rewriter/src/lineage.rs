@@ -9,7 +9,7 @@
 //! | in a select list, `array_agg` and the like, `lag` | yes | yes | yes |
 //! | `count`, `sum`, `avg` of the column itself | yes | yes | no |
 //! | `=`, `IN`, a join key, `GROUP BY`, `DISTINCT`, `UNION`, `PARTITION BY` | no | yes | no |
-//! | any other condition, `CASE WHEN`, `IS NULL`, `ORDER BY`, `min`, other aggregates | no | no | no |
+//! | any other condition, `CASE WHEN`, `IS NULL`, `ORDER BY`, `min`, other aggregates, `UNNEST` | no | no | no |
 //!
 //! It runs on the plan as the planner made it, before anything rewrites it. The query of a view is
 //! held to the same, and what leaves it carries on the restrictions of what it reads.

@@ -370,6 +370,9 @@ fn parameters_have_places_or_numbers() {
             assert_eq!((got.error(), want.error()), (None, None), "{sql}");
             compare(got.rows(), want.rows(), true).unwrap_or_else(|what| panic!("{sql}: {what}"));
         }
+        let tried = ana.extended("SELECT TRY_CAST(? AS INT), TRY_TO_DATE(?)", &parameters).await;
+        assert_eq!(tried.error(), None);
+        assert_eq!((tried.rows()[0][0].text(), tried.rows()[0][1].text()), ("5".into(), "".into()));
         let mixed = ana.extended("SELECT ? + $1", &parameters).await;
         assert_eq!(mixed.error().unwrap().0, "42601");
     });

@@ -145,8 +145,10 @@ pub(crate) enum Typed {
     /// A column of the elements of the left operand, which is semi-structured, as a list. Whether there is a row
     /// without any, the right one says.
     Flatten(Element),
-    /// The left operand, which is a text, as what the right one makes of it or NULL: never an error.
+    /// The left operand as what the right one makes of it or NULL: never an error.
     Try,
+    /// The left operand, which must be a text. The right one says nothing.
+    Text,
 }
 
 /// The comparisons of [`Typed::Match`], and their signs.
@@ -170,6 +172,7 @@ impl Typed {
             Self::Match(op) => format!("match {op}"),
             Self::Flatten(element) => format!("flatten {}", element.name()),
             Self::Try => "try".to_owned(),
+            Self::Text => "text".to_owned(),
         };
         BinaryOperator::PGCustomBinaryOperator(vec![format!("{MARK}{name}")])
     }
@@ -185,6 +188,7 @@ impl Typed {
             None if name == "round" => Some(Self::Round),
             None if name == "get" => Some(Self::Get),
             None if name == "try" => Some(Self::Try),
+            None if name == "text" => Some(Self::Text),
             Some(("add", of)) => unit(of).map(Self::Add),
             Some(("truncate", of)) => unit(of).map(Self::Truncate),
             Some(("flatten", of)) => {
@@ -246,14 +250,21 @@ impl Parts {
             Typed::Round => self.round(left, &left_type, right),
             Typed::Get => self.get(left, &left_type, right),
             Typed::Match(op) => matched(left, &left_type, op, right, schema),
+            Typed::Text if left_type.is_null() || family(&left_type) == Some(Family::Text) => {
+                Ok(left)
+            }
+            Typed::Text => Err(wrong(
+                "TRY_CAST of a value that isn't a text",
+                "cast it with ::, or to a text first",
+            )),
             Typed::Flatten(element) => self.flatten(element, left, &left_type, right),
             Typed::Try => Ok(match &self.attempt {
-                Some(attempt) if family(&left_type) == Some(Family::Text) => {
+                Some(attempt) => {
                     let arguments = vec![left, right];
                     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(attempt), arguments))
                 }
                 // As written out.
-                Some(_) | None => right,
+                None => right,
             }),
         }
     }
@@ -452,6 +463,7 @@ mod tests {
             Typed::Round,
             Typed::Get,
             Typed::Try,
+            Typed::Text,
         ]) {
             assert_eq!(Typed::of(&typed.operator()), Some(typed));
         }

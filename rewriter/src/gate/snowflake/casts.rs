@@ -7,7 +7,7 @@ use tollgate_catalog::{Error, ErrorKind};
 
 use super::functions::one;
 use super::make::{TIMESTAMP, and, binary, call, case, cast, literal, nested, not, typed, whole};
-use crate::gate::expr::string;
+use crate::gate::expr::{number, string};
 use crate::gate::parts;
 use crate::operands::Typed;
 
@@ -265,7 +265,8 @@ pub(super) fn try_cast(value: Expr, data_type: &DataType) -> Option<Expr> {
     if *data_type == DataType::Text {
         return Some(cast(value, DataType::Text));
     }
-    let attempt = attempt(call("btrim", vec![value.clone()]), data_type)?;
+    let text = typed(value.clone(), Typed::Text, number("0"));
+    let attempt = attempt(call("btrim", vec![text]), data_type)?;
     Some(typed(value, Typed::Try, attempt))
 }
 

@@ -211,19 +211,24 @@ impl Printer {
         Ok(self.invoke(function, &args))
     }
 
-    /// A cast of a text that is NULL where it would fail.
+    /// A cast that is NULL where it would fail.
     fn tried(&mut self, value: &Expr, to: &DataType, row: Row<'_>) -> Result<String, Error> {
         let from = type_of(value, row)?;
         let (of, is) = (self.dialect.kind(&from)?, self.dialect.kind(to)?);
         let known =
             matches!(is, Kind::Bool | Kind::Decimal | Kind::Float | Kind::Date | Kind::Timestamp);
-        if of != Kind::Text || !known {
-            let (from, to) = (self.dialect.name(&from, false)?, self.dialect.name(to, true)?);
-            return Err(self.dialect.unsupported(&format!("TRY_CAST from {from} to {to}")));
+        let name = self.dialect.name(to, true)?;
+        if of == Kind::Null {
+            return Ok(format!("CAST(NULL AS {name})"));
         }
-        let (text, to) = (self.expr(value, row)?, self.dialect.name(to, true)?);
+        if of != Kind::Text || !known {
+            let from = self.dialect.name(&from, false)?;
+            let what = format!("TRY_CAST from {from} to {name}");
+            return Err(self.dialect.unsupported(&what).with_hint("it takes texts: cast with ::"));
+        }
+        let text = self.expr(value, row)?;
         self.printed.functions.insert("TRY_CAST".to_owned());
-        Ok(format!("TRY_CAST({text} AS {to})"))
+        Ok(format!("TRY_CAST({text} AS {name})"))
     }
 
     /// The end of a path. Keys are bound, so whatever they say, they are keys.

@@ -7,8 +7,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// A text, and what is made of it without ever failing: that is its value. A warehouse that has such casts
-/// is asked for its own, of the text.
+/// A value, and what is made of it without ever failing: that is the result. A warehouse that has such casts
+/// is asked for its own, of the value.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Attempt {
     signature: Signature,
@@ -33,14 +33,14 @@ impl ScalarUDFImpl for Attempt {
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match types {
             [_, made] => Ok(made.clone()),
-            _ => plan_err!("a text and what is made of it are needed"),
+            _ => plan_err!("a value and what is made of it are needed"),
         }
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
-            [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, _] => Ok(types.to_vec()),
-            _ => plan_err!("a text and what is made of it are needed"),
+            [_, _] => Ok(types.to_vec()),
+            _ => plan_err!("a value and what is made of it are needed"),
         }
     }
 
@@ -57,7 +57,7 @@ impl ScalarUDFImpl for Attempt {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match <[ColumnarValue; 2]>::try_from(args.args) {
             Ok([_, made]) => Ok(made),
-            Err(_) => plan_err!("a text and what is made of it are needed"),
+            Err(_) => plan_err!("a value and what is made of it are needed"),
         }
     }
 }
