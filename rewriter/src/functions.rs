@@ -157,6 +157,11 @@ const INTERNAL: &[&str] = &[
     "generate_series",
     "tg_date_series",
     "tg_divide",
+    "tg_flatten_index",
+    "tg_flatten_key",
+    "tg_flatten_path",
+    "tg_flatten_this",
+    "tg_flatten_value",
     "tg_get",
     "tg_int2",
     "tg_int4",
@@ -177,6 +182,7 @@ const INTERNAL: &[&str] = &[
     "tg_row_text",
     "tg_text",
     "tg_times",
+    "tg_try",
 ];
 
 /// Aggregate functions: PostgreSQL's name and the engine's.

@@ -9,7 +9,7 @@
 //! | in a select list, `array_agg` and the like, `lag` | yes | yes | yes |
 //! | `count`, `sum`, `avg` of the column itself | yes | yes | no |
 //! | `=`, `IN`, a join key, `GROUP BY`, `DISTINCT`, `UNION`, `PARTITION BY` | no | yes | no |
-//! | any other condition, `CASE WHEN`, `IS NULL`, `ORDER BY`, `min`, other aggregates | no | no | no |
+//! | any other condition, `CASE WHEN`, `IS NULL`, `ORDER BY`, `min`, other aggregates, `UNNEST` | no | no | no |
 //!
 //! It runs on the plan as the planner made it, before anything rewrites it. The query of a view is
 //! held to the same, and what leaves it carries on the restrictions of what it reads.
@@ -349,6 +349,11 @@ fn node(plan: &LogicalPlan, around: Around<'_>) -> Result<Vec<Mark>, Error> {
         }
         LogicalPlan::Unnest(unnest) => {
             let input = marks(&unnest.input, around)?;
+            // How many rows there are depends on them.
+            for (index, _) in &unnest.list_type_columns {
+                let list = input.get(*index);
+                list.ok_or_else(|| defect("an unnested column is out of range"))?.tested()?;
+            }
             let from = |index: &usize| input.get(*index).map(Mark::computed);
             let output: Option<_> = unnest.dependency_indices.iter().map(from).collect();
             output.ok_or_else(|| defect("an unnested column is out of range"))

@@ -14,7 +14,7 @@ use datafusion_expr::{
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
 use typed::Parts;
-pub(crate) use typed::{Typed, Unit};
+pub(crate) use typed::{Element, Typed, Unit};
 
 /// Makes a date plus an interval the timestamp that it is, multiplies intervals, and gives ranks
 /// PostgreSQL's types.
@@ -34,6 +34,8 @@ impl Operands {
                 date_trunc: function("date_trunc"),
                 round: function("round"),
                 get: function("tg_get"),
+                attempt: function("tg_try"),
+                flatten: Element::ALL.map(|element| function(element.function())),
             },
         })
     }

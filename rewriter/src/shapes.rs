@@ -14,10 +14,11 @@ use datafusion_expr::expr::{AggregateFunctionParams, WindowFunctionParams};
 use datafusion_expr::logical_plan::Distinct;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, LogicalPlan, SortExpr, WindowFunctionDefinition};
-use tollgate_catalog::pg_type::{Shape, holds_shape, shape};
+use tollgate_catalog::pg_type::{Shape, holds_shape, is_document, shape};
 use tollgate_catalog::{Error, ErrorKind};
 
 use crate::dialect::SqlDialect;
+use crate::operands::Element;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +183,13 @@ fn node(plan: &LogicalPlan) -> Result<()> {
             any(&on.select_expr)
         }
         LogicalPlan::Unnest(unnest) => {
-            let columns = unnest.exec_columns.iter().map(|column| Expr::Column(column.clone()));
+            // A list of semi-structured values is made by FLATTEN only, and stands nowhere else.
+            let columns = unnest.exec_columns.iter().filter(|column| {
+                let of = schema.maybe_index_of_column(column);
+                let of = of.and_then(|index| schema.fields().get(index));
+                !of.is_some_and(|field| is_elements(field.data_type()))
+            });
+            let columns = columns.map(|column| Expr::Column(column.clone()));
             columns.into_iter().try_for_each(|column| self::plain(&column, &schema))
         }
         LogicalPlan::RecursiveQuery(query) => found(&query.static_term),
@@ -199,6 +206,11 @@ fn node(plan: &LogicalPlan) -> Result<()> {
         | LogicalPlan::Copy(_)
         | LogicalPlan::DescribeTable(_) => Err(defect("a node that isn't part of a query")),
     }
+}
+
+/// Whether these are the lists that FLATTEN unnests.
+fn is_elements(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::List(item) if is_document(item.data_type()))
 }
 
 /// Demands what can be grouped by: in PostgreSQL JSON can't either.
@@ -254,6 +266,12 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
                 "tg_get" => match call.args.as_slice() {
                     [value, step] if kind(value, schema)? == Kind::Document => {
                         plain(step, schema).map(|()| Kind::Document)
+                    }
+                    _ => Err(unfit(Kind::Document)),
+                },
+                name if Element::of(name).is_some() => match call.args.as_slice() {
+                    [value, outer] if kind(value, schema)? == Kind::Document => {
+                        plain(outer, schema).map(|()| Kind::Made)
                     }
                     _ => Err(unfit(Kind::Document)),
                 },

@@ -28,8 +28,11 @@ import threading
 import time
 import uuid
 from decimal import Decimal
+from string import Template
 
 import duckdb
+import fakesnow.macros
+import fakesnow.transforms
 import jwt
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,6 +51,50 @@ UTC = datetime.timezone.utc
 # sqlglot recurses over what stands in each other.
 sys.setrecursionlimit(10_000)
 EPOCH = datetime.datetime(1970, 1, 1)
+
+
+# Where the engine's FLATTEN would fail or number rows otherwise: a value without elements has no rows, or one.
+ELEMENTS = """(CASE json_type(TO_JSON(input))
+    WHEN 'OBJECT' THEN list_transform(json_keys(TO_JSON(input)), lambda x: struct_pack(
+        k := x, i := NULL::BIGINT,
+        v := CAST(TO_JSON(input) -> ('/' || replace(replace(x, '~', '~0'), '/', '~1')) AS JSON)))
+    WHEN 'ARRAY' THEN list_transform(CAST(TO_JSON(input) AS JSON[]), lambda x, i: struct_pack(
+        k := NULL::VARCHAR, i := (i - 1)::BIGINT, v := x))
+    END)"""
+NOTHING = "[struct_pack(k := NULL::VARCHAR, i := NULL::BIGINT, v := NULL::JSON)]"
+
+
+def flatten_macro(name, elements):
+    return f"""
+CREATE OR REPLACE MACRO ${{catalog}}.{name}(input) AS TABLE
+    SELECT 0 AS SEQ, e.k AS KEY, COALESCE(e.k, '[' || e.i || ']', '') AS PATH, e.i AS INDEX,
+           e.v AS VALUE, TO_JSON(input) AS THIS
+    FROM (SELECT UNNEST({elements}, recursive := true)) AS e(k, i, v)
+"""
+
+
+fakesnow.macros.FS_FLATTEN = Template(
+    flatten_macro("_fs_flatten", ELEMENTS)
+    + ";"
+    + flatten_macro(
+        "_fs_flatten_outer",
+        f"(CASE WHEN COALESCE(len({ELEMENTS}), 0) = 0 THEN {NOTHING} ELSE {ELEMENTS} END)",
+    )
+)
+
+
+def flatten(tree):
+    if isinstance(tree, (exp.Lateral, exp.TableFromRows)) and isinstance(tree.this, exp.Explode):
+        named = [tree.this.this, *tree.this.expressions]
+        named = {of.this.name.upper(): of.expression for of in named if isinstance(of, exp.Kwarg)}
+        outer = named.get("OUTER")
+        name = "_fs_flatten_outer" if outer is not None and outer.this else "_fs_flatten"
+        made = exp.Anonymous(this=name, expressions=[named["INPUT"]])
+        return exp.Table(this=made, alias=tree.args.get("alias"))
+    return tree
+
+
+fakesnow.transforms.flatten = flatten
 
 
 class Refused(Exception):
@@ -477,6 +524,9 @@ def corrected(tree):
         if isinstance(inner, exp.Cast) and inner.to.is_type("variant"):
             text = exp.Anonymous(this="json_extract_string", expressions=[inner, exp.Literal.string("$")])
             tree.set("this", text)
+    if isinstance(tree, exp.TryCast) and tree.to.is_type("timestampntz", "timestamp"):
+        # To the type of this other name the engine's cast tries, to that of the usual one it fails.
+        tree.set("to", exp.DataType.build("DATETIME", dialect="snowflake"))
     for kind, names in COUNTS.items():
         if isinstance(tree, kind):
             for name in names:

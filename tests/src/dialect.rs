@@ -2,6 +2,7 @@
 //! policies and over every warehouse; and nothing is to be had in one dialect that isn't in the other.
 
 use crate::attacks::leak;
+use crate::generator::Random;
 use crate::harness::client::{Answer, Client, Parameter};
 use crate::harness::flight::{Flight, Rows};
 use crate::harness::gateway::{Caches, PASSWORD, Running, start_caching};
@@ -367,6 +368,9 @@ fn parameters_have_places_or_numbers() {
             assert_eq!((got.error(), want.error()), (None, None), "{sql}");
             compare(got.rows(), want.rows(), true).unwrap_or_else(|what| panic!("{sql}: {what}"));
         }
+        let tried = ana.extended("SELECT TRY_CAST(? AS INT), TRY_TO_DATE(?)", &parameters).await;
+        assert_eq!(tried.error(), None);
+        assert_eq!((tried.rows()[0][0].text(), tried.rows()[0][1].text()), ("5".into(), "".into()));
         let mixed = ana.extended("SELECT ? + $1", &parameters).await;
         assert_eq!(mixed.error().unwrap().0, "42601");
     });
@@ -454,5 +458,83 @@ fn what_would_grow_is_refused() {
         let exists = "SELECT EXISTS (SELECT id FROM crm.orders QUALIFY COUNT(*) OVER () > 1)";
         assert_eq!(client.simple(exists).await.rows()[0][0].text(), "t");
         assert!(world.gateway.connect("ana").await.simple("SELECT 1").await.error().is_none());
+    });
+}
+
+/// A row of either side of an ASOF JOIN: its key and its value, if it has them.
+type Side = Vec<(Option<i64>, Option<i64>)>;
+
+/// Over random rows with NULLs, copies and values that meet: each row of the left side once, with one
+/// of the nearest rows of the right side, or with none where there is none.
+#[test]
+fn asof_joins_give_the_nearest_row() {
+    harness::run(async {
+        let world = harness::world().await;
+        let client = snowflake(&world.gateway, "ana").await;
+        let mut random = Random::new(7);
+        let mut some = |most: usize, keys: usize| -> Side {
+            let mut value = |bound: usize| match random.below(bound + 1) {
+                0 => None,
+                value => Some(i64::try_from(value).unwrap()),
+            };
+            (0..most).map(|_| (value(keys), value(9))).collect()
+        };
+        let table = |rows: &Side| {
+            let number = |value: &Option<i64>| value.map_or("NULL".to_owned(), |n| n.to_string());
+            let rows = rows.iter().enumerate();
+            let rows = rows.map(|(id, (key, value))| {
+                format!("({id}, {}, {}::INT)", number(key), number(value))
+            });
+            let rows = rows.collect::<Vec<_>>().join(", ");
+            format!("(SELECT column1 AS id, column2::INT AS k, column3 AS v FROM (VALUES {rows}))")
+        };
+        let mut matched = 0;
+        for round in 0..40 {
+            let (left, right) = (some(1 + round % 12, 3), some(1 + round % 9, 3));
+            for (op, fits) in [
+                (">=", (|l, r| l >= r) as fn(i64, i64) -> bool),
+                (">", |l, r| l > r),
+                ("<=", |l, r| l <= r),
+                ("<", |l, r| l < r),
+            ] {
+                for keyed in [true, false] {
+                    let on = if keyed { " ON l.k = r.k" } else { "" };
+                    let sql = format!(
+                        "SELECT l.id, r.id, r.v FROM {} l ASOF JOIN {} r \
+                         MATCH_CONDITION (l.v {op} r.v){on}",
+                        table(&left),
+                        table(&right)
+                    );
+                    let answer = client.simple(&sql).await;
+                    assert_eq!(answer.error(), None, "{sql}");
+                    let mut seen = vec![false; left.len()];
+                    for row in answer.rows() {
+                        let place: usize = row[0].text().parse().unwrap();
+                        assert!(!std::mem::replace(&mut seen[place], true), "twice: {sql}");
+                        let (key, value) = left[place];
+                        let fitting = right.iter().enumerate().filter(|(_, (of, at))| {
+                            let met = value.zip(*at).is_some_and(|(l, r)| fits(l, r));
+                            met && (!keyed || key.is_some() && key == *of)
+                        });
+                        let distance =
+                            |at: &Option<i64>| value.zip(*at).map(|(l, r)| l.abs_diff(r));
+                        let fitting: Vec<_> = fitting.collect();
+                        let best = fitting.iter().map(|(_, (_, at))| distance(at)).min();
+                        let nearest =
+                            fitting.iter().filter(|(_, (_, at))| Some(distance(at)) == best);
+                        let nearest: Vec<String> = nearest.map(|(id, _)| id.to_string()).collect();
+                        match nearest.as_slice() {
+                            [] => assert_eq!(row[1].text(), "", "row {place}: {sql}"),
+                            nearest => {
+                                matched += 1;
+                                assert!(nearest.contains(&row[1].text()), "row {place}: {sql}");
+                            }
+                        }
+                    }
+                    assert!(seen.iter().all(|seen| *seen), "a row is missing: {sql}");
+                }
+            }
+        }
+        assert!(matched > 500, "{matched}");
     });
 }

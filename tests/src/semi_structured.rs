@@ -185,6 +185,34 @@ fn paths_lead_to_what_may_be_seen() {
     });
 }
 
+/// Elements are of values that may be seen, on rows that may.
+#[test]
+fn elements_are_those_of_what_may_be_seen() {
+    harness::run(async {
+        let (_, gateway) = gateway().await;
+        judged(&snowflake(gateway, "ana").await, "flatten").await;
+        // Whoever no rule restricts sees all of them.
+        let root = snowflake(gateway, "root").await;
+        let sql = "SELECT e.id, f.value::string FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f WHERE e.id = 5";
+        assert_eq!(told(&root, sql).await, "  5 | canary-t\n");
+        // They may be many, not too many.
+        let calls = |count: usize| {
+            let more =
+                (1..count).map(|at| format!(", LATERAL FLATTEN(INPUT => f{}.value) f{at}", at - 1));
+            let calls = more.collect::<String>();
+            format!("SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f0{calls}")
+        };
+        assert_eq!(told(&root, &calls(16)).await, "");
+        for (sql, code) in [(calls(17), "54000"), (calls(1_000), "54000")] {
+            assert_eq!(root.simple(&sql).await.error().map(|(code, _)| code), Some(code));
+        }
+        // In PostgreSQL's dialect there is none.
+        let plain = gateway.connect("ana").await;
+        let sql = "SELECT 1 FROM web.events e, LATERAL flatten(e.tags) f";
+        assert_eq!(plain.simple(sql).await.error().map(|(code, _)| code), Some("42883"));
+    });
+}
+
 #[test]
 fn a_path_has_bounds() {
     harness::run(async {
@@ -351,7 +379,9 @@ fn hidden_values_change_no_answer() {
         let differs = "SELECT body:user.name::string FROM web.events WHERE id = 5";
         let seen = told(&snowflake(&other, "root").await, differs).await;
         assert_ne!(told(&root, differs).await, seen);
-        for (path, dialect) in [("shown", "postgresql"), ("paths", "snowflake")] {
+        for (path, dialect) in
+            [("shown", "postgresql"), ("paths", "snowflake"), ("flatten", "snowflake")]
+        {
             let clients = [one.connect("ana").await, other.connect("ana").await];
             for client in &clients {
                 let set = format!("SET tollgate.dialect = '{dialect}'");
@@ -388,6 +418,18 @@ fn values_stay_what_they_are_until_they_leave() {
             (
                 "ana",
                 "SELECT x:name::string FROM (SELECT body:\"it's \\ :1\" AS x FROM web.events) WHERE x IS NOT NULL",
+            ),
+            (
+                "root",
+                "SELECT f.key, f.value::string FROM web.users u, LATERAL FLATTEN(INPUT => u.profile, OUTER => TRUE) f WHERE u.name = 'Ada'",
+            ),
+            (
+                "ana",
+                "SELECT e.id, f.index FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f",
+            ),
+            (
+                "ana",
+                "SELECT TRY_CAST(body:n::string AS NUMBER(10, 1)) FROM web.events WHERE TRY_TO_DATE(body:day::string) IS NOT NULL",
             ),
         ] {
             let client = snowflake(&gateway, user).await;

@@ -22,7 +22,8 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn push(&mut self, expr: Expr, name: String, reach: u64, exact: bool) {
+    /// Adds an item, and gives its name in the plan.
+    pub(super) fn push(&mut self, expr: Expr, name: String, reach: u64, exact: bool) -> String {
         let mut real = name.clone();
         let mut number = 1;
         while !self.seen.insert(real.clone()) {
@@ -39,7 +40,9 @@ impl List {
         } else {
             SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', &real) }
         });
+        let yields = real.clone();
         self.columns.push(Output { name, real, reach, computed: None, field: None, exact });
+        yields
     }
 
     pub(super) fn star(&mut self, columns: Vec<scope::Column>) -> Result<(), Error> {

@@ -100,6 +100,8 @@ pub(crate) struct Gate<'a> {
     /// Whether the planner won't see the select list that is walked, nor its order.
     unplanned: bool,
     relations: usize,
+    /// How many calls of FLATTEN there are.
+    flattened: usize,
     depth: usize,
     /// How many arithmetic operators stand around.
     arithmetic: usize,
@@ -141,6 +143,7 @@ impl<'a> Gate<'a> {
             in_select_list: false,
             unplanned: false,
             relations: 0,
+            flattened: 0,
             depth: 0,
             arithmetic: 0,
             cost: Cost::default(),
@@ -220,7 +223,9 @@ impl<'a> Gate<'a> {
             if let Some(found) = scope.find(&qualifier, &column.value)? {
                 let Some(column) = found else { break };
                 self.reference(column.size, column.reach)?;
-                let held = matches!(column.expr, Expr::CompoundIdentifier(_));
+                // As it is written, or with a schema before it.
+                let held = matches!(&column.expr, Expr::CompoundIdentifier(parts)
+                    if parts.ends_with(idents));
                 return Ok((!held).then_some(column.expr));
             }
         }

@@ -11,6 +11,7 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::budget::NODE;
+use super::items::List;
 use super::parts;
 
 /// A column that a query yields.
@@ -43,6 +44,8 @@ impl Output {
 struct Named {
     /// The alias, or the schema and the name of a relation without one.
     qualifier: Vec<String>,
+    /// What it is called in the plan.
+    real: Vec<String>,
     columns: Vec<Output>,
     /// The columns of the primary key, if all are visible.
     key: Vec<String>,
@@ -72,7 +75,7 @@ impl Named {
     fn column(&self, column: &Output) -> Column {
         let expr = match &column.computed {
             Some(expr) => expr.as_ref().clone(),
-            None => qualified(&self.qualifier, &column.real),
+            None => qualified(&self.real, &column.real),
         };
         let size = if column.computed.is_some() { column.reach } else { 1 };
         let name = column.name.clone();
@@ -153,7 +156,8 @@ pub(super) fn ambiguous(name: &str) -> Error {
 impl Scope {
     /// One relation.
     pub(super) fn of(qualifier: Vec<String>, columns: Vec<Output>, key: Vec<String>) -> Self {
-        let named = Named { qualifier, columns, key, kind: Kind::Rows, optional: false };
+        let real = qualifier.clone();
+        let named = Named { qualifier, real, columns, key, kind: Kind::Rows, optional: false };
         let all = named.columns.iter().map(|column| named.column(column)).collect();
         Self { relations: vec![named], columns: all, aliases: Vec::new() }
     }
@@ -179,6 +183,101 @@ impl Scope {
     pub(super) fn of_values(mut self) -> Self {
         self.relations.iter_mut().for_each(|named| named.kind = Kind::Values);
         self
+    }
+
+    /// The name of the relation that this is, if it is one.
+    pub(super) fn alone(&self) -> Option<&[String]> {
+        match self.relations.as_slice() {
+            [named] => Some(&named.qualifier),
+            _ => None,
+        }
+    }
+
+    /// The columns of all relations as they are written, with their names in the plan and what they weigh.
+    pub(super) fn all(&self) -> Vec<(Expr, &str, u64)> {
+        let all = self.relations.iter();
+        all.flat_map(|named| {
+            named.columns.iter().map(|column| {
+                let found = named.column(column);
+                (found.expr, column.real.as_str(), found.reach)
+            })
+        })
+        .collect()
+    }
+
+    /// The same relations where the plan calls the one that they are by another name.
+    pub(super) fn called(mut self, name: &str) -> Self {
+        for named in &mut self.relations {
+            named.real = vec![name.to_owned()];
+        }
+        let all = self.relations.iter();
+        self.columns =
+            all.flat_map(|named| named.columns.iter().map(|column| named.column(column))).collect();
+        self
+    }
+
+    /// The list of a query over these relations that yields all of their columns, and the scope in which they
+    /// mean what they do where the plan calls that query by `name`.
+    pub(super) fn gathered(mut self, name: &str) -> (List, Self) {
+        let mut list = List::default();
+        let place = vec![name.to_owned()];
+        let mut moved = Vec::new();
+        for named in &mut self.relations {
+            let mut renamed = Vec::with_capacity(named.columns.len());
+            for column in &named.columns {
+                let found = named.column(column);
+                let real = list.push(found.expr.clone(), found.name, found.reach, found.exact);
+                moved.push((found.expr, real.clone()));
+                renamed.push((column.real.clone(), real));
+            }
+            let key = named.key.iter().map(|of| {
+                renamed.iter().find(|(real, _)| real == of).map(|(_, real)| real.clone())
+            });
+            named.key = key.collect::<Option<_>>().unwrap_or_default();
+            for (column, (_, real)) in named.columns.iter_mut().zip(renamed) {
+                column.real = real;
+                column.computed = None;
+            }
+            named.real.clone_from(&place);
+        }
+        for column in &mut self.columns {
+            let known = moved.iter().find(|(expr, _)| *expr == column.expr);
+            let real = match known {
+                Some((_, real)) => real.clone(),
+                // What a full join merged.
+                None => {
+                    let expr = column.expr.clone();
+                    list.push(expr, column.name.clone(), column.reach, column.exact)
+                }
+            };
+            column.expr = qualified(&place, &real);
+            column.size = 1;
+        }
+        (list, self)
+    }
+
+    /// Whether a relation has this name.
+    pub(super) fn names(&self, qualifier: &[String]) -> bool {
+        self.relations.iter().any(|named| named.qualifier == qualifier)
+    }
+
+    /// The name in the plan of a column with its relation before it, if there is that relation, and if
+    /// it has the column.
+    pub(super) fn held(&self, idents: &[Ident]) -> Option<Option<&str>> {
+        let (name, qualifier) = idents.split_last()?;
+        let qualifier: Vec<String> = qualifier.iter().map(|part| part.value.clone()).collect();
+        let is_meant =
+            |of: &&Named| of.qualifier.ends_with(&qualifier) || of.real.ends_with(&qualifier);
+        let known = |column: &&Output| column.real == name.value || column.name == name.value;
+        let mut held = None;
+        for named in self.relations.iter().filter(is_meant) {
+            let found = named.columns.iter().find(known).map(|column| column.real.as_str());
+            held = held.or(Some(None));
+            if found.is_some() {
+                return Some(found);
+            }
+        }
+        held
     }
 
     /// Notes that an outer join may leave these relations out.
@@ -349,14 +448,14 @@ impl Scope {
     /// among them.
     pub(super) fn determined(&self, keys: &[Expr]) -> Vec<Expr> {
         let grouped = |named: &&Named| {
-            let column = |name: &String| keys.contains(&qualified(&named.qualifier, name));
+            let column = |name: &String| keys.contains(&qualified(&named.real, name));
             !named.key.is_empty() && named.key.iter().all(column)
         };
         self.relations
             .iter()
             .filter(grouped)
             .flat_map(|named| {
-                named.columns.iter().map(|column| qualified(&named.qualifier, &column.real))
+                named.columns.iter().map(|column| qualified(&named.real, &column.real))
             })
             .filter(|column| !keys.contains(column))
             .collect()

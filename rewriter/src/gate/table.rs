@@ -7,6 +7,7 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::scope::{self, Output, Scope, Side};
+use super::snowflake::flatten::leaving;
 use super::{Gate, fold, parts, quoted_name, refuse_if};
 
 /// The most rows that `generate_series` may make: they are made in memory.
@@ -17,46 +18,45 @@ impl Gate<'_> {
     /// can't have there: they belong to WHERE.
     pub(super) fn from(
         &mut self,
-        from: &mut [TableWithJoins],
+        from: &mut Vec<TableWithJoins>,
     ) -> Result<(Scope, Vec<Expr>), Error> {
         let mut scope = Scope::default();
         let mut moved = Vec::new();
-        for source in from {
-            self.beside.push(scope);
-            let found = self.table_with_joins(source, Some(&mut moved))?;
-            scope = self.beside.pop().unwrap_or_default();
-            scope.add(found);
+        for mut source in std::mem::take(from) {
+            if let Some(call) = self.flattened(&mut source.relation) {
+                let (left, conditions) = (std::mem::take(from), std::mem::take(&mut moved));
+                let (factor, found) = self.flatten(left, scope, conditions, call)?;
+                source.relation = factor;
+                scope = self.joins(found, &mut source)?;
+            } else {
+                self.beside.push(scope);
+                let found = self.table_with_joins(&mut source)?;
+                scope = self.beside.pop().unwrap_or_default();
+                scope.add(found);
+            }
+            moved.extend(leaving(&mut source));
+            from.push(source);
         }
         Ok((scope, moved))
     }
 
-    fn table_with_joins(
-        &mut self,
-        source: &mut TableWithJoins,
-        moved: Option<&mut Vec<Expr>>,
-    ) -> Result<Scope, Error> {
-        let mut scope = self.table_factor(&mut source.relation)?;
-        for join in &mut source.joins {
-            scope = self.join(scope, join)?;
-        }
-        // A condition may leave its join for WHERE if no join after it adds rows without it.
-        if let Some(moved) = moved {
-            let adds = |join: &Join| {
-                matches!(
-                    join.join_operator,
-                    JoinOperator::Right(_)
-                        | JoinOperator::RightOuter(_)
-                        | JoinOperator::FullOuter(_)
-                )
-            };
-            let last = source.joins.iter().rposition(adds).map_or(0, |last| last + 1);
-            for join in source.joins.iter_mut().skip(last) {
-                if let JoinOperator::Join(JoinConstraint::On(condition))
-                | JoinOperator::Inner(JoinConstraint::On(condition)) = &mut join.join_operator
-                    && super::build::has_query(&*condition)
-                {
-                    moved.extend(super::build::take_queries(condition));
-                }
+    fn table_with_joins(&mut self, source: &mut TableWithJoins) -> Result<Scope, Error> {
+        let scope = self.table_factor(&mut source.relation)?;
+        self.joins(scope, source)
+    }
+
+    /// Walks the joins of a relation that was walked.
+    fn joins(&mut self, mut scope: Scope, source: &mut TableWithJoins) -> Result<Scope, Error> {
+        for mut join in std::mem::take(&mut source.joins) {
+            if let Some(call) = self.flattens(&mut join)? {
+                let (relation, joins) = (join.relation, std::mem::take(&mut source.joins));
+                let relation = std::mem::replace(&mut source.relation, relation);
+                let mut left = TableWithJoins { relation, joins };
+                let conditions = leaving(&mut left);
+                (source.relation, scope) = self.flatten(vec![left], scope, conditions, call)?;
+            } else {
+                scope = self.join(scope, &mut join)?;
+                source.joins.push(join);
             }
         }
         Ok(scope)
@@ -64,6 +64,9 @@ impl Gate<'_> {
 
     fn join(&mut self, left: Scope, join: &mut Join) -> Result<Scope, Error> {
         refuse_if(join.global, "GLOBAL JOIN")?;
+        if matches!(join.join_operator, JoinOperator::AsOf { .. }) {
+            return self.asof(left, join);
+        }
         self.beside.push(left);
         let mut right = self.table_factor(&mut join.relation)?;
         let mut left = self.beside.pop().unwrap_or_default();
@@ -109,8 +112,7 @@ impl Gate<'_> {
                 return Err(Error::not_supported("APPLY").with_hint("use JOIN LATERAL"));
             }
             JoinOperator::AsOf { .. } => {
-                return Err(Error::not_supported("ASOF JOIN")
-                    .with_hint("join all rows that fit, and keep the nearest by row_number()"));
+                return Err(Error::not_supported("ASOF JOIN"));
             }
             JoinOperator::StraightJoin(_) => return Err(Error::not_supported("STRAIGHT_JOIN")),
             JoinOperator::ArrayJoin
@@ -184,7 +186,7 @@ impl Gate<'_> {
                 self.aliased(alias, columns)
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
-                let scope = self.deeper(|gate| gate.table_with_joins(table_with_joins, None))?;
+                let scope = self.deeper(|gate| gate.table_with_joins(table_with_joins))?;
                 let Some(alias) = alias.take() else { return Ok(scope) };
                 // The alias hides what is inside, and the planner can't have two columns of a name.
                 let inside = std::mem::replace(

@@ -84,6 +84,48 @@ impl Unit {
     }
 }
 
+/// A column of FLATTEN. Its `SEQ` is none: it may count rows that are hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Element {
+    Key,
+    Path,
+    Index,
+    Value,
+    This,
+}
+
+impl Element {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 5] = [Self::Key, Self::Path, Self::Index, Self::Value, Self::This];
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Path => "path",
+            Self::Index => "index",
+            Self::Value => "value",
+            Self::This => "this",
+        }
+    }
+
+    /// The function that lists it.
+    pub(crate) fn function(self) -> &'static str {
+        match self {
+            Self::Key => "tg_flatten_key",
+            Self::Path => "tg_flatten_path",
+            Self::Index => "tg_flatten_index",
+            Self::Value => "tg_flatten_value",
+            Self::This => "tg_flatten_this",
+        }
+    }
+
+    /// The one that a function lists.
+    pub(crate) fn of(function: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|element| element.function() == function)
+    }
+}
+
 /// Such an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typed {
@@ -97,7 +139,26 @@ pub(crate) enum Typed {
     Round,
     /// The left operand's value, which is semi-structured, at a key or a place.
     Get,
+    /// A comparison of values that are ordered alike whatever they are converted to; for equality, of
+    /// which no two on the right side can equal one on the left.
+    Match(Operator),
+    /// A column of the elements of the left operand, which is semi-structured, as a list. Whether there is a row
+    /// without any, the right one says.
+    Flatten(Element),
+    /// The left operand as what the right one makes of it or NULL: never an error.
+    Try,
+    /// The left operand, which must be a text. The right one says nothing.
+    Text,
 }
+
+/// The comparisons of [`Typed::Match`], and their signs.
+const MATCHES: &[(Operator, &str)] = &[
+    (Operator::Eq, "="),
+    (Operator::Gt, ">"),
+    (Operator::GtEq, ">="),
+    (Operator::Lt, "<"),
+    (Operator::LtEq, "<="),
+];
 
 impl Typed {
     /// The operator that stands for it.
@@ -108,6 +169,10 @@ impl Typed {
             Self::Truncate(unit) => format!("truncate {}", unit.name()),
             Self::Round => "round".to_owned(),
             Self::Get => "get".to_owned(),
+            Self::Match(op) => format!("match {op}"),
+            Self::Flatten(element) => format!("flatten {}", element.name()),
+            Self::Try => "try".to_owned(),
+            Self::Text => "text".to_owned(),
         };
         BinaryOperator::PGCustomBinaryOperator(vec![format!("{MARK}{name}")])
     }
@@ -122,8 +187,16 @@ impl Typed {
             None if name == "divide" => Some(Self::Divide),
             None if name == "round" => Some(Self::Round),
             None if name == "get" => Some(Self::Get),
+            None if name == "try" => Some(Self::Try),
+            None if name == "text" => Some(Self::Text),
             Some(("add", of)) => unit(of).map(Self::Add),
             Some(("truncate", of)) => unit(of).map(Self::Truncate),
+            Some(("flatten", of)) => {
+                Element::ALL.into_iter().find(|element| element.name() == of).map(Self::Flatten)
+            }
+            Some(("match", sign)) => {
+                MATCHES.iter().find(|(_, of)| *of == sign).map(|(op, _)| Self::Match(*op))
+            }
             _ => None,
         }
     }
@@ -136,6 +209,9 @@ pub(super) struct Parts {
     pub(super) date_trunc: Option<Arc<ScalarUDF>>,
     pub(super) round: Option<Arc<ScalarUDF>>,
     pub(super) get: Option<Arc<ScalarUDF>>,
+    pub(super) attempt: Option<Arc<ScalarUDF>>,
+    /// In the order of [`Element::ALL`].
+    pub(super) flatten: [Option<Arc<ScalarUDF>>; 5],
 }
 
 const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -173,6 +249,23 @@ impl Parts {
             Typed::Truncate(unit) => self.truncate(unit, left, &left_type),
             Typed::Round => self.round(left, &left_type, right),
             Typed::Get => self.get(left, &left_type, right),
+            Typed::Match(op) => matched(left, &left_type, op, right, schema),
+            Typed::Text if left_type.is_null() || family(&left_type) == Some(Family::Text) => {
+                Ok(left)
+            }
+            Typed::Text => Err(wrong(
+                "TRY_CAST of a value that isn't a text",
+                "cast it with ::, or to a text first",
+            )),
+            Typed::Flatten(element) => self.flatten(element, left, &left_type, right),
+            Typed::Try => Ok(match &self.attempt {
+                Some(attempt) => {
+                    let arguments = vec![left, right];
+                    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(attempt), arguments))
+                }
+                // As written out.
+                None => right,
+            }),
         }
     }
 
@@ -252,6 +345,20 @@ impl Parts {
     }
 }
 
+impl Parts {
+    fn flatten(&self, element: Element, value: Expr, of: &DataType, outer: Expr) -> Result<Expr> {
+        if !is_document(of) {
+            let hint = "columns that are VARIANT, OBJECT or ARRAY at a Snowflake are flattened, and \
+                        paths into them";
+            return Err(wrong("FLATTEN of a value that isn't semi-structured", hint));
+        }
+        let place = Element::ALL.into_iter().position(|one| one == element);
+        let function = place.and_then(|place| self.flatten.get(place)).and_then(Option::as_ref);
+        let Some(function) = function else { return Err(refused("FLATTEN", "select the value")) };
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![value, outer])))
+    }
+}
+
 /// A date or a timestamp, and whether it is a date. A text is read as a timestamp.
 fn moment_of(moment: Expr, of: &DataType) -> Result<(Expr, bool)> {
     match of {
@@ -292,6 +399,47 @@ fn divide(left: Expr, of: &DataType, right: Expr, schema: &DFSchema) -> Result<E
     Ok(cast(quotient, DataType::Decimal128(DIGITS, scale)))
 }
 
+/// What values are ordered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Number,
+    Moment,
+    Time,
+    Text,
+    Boolean,
+}
+
+fn family(of: &DataType) -> Option<Family> {
+    Some(match of {
+        number if number.is_numeric() => Family::Number,
+        DataType::Date32 | DataType::Timestamp(..) => Family::Moment,
+        DataType::Time64(_) => Family::Time,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::Text,
+        DataType::Boolean => Family::Boolean,
+        _ => return None,
+    })
+}
+
+fn matched(
+    left: Expr,
+    of: &DataType,
+    op: Operator,
+    right: Expr,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let to = right.get_type(schema)?;
+    let alike = family(of).is_some_and(|family| Some(family) == self::family(&to));
+    // As floats several exact numbers may be one.
+    let merges = op == Operator::Eq && of.is_floating() && !to.is_floating();
+    if of.is_null() || to.is_null() || (alike && !merges) {
+        return Ok(binary(left, op, right));
+    }
+    Err(wrong(
+        "the two sides of a condition of ASOF JOIN have types that don't fit",
+        "compare numbers, texts or times with their like, and cast the left side if it is a float",
+    ))
+}
+
 /// The whole number that an expression is, if it is a constant one.
 fn constant(expr: &Expr) -> Option<i64> {
     match expr {
@@ -304,12 +452,19 @@ fn constant(expr: &Expr) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Typed, UNITS};
+    use super::{Element, MATCHES, Typed, UNITS};
 
     #[test]
     fn operators_stand_for_their_operations() {
         let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
-        for typed in units.chain([Typed::Divide, Typed::Round, Typed::Get]) {
+        let matches = MATCHES.iter().map(|(op, _)| Typed::Match(*op));
+        for typed in units.chain(matches).chain(Element::ALL.map(Typed::Flatten)).chain([
+            Typed::Divide,
+            Typed::Round,
+            Typed::Get,
+            Typed::Try,
+            Typed::Text,
+        ]) {
             assert_eq!(Typed::of(&typed.operator()), Some(typed));
         }
     }

@@ -47,6 +47,7 @@ const TOTAL: &[&str] = &[
     "rtrim",
     "starts_with",
     "strpos",
+    "tg_try",
     "upper",
 ];
 

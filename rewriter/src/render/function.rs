@@ -128,6 +128,7 @@ impl Printer {
             }
             ("tg_int2" | "tg_int4" | "tg_int8" | "tg_text", [value]) => self.expr(value, row)?,
             ("tg_like" | "tg_regex", [pattern]) => return self.expr(pattern, row),
+            ("tg_try", [_, made]) => return self.expr(made, row),
             ("coalesce" | "greatest" | "least" | "nullif", [_, ..]) => {
                 let args = self.exprs(args, row)?;
                 let word = match name {

@@ -33,7 +33,10 @@ impl Printer {
         let left = self.item(left)?;
         let right = if is_lateral(&node.right) {
             if self.dialect == Dialect::Snowflake {
-                return Err(self.dialect.unsupported("LATERAL"));
+                return Err(self
+                    .dialect
+                    .unsupported("LATERAL")
+                    .with_hint("join with the subquery, by conditions on its columns"));
             }
             let around = Row { schema: node.left.schema(), columns: &left.columns, outer };
             let right = self.block(&node.right, Some(&around))?;

@@ -348,7 +348,7 @@ impl Printer {
 
     fn unnest(&mut self, node: &Unnest, outer: Outer<'_>) -> Result<Block, Error> {
         if self.dialect == Dialect::Snowflake {
-            return Err(self.dialect.unsupported("UNNEST"));
+            return self.flatten(node, outer);
         }
         if !node.struct_type_columns.is_empty()
             || node.list_type_columns.is_empty()

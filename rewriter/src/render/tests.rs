@@ -125,7 +125,9 @@ fn printed_there() -> Printed {
     let name = ["D", "S", "T"].map(str::to_owned).to_vec();
     printed.secured.insert("t2".to_owned(), Secured { text: THERE.to_owned(), tables: vec![name] });
     printed.aliases.extend(["t1".to_owned(), "t3".to_owned()]);
-    for function in ["LOWER", "CEIL", "SUBSTR", "LEFT", "DATEADD", "LAG", "CURRENT_DATE"] {
+    for function in
+        ["LOWER", "CEIL", "SUBSTR", "LEFT", "DATEADD", "LAG", "CURRENT_DATE", "TRY_CAST"]
+    {
         printed.functions.insert(function.to_owned());
     }
     for literal in ["5", "+", "day"] {
@@ -143,6 +145,7 @@ fn what_was_printed_for_snowflake_passes() {
         " WHERE (CEIL(\"t2\".\"c0\") = CAST('5' AS NUMBER(10,0)))",
         " WHERE (SUBSTR(\"t2\".\"c0\", CAST('5' AS NUMBER(10,0))) IS NULL)",
         " WHERE (LEFT(\"t2\".\"c0\", CAST('5' AS NUMBER(10,0))) IS NULL)",
+        " WHERE (TRY_CAST(\"t2\".\"c0\" AS DATE) IS NULL)",
         " WHERE (\"t2\".\"c0\" LIKE CAST(:1 AS VARCHAR) ESCAPE '+')",
         " WHERE (DATEADD('day', CAST('5' AS NUMBER(19,0)), CURRENT_DATE()) IS NULL)",
         " WHERE (CAST('5' AS TIMESTAMP_LTZ(6)) > CAST('5' AS TIMESTAMP_NTZ(6)))",
@@ -201,6 +204,7 @@ fn what_was_not_printed_for_snowflake_is_denied() {
         " WHERE (\"LOWER\"(\"t2\".\"c0\") IS NULL)",
         " WHERE (D.S.LOWER(\"t2\".\"c0\") IS NULL)",
         " WHERE (FLOOR(\"t2\".\"c0\") IS NULL)",
+        " WHERE (SAFE_CAST(\"t2\".\"c0\" AS DATE) IS NULL)",
         " WHERE (\"t2\".\"c0\" = '6')",
         " WHERE (\"t2\".\"c0\" = 6)",
         " WHERE (\"t2\".\"c0\" = '\\'5')",
@@ -224,4 +228,43 @@ fn what_was_not_printed_for_snowflake_is_denied() {
     denied(&over(&THERE.replace(" = ", " <> "), ""));
     denied("SELECT \"t1\".\"A\" AS \"c0\" FROM \"D\".\"S\".\"T\" AS \"t1\"");
     denied("DELETE FROM \"D\".\"S\".\"T\"");
+}
+
+/// FLATTEN is of a column, and asked for nothing but a row for a value without elements.
+#[test]
+fn flatten_is_what_was_printed() {
+    let mut printed = printed_there();
+    printed.table_functions.insert("FLATTEN".to_owned());
+    let verified = |printed: &Printed, rest: &str| {
+        let text = over(THERE, rest);
+        verify(Dialect::Snowflake, &text, printed, 1).map_err(|error| error.kind())
+    };
+    let plain = ", LATERAL FLATTEN(INPUT => \"t2\".\"c0\") AS \"t3\"";
+    let outer = ", LATERAL FLATTEN(INPUT => \"t2\".\"c0\", OUTER => TRUE) AS \"t3\"";
+    assert_eq!(verified(&printed, plain), Ok(()));
+    assert_eq!(verified(&printed, outer), Err(ErrorKind::Internal));
+    assert_eq!(verified(&printed_there(), plain), Err(ErrorKind::Internal));
+    printed.words.insert("OUTER");
+    assert_eq!(verified(&printed, outer), Ok(()));
+    for call in [
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\")",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\") AS \"t9\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\") AS t3",
+        "LATERAL FLATTEN(\"t2\".\"c0\") AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => LOWER(\"t2\".\"c0\")) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => CAST('5' AS VARIANT)) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", PATH => '5') AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", RECURSIVE => TRUE) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", OUTER => FALSE) AS \"t3\"",
+        "LATERAL FLATTEN(OUTER => TRUE) AS \"t3\"",
+        "LATERAL FLATTEN(INPUT => \"t2\".\"c0\", OUTER => TRUE, OUTER => TRUE) AS \"t3\"",
+        "LATERAL \"FLATTEN\"(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "LATERAL S.FLATTEN(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "LATERAL SPLIT_TO_TABLE(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "FLATTEN(INPUT => \"t2\".\"c0\") AS \"t3\"",
+        "TABLE(FLATTEN(INPUT => \"t2\".\"c0\")) AS \"t3\"",
+    ] {
+        let rest = format!(", {call}");
+        assert_eq!(verified(&printed, &rest), Err(ErrorKind::Internal), "{call}");
+    }
 }

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, ObjectName, ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor,
-    TableSampleKind, Value, Visit, Visitor,
+    CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, ObjectName,
+    ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor, TableSampleKind, Value,
+    Visit, Visitor,
 };
 use datafusion_sql::sqlparser::dialect::{self, PostgreSqlDialect, SnowflakeDialect};
 use datafusion_sql::sqlparser::parser::Parser;
 use tollgate_catalog::Error;
 
+use super::snowflake::flatten::{FLATTEN, OUTER};
 use super::{Dialect, Printed};
 
 /// How deep the parser may go: the printer bounds the text, and the gate the statement.
@@ -163,6 +165,38 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether a table function is a FLATTEN that was printed: of a column, and perhaps with a row for nothing.
+    fn flattens(&self, name: &ObjectName, args: &[FunctionArg]) -> bool {
+        let is_named = matches!(name.0.as_slice(), [ObjectNamePart::Identifier(name)]
+            if name.quote_style.is_none() && name.value == FLATTEN);
+        let argument = |arg: &FunctionArg, word: &str, fits: fn(&Expr) -> bool| match arg {
+            FunctionArg::Named {
+                name,
+                arg: FunctionArgExpr::Expr(value),
+                operator: FunctionArgOperator::RightArrow,
+            } => name.quote_style.is_none() && name.value == word && fits(value),
+            _ => false,
+        };
+        let input = |arg: &FunctionArg| {
+            argument(arg, "INPUT", |value| matches!(value, Expr::CompoundIdentifier(_)))
+        };
+        let outer = |arg: &FunctionArg| {
+            self.printed.words.contains(OUTER)
+                && argument(
+                    arg,
+                    OUTER,
+                    |value| matches!(value, Expr::Value(value) if value.value == Value::Boolean(true)),
+                )
+        };
+        let known = is_named && self.printed.table_functions.contains(FLATTEN);
+        known
+            && match args {
+                [one] => input(one),
+                [one, other] => input(one) && outer(other),
+                _ => false,
+            }
+    }
+
     /// The parts of a base table's name.
     fn depth(&self) -> usize {
         match self.dialect {
@@ -263,9 +297,15 @@ impl Visitor for Walk<'_> {
                 }
                 self.table(name, args.is_some())
             }
-            TableFactor::Function { name, alias, .. } => {
+            TableFactor::Function { name, alias, lateral, args, with_ordinality } => {
                 if let Err(what) = self.alias(alias) {
                     return stop(what);
+                }
+                if self.dialect == Dialect::Snowflake {
+                    return match *lateral && !with_ordinality && self.flattens(name, args) {
+                        true => ControlFlow::Continue(()),
+                        false => stop("a table function that wasn't printed"),
+                    };
                 }
                 self.table(name, true)
             }
@@ -317,6 +357,8 @@ impl Visitor for Walk<'_> {
             Expr::Ceil { .. } => self.syntax("CEIL"),
             Expr::Floor { .. } => self.syntax("FLOOR"),
             Expr::Substring { .. } => self.syntax("SUBSTR"),
+            Expr::Cast { kind: CastKind::TryCast, .. } => self.syntax("TRY_CAST"),
+            Expr::Cast { kind: CastKind::SafeCast, .. } => stop("a cast that wasn't printed"),
             Expr::BinaryOp { .. }
             | Expr::UnaryOp { .. }
             | Expr::Nested(_)
@@ -356,6 +398,12 @@ impl Visitor for Walk<'_> {
     fn pre_visit_value(&mut self, value: &datafusion_sql::sqlparser::ast::ValueWithSpan) -> Flow {
         match &value.value {
             Value::Null => ControlFlow::Continue(()),
+            // An argument of FLATTEN; it says nothing.
+            Value::Boolean(true)
+                if self.dialect == Dialect::Snowflake && self.printed.words.contains(OUTER) =>
+            {
+                ControlFlow::Continue(())
+            }
             Value::SingleQuotedString(text)
                 if self.printed.literals.contains(text) && super::literal::is_word(text) =>
             {

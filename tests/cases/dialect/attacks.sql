@@ -35,3 +35,14 @@ SELECT id, phone AS p FROM crm.customers WHERE p LIKE '%CANARY%' OR p IS NULL
 SELECT pg_catalog.md5(phone), MD5(email) FROM crm.customers
 SELECT current_setting('search_path'), CURRENT_USER()
 SELECT pg_catalog.pg_read_file('/etc/passwd')
+SELECT * FROM crm.customers c ASOF JOIN crm.customers d MATCH_CONDITION (c.phone >= d.phone)
+SELECT * FROM crm.customers c ASOF JOIN crm.orders o MATCH_CONDITION (c.id + 2000 >= o.id)
+SELECT o.*, p.* FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id + 100 >= p.id)
+SELECT p.status FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (31337.31 + 0 * o.id >= p.amount)
+SELECT "next·2", "value·3" FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id + 100 >= p.id + 0)
+SELECT p."next·1", "p·1"."next·2", "orders·1".* FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id + 100 >= p.id + 0)
+SELECT p FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id)
+SELECT * FROM crm.tenants a ASOF JOIN crm.tenants b MATCH_CONDITION (a.tenant_id < b.tenant_id)
+SELECT p.status::INT FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id + 100 >= p.id)
+SELECT TRY_CAST(SUBSTR(national_id, 12) AS INT), TRY_CAST(phone AS DATE) FROM crm.customers
+SELECT status, TRY_CAST(status AS BOOLEAN) FROM crm.orders WHERE TRY_CAST(amount::VARCHAR AS INT) = 31337

@@ -51,3 +51,15 @@ SELECT id FROM crm.orders QUALIFY ROW_NUMBER() OVER (ORDER BY (SELECT MAX(salary
 SELECT c.{column}['a']::string FROM crm.customers c
 SELECT GET({column}, 'a'), GET_PATH({COLUMN}, 'a[0]') FROM crm.customers
 SELECT s:salary FROM {table} s
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.amount >= c.{column})
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.amount >= {column})
+SELECT c.id FROM crm.customers c ASOF JOIN crm.orders o MATCH_CONDITION (c.{COLUMN} >= o.amount)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.amount = c.{column}
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers MATCH_CONDITION (o.id >= customers.id) ON o.amount = crm.customers.{column}
+SELECT c.id FROM crm.customers c ASOF JOIN crm.customers d MATCH_CONDITION (c.id >= d.id) USING ({column})
+SELECT c.{column} FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
+SELECT {column} FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
+SELECT o.id FROM crm.orders o ASOF JOIN {TABLE} s MATCH_CONDITION (o.id >= s.employee_id) USING (id)
+SELECT c.id FROM crm.customers c, LATERAL FLATTEN(INPUT => c.{column}) f
+SELECT c.id FROM crm.customers c, LATERAL FLATTEN(INPUT => {COLUMN}:a, OUTER => TRUE) f
+SELECT c.id FROM crm.customers c JOIN TABLE(FLATTEN({column})) f

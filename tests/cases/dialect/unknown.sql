@@ -3,7 +3,35 @@ SELECT * FROM crm.orders SAMPLE (10)
 SELECT * FROM crm.orders TABLESAMPLE BERNOULLI (10)
 SELECT * FROM crm.orders AT (OFFSET => -60)
 SELECT * FROM crm.orders BEFORE (STATEMENT => '8e5d0ca9-005e-44e6-b858-a8f5b37c5726')
-SELECT * FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.ordered_at >= c.created_at) ON o.customer_id = c.id
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (c.created_at <= o.ordered_at)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.ordered_at = c.created_at)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id AND o.ordered_at >= c.created_at)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= 5)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id + o.id)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= MAX(c.id))
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= LAG(c.id) OVER (ORDER BY c.id))
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id + (SELECT 1))
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id + pg_catalog.random())
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.status >= c.id)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.created_at)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = c.city
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id::FLOAT = c.id
+SELECT o.id FROM (SELECT id, status AS k FROM crm.orders) o ASOF JOIN (SELECT id, id AS k FROM crm.customers) c MATCH_CONDITION (o.id >= c.id) USING (k)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = c.id OR o.id = c.id
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id < c.id
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.status = 'paid'
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = o.id
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id IN (SELECT id FROM crm.customers)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= id)
+SELECT tenant_id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= x.id)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.orders o MATCH_CONDITION (o.id >= o.id)
+SELECT 1 FROM crm.orders ASOF JOIN crm.orders MATCH_CONDITION (orders.id >= orders.id)
+SELECT o.id FROM crm.orders o ASOF JOIN (crm.customers c JOIN crm.tenants t USING (tenant_id)) MATCH_CONDITION (o.id >= c.id)
+SELECT o.id FROM crm.orders o ASOF JOIN LATERAL (SELECT o.id AS x) c MATCH_CONDITION (o.id >= c.x)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c ON o.id = c.id
+SELECT o.id FROM crm.orders o LEFT ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
+SELECT (SELECT COUNT(*) FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = x.id) FROM crm.customers x
 SELECT * FROM crm.customers c, LATERAL FLATTEN(INPUT => c.city) f
 SELECT * FROM TABLE(FLATTEN(INPUT => 'x')) f
 SELECT * FROM TABLE(GENERATOR(ROWCOUNT => 10))

@@ -123,5 +123,15 @@ fn everything_else_is_refused_in_these_words() {
         }
         assert!(wrong.is_empty(), "{} findings:\n{}", wrong.len(), wrong.join("\n"));
         golden("aggregates/refused.txt", &text);
+        // What another dialect makes of it is refused alike.
+        assert_eq!(ana.simple("SET tollgate.dialect = 'snowflake'").await.error(), None);
+        for sql in [
+            "SELECT count(*) FROM health.visits v ASOF JOIN crm.orders o MATCH_CONDITION (v.visited_on >= o.ordered_at)",
+            "SELECT count(v.cost) FROM crm.orders o ASOF JOIN health.visits v MATCH_CONDITION (o.ordered_at >= v.visited_on)",
+            "SELECT clinic, sum(cost) FROM crm.customers c ASOF JOIN health.visits v MATCH_CONDITION (c.created_at <= v.visited_on) ON c.id = v.patient_id GROUP BY ALL",
+        ] {
+            let answer = ana.simple(sql).await;
+            assert_eq!(answer.error().map(|(code, _)| code), Some("42501"), "{sql}: {answer:?}");
+        }
     });
 }

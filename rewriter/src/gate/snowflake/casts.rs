@@ -6,9 +6,10 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::functions::one;
-use super::make::{TIMESTAMP, and, binary, call, case, cast, literal, nested, not, whole};
-use crate::gate::expr::string;
+use super::make::{TIMESTAMP, and, binary, call, case, cast, literal, nested, not, typed, whole};
+use crate::gate::expr::{number, string};
 use crate::gate::parts;
+use crate::operands::Typed;
 
 /// A whole number without a bound but the digits that there are.
 const WHOLE: ExactNumberInfo = ExactNumberInfo::PrecisionAndScale(38, 0);
@@ -258,14 +259,22 @@ const DATE: &str = "([0-9]{4}-(((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01]))\
 /// The time of a day, with seconds.
 const TIME: &str = "(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?)";
 
-/// `TRY_CAST(value AS type)`: only what a cast reads for sure is cast, all else is NULL.
+/// `TRY_CAST(value AS type)`: only what a cast reads for sure is cast, all else is NULL. A Snowflake is asked
+/// for its own, of the value itself.
 pub(super) fn try_cast(value: Expr, data_type: &DataType) -> Option<Expr> {
-    let value = call("btrim", vec![value]);
+    if *data_type == DataType::Text {
+        return Some(cast(value, DataType::Text));
+    }
+    let text = typed(value.clone(), Typed::Text, number("0"));
+    let attempt = attempt(call("btrim", vec![text]), data_type)?;
+    Some(typed(value, Typed::Try, attempt))
+}
+
+fn attempt(value: Expr, data_type: &DataType) -> Option<Expr> {
     let matches = |pattern: String| {
         binary(value.clone(), BinaryOperator::PGRegexMatch, string(&format!("^{pattern}$")))
     };
     let condition = match data_type {
-        DataType::Text => return Some(cast(value, DataType::Text)),
         DataType::Boolean => return Some(truth(&value)),
         DataType::Numeric(ExactNumberInfo::PrecisionAndScale(precision, scale)) => {
             let scale = u64::try_from(*scale).ok()?;

@@ -4,8 +4,10 @@
 //! gate knows, whose parts it walks next. So nothing gets past the gate, and what isn't translated is
 //! refused by it. What depends on types becomes an operator that the planner resolves (`operands`).
 
+mod asof;
 mod casts;
 mod dates;
+pub(super) mod flatten;
 mod functions;
 mod make;
 mod paths;

@@ -202,7 +202,7 @@ const PLACE: &str = "place\u{b7}";
 const NAME: &str = "name\u{b7}";
 
 /// In place of a relation that was taken out.
-fn nothing() -> TableFactor {
+pub(super) fn nothing() -> TableFactor {
     TableFactor::Table {
         name: quoted_name([]),
         alias: None,

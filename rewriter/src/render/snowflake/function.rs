@@ -101,6 +101,7 @@ impl Printer {
                 self.expr(value, row)?
             }
             ("tg_get", [value, step]) => self.path(value, step, row)?,
+            ("tg_try", [value, _]) => return self.tried(value, &result, row),
             ("coalesce", [_, ..]) => self.plain("COALESCE", args, row)?,
             // PostgreSQL leaves NULL out of account.
             ("greatest", [_, ..]) => self.plain("GREATEST_IGNORE_NULLS", args, row)?,
@@ -208,6 +209,26 @@ impl Printer {
     fn plain(&mut self, function: &str, args: &[Expr], row: Row<'_>) -> Result<String, Error> {
         let args = self.exprs(args, row)?;
         Ok(self.invoke(function, &args))
+    }
+
+    /// A cast that is NULL where it would fail.
+    fn tried(&mut self, value: &Expr, to: &DataType, row: Row<'_>) -> Result<String, Error> {
+        let from = type_of(value, row)?;
+        let (of, is) = (self.dialect.kind(&from)?, self.dialect.kind(to)?);
+        let known =
+            matches!(is, Kind::Bool | Kind::Decimal | Kind::Float | Kind::Date | Kind::Timestamp);
+        let name = self.dialect.name(to, true)?;
+        if of == Kind::Null {
+            return Ok(format!("CAST(NULL AS {name})"));
+        }
+        if of != Kind::Text || !known {
+            let from = self.dialect.name(&from, false)?;
+            let what = format!("TRY_CAST from {from} to {name}");
+            return Err(self.dialect.unsupported(&what).with_hint("it takes texts: cast with ::"));
+        }
+        let text = self.expr(value, row)?;
+        self.printed.functions.insert("TRY_CAST".to_owned());
+        Ok(format!("TRY_CAST({text} AS {name})"))
     }
 
     /// The end of a path. Keys are bound, so whatever they say, they are keys.

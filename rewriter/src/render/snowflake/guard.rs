@@ -125,9 +125,12 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
             }
             node.select_expr.iter().map(|expr| row.class(expr)).collect()
         }
+        // What FLATTEN makes of NULL is no row, or one of NULLs. Nothing else is unnested.
         LogicalPlan::Unnest(node) => {
-            walk(&node.input)?;
-            Ok(vec![Class::Any; node.schema.fields().len()])
+            let input = walk(&node.input)?;
+            let class = |index: &usize| input.get(*index).copied();
+            let classes = node.dependency_indices.iter().map(class).collect::<Option<_>>();
+            classes.ok_or_else(|| Error::internal("an unnested column is out of range"))
         }
         LogicalPlan::RecursiveQuery(node) if is_apart(plan, &node.name)? => {
             Ok(vec![Class::Free; node.schema.fields().len()])
@@ -256,6 +259,10 @@ impl Row<'_> {
             }
             Expr::ScalarFunction(call) => {
                 let name = call.func.name();
+                // Of NULL it is NULL, and nothing fails; what else it is made of isn't printed.
+                if let ("tg_try", [value, _]) = (name, call.args.as_slice()) {
+                    return self.class(value).map(no_zero);
+                }
                 let mut all = Class::Free;
                 let mut classes = Vec::with_capacity(call.args.len());
                 for arg in &call.args {

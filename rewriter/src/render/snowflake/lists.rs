@@ -27,6 +27,10 @@ pub(super) const SAFE: &[&str] = &[
     "starts_with",
     "strpos",
     "substr",
+    "tg_flatten_index",
+    "tg_flatten_key",
+    "tg_flatten_this",
+    "tg_flatten_value",
     "tg_join",
     "tg_like",
     "tg_text",
@@ -38,9 +42,9 @@ pub(super) const SAFE: &[&str] = &[
 pub(super) const NEAR_ZERO: &[&str] =
     &["ceil", "floor", "round", "tg_int2", "tg_int4", "tg_int8", "tg_times", "trunc"];
 
-/// Functions that turn NULL into something else, and never fail.
+/// Functions that turn NULL into something else, and never fail. (The path of no element is `''`.)
 pub(super) const TURNING: &[&str] =
-    &["coalesce", "concat", "current_date", "greatest", "least", "now", "pi"];
+    &["coalesce", "concat", "current_date", "greatest", "least", "now", "pi", "tg_flatten_path"];
 
 /// Functions that are NULL when an argument is, and fail for some values: texts may become too long,
 /// and `translate` takes no target longer than its source.

@@ -7,6 +7,7 @@
 //! | `lookup` | the lookups of a row policy, which a guard can't hold, as joins |
 //! | `expr` | operators, patterns, constants |
 //! | `function` | the functions whose values are the same |
+//! | `flatten` | elements of semi-structured values as rows |
 //! | `format` | `to_char` |
 //! | `moment` | differences of times, zones, `to_timestamp` |
 //! | `aggregate` | aggregates and windows |
@@ -17,6 +18,7 @@
 mod aggregate;
 mod class;
 mod expr;
+pub(super) mod flatten;
 mod format;
 mod function;
 mod guard;

@@ -20,6 +20,9 @@ SELECT count(body:user), count(body:nope), count(*) FROM web.events
 SELECT id, (SELECT max(u.profile:level::string) FROM web.users u WHERE u.name = e.body:user.name::string) AS l FROM web.events e ORDER BY id
 SELECT id FROM web.events WHERE body:user.name::string LIKE 'A%'
 SELECT UPPER(body:user.name::string) || '!' AS u, LENGTH(body:user.langs::string) AS l FROM web.events ORDER BY id
+SELECT id, TRY_CAST(body:user.age::string AS INT) AS a, TRY_CAST(body:user.name::string AS INT) AS b, TRY_TO_DATE(body:day::string) AS d FROM web.events ORDER BY id
+SELECT id FROM web.events WHERE TRY_CAST(body:n::string AS NUMBER(9, 2)) > 7 OR TRY_CAST(body:at::string AS TIMESTAMP) IS NOT NULL ORDER BY id
+SELECT id, TRY_CAST(NULL AS INT) IS NULL AS n FROM web.events ORDER BY id
 -- Names with quotes and worse are names.
 SELECT body:"it's"::int AS a, body['it\'s']::int AS b, body['it''s']::int AS c, GET(body, 'it\'s')::int AS d, GET_PATH(body, '"it\'s"')::int AS e FROM web.events WHERE id = 1
 SELECT body:"a.b"::int AS a, body['a.b']::int AS b, GET_PATH(body, '["a.b"]')::int AS c, GET_PATH(body, 'a.b') AS d FROM web.events WHERE id = 1
@@ -86,6 +89,8 @@ SELECT body:at::time FROM web.events
 SELECT body:at::timestamp_ltz FROM web.events
 SELECT body:user.name::varchar(3) FROM web.events
 SELECT TRY_CAST(body:n AS number) FROM web.events
+SELECT TRY_CAST(id AS number) FROM web.events
+SELECT TRY_CAST(seen_tz AS date) FROM web.events
 SELECT tenant_id:a FROM web.events
 SELECT id[0] FROM web.events
 SELECT body[id] FROM web.events
@@ -103,7 +108,6 @@ SELECT (body:user).name FROM web.events
 SELECT nothing:a FROM web.events
 SELECT body:x FROM web.hidden
 SELECT PARSE_JSON('{}'):a FROM web.events
-SELECT f.value FROM web.events e, LATERAL FLATTEN(input => e.tags) f
 SELECT 'a':b
 SELECT e:body FROM web.events e
 SELECT LISTAGG(body:user, ',') FROM web.events

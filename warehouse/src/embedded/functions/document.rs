@@ -1,6 +1,8 @@
-//! A step of a path into a semi-structured value.
+//! A step of a path into a semi-structured value, and the elements of one.
 
-use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
@@ -44,6 +46,57 @@ impl ScalarUDFImpl for Get {
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let error = Error::not_supported("a path into a semi-structured value");
+        Err(DataFusionError::External(Box::new(error)))
+    }
+}
+
+/// A column of the elements of a value, as a list: planned here, and never run.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Flatten {
+    name: &'static str,
+    element: DataType,
+    signature: Signature,
+}
+
+impl Flatten {
+    /// The functions for all columns.
+    pub(crate) fn all() -> [Self; 5] {
+        [
+            ("tg_flatten_index", DataType::Int64),
+            ("tg_flatten_key", DataType::Utf8),
+            ("tg_flatten_path", DataType::Utf8),
+            ("tg_flatten_this", pg_type::document()),
+            ("tg_flatten_value", pg_type::document()),
+        ]
+        .map(|(name, element)| {
+            let signature = Signature::user_defined(Volatility::Immutable);
+            Self { name, element, signature }
+        })
+    }
+}
+
+impl ScalarUDFImpl for Flatten {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::List(Arc::new(Field::new_list_field(self.element.clone(), true))))
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        match types {
+            [value, DataType::Boolean] if pg_type::is_document(value) => Ok(types.to_vec()),
+            _ => plan_err!("a semi-structured value is flattened"),
+        }
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let error = Error::not_supported("FLATTEN of a semi-structured value");
         Err(DataFusionError::External(Box::new(error)))
     }
 }

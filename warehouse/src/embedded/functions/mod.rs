@@ -4,6 +4,7 @@
 //! a name does something else than PostgreSQL's, ours shadows it.
 
 mod argument;
+mod attempt;
 mod bounded;
 mod byte;
 mod date_part;
@@ -65,6 +66,7 @@ impl Functions {
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Char))),
             Arc::new(ScalarUDF::from(text::Patterned::new(text::Kind::Date))),
             Arc::clone(&to_timestamp),
+            Arc::new(ScalarUDF::from(attempt::Attempt::new())),
             Arc::new(ScalarUDF::from(byte::GetByte::new())),
             Arc::new(ScalarUDF::from(document::Get::new())),
             Arc::new(ScalarUDF::from(format::Format::new())),
@@ -92,6 +94,10 @@ impl Functions {
             Arc::new(ScalarUDF::from(whole::Rounded::new(DataType::Int64))),
             Arc::new(ScalarUDF::from(zone::AtTimeZone::new())),
         ] {
+            add(&mut scalars, udf.name(), udf.aliases(), &udf);
+        }
+        for flatten in document::Flatten::all() {
+            let udf = Arc::new(ScalarUDF::from(flatten));
             add(&mut scalars, udf.name(), udf.aliases(), &udf);
         }
         // The engine's takes microseconds; PostgreSQL has seconds only.

@@ -1,0 +1,86 @@
+-- A row for each element.
+SELECT id, f.index, f.value FROM web.events, LATERAL FLATTEN(INPUT => tags) f ORDER BY 1, 2
+SELECT e.id, f.value::string AS lang, f.path, f.key IS NULL AS k FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f ORDER BY 1, 2
+SELECT e.id, f.key, f.value, f.index FROM web.events AS e, TABLE(FLATTEN(e.body:user)) f WHERE f.key <> 'langs' ORDER BY 1, 2
+SELECT e.id, value::string FROM web.events e JOIN LATERAL FLATTEN(INPUT => e.body:user.langs) ORDER BY 1, 2
+SELECT e.id, f.v::string, f.p FROM web.events e CROSS JOIN TABLE(FLATTEN(OUTER => FALSE, INPUT => body:user.langs, RECURSIVE => FALSE, MODE => 'BOTH')) AS f (k, p, i, v) ORDER BY 1, 2
+SELECT id, f.key, f.path, f.index, f.value, f.this FROM web.events e, LATERAL FLATTEN(INPUT => tags, OUTER => TRUE) f ORDER BY id, f.index
+SELECT id, f.* FROM web.events e, LATERAL FLATTEN(INPUT => extra) f ORDER BY id
+SELECT f.* EXCLUDE this FROM web.events e, LATERAL FLATTEN(INPUT => extra, OUTER => TRUE) AS f WHERE e.id < 3 ORDER BY e.id
+SELECT * FROM (SELECT id, tags FROM web.events) e, LATERAL FLATTEN(INPUT => e.tags) f ORDER BY id, index
+SELECT web.events.id, f.value FROM web.events, LATERAL FLATTEN(INPUT => web.events.tags) f ORDER BY 1, f.index
+-- Of what has no elements there are none.
+SELECT id, f.value FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.age) f
+SELECT id, f.value IS NULL AS n FROM web.events e, LATERAL FLATTEN(INPUT => e.body:nope, OUTER => TRUE) f ORDER BY id
+-- One after the other, beside others, in subqueries.
+SELECT e.id, f.index, g.value FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, LATERAL FLATTEN(INPUT => f.value) g ORDER BY 1, 2
+SELECT e.id, f.value::string AS l, g.key FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f JOIN LATERAL FLATTEN(INPUT => e.extra) g ORDER BY 1, 2
+SELECT u.name, f.key FROM web.users u, LATERAL FLATTEN(INPUT => u.profile) f ORDER BY 1
+SELECT e.id, u.name, f.value::string AS l FROM web.events e JOIN web.users u ON e.body:user.name::string = u.name, LATERAL FLATTEN(INPUT => e.body:user.langs) f ORDER BY 1, 3
+SELECT e.id, u.name, f.value::string AS l FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f JOIN web.users u ON u.name = e.body:user.name::string ORDER BY 1, 3
+SELECT a.id, b.id AS other, f.value::string AS l FROM web.events a LEFT JOIN web.events b ON b.id = a.id + 1, LATERAL FLATTEN(INPUT => a.body:user.langs) f ORDER BY 1, 3
+SELECT id, b.k, f.value FROM (SELECT id, tags FROM web.events) a FULL JOIN (SELECT id, id AS k FROM web.events WHERE id > 2) b USING (id), LATERAL FLATTEN(INPUT => a.tags, OUTER => TRUE) f ORDER BY id, f.index
+WITH l AS (SELECT e.id, f.value AS v, f.index AS i FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f) SELECT id, v::string, i FROM l ORDER BY 1, 3
+SELECT e.id, g.key, h.value::string AS v FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user) g, web.users u, LATERAL FLATTEN(INPUT => u.profile) h WHERE g.value::string = u.name ORDER BY 1, 2
+SELECT e.id, f.index, a.id AS other FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f ASOF JOIN web.events a MATCH_CONDITION (f.index >= a.id) ORDER BY 1, 2
+SELECT e.id, f.value:deeper.still[0] AS d FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f WHERE f.index = 2 AND f.value[0]::int = 3
+SELECT id FROM web.events WHERE id IN (SELECT x.id FROM web.events x, LATERAL FLATTEN(INPUT => x.body:user.langs) f WHERE f.value::string = 'fr')
+SELECT f.value::string AS l, COUNT(*) AS c FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f GROUP BY ALL ORDER BY 1
+SELECT e.id, f.value::string AS l FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f QUALIFY ROW_NUMBER() OVER (PARTITION BY e.id ORDER BY f.index DESC) = 1
+SELECT e.id, LISTAGG(f.value::string, '+') WITHIN GROUP (ORDER BY f.index) AS l FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f GROUP BY e.id ORDER BY 1
+SELECT id, TRY_CAST(f.value::string AS INT) AS n FROM web.events, LATERAL FLATTEN(INPUT => tags) f ORDER BY 1, f.index
+-- What a mask hides has no elements; what may not be tested, isn't.
+SELECT id, f.key, f.value FROM web.events, LATERAL FLATTEN(INPUT => secret) f
+SELECT id, f.key, f.value::string FROM web.events, LATERAL FLATTEN(INPUT => secret, OUTER => TRUE) f ORDER BY id
+SELECT id, f.key, f.value::int FROM web.events, LATERAL FLATTEN(INPUT => shared) f ORDER BY id
+SELECT id FROM web.events, LATERAL FLATTEN(INPUT => proof) f
+SELECT id, f.value FROM web.events, LATERAL FLATTEN(INPUT => proof:p, OUTER => TRUE) f
+SELECT id FROM web.equal, LATERAL FLATTEN(INPUT => doc) f
+SELECT id, f.key, f.value::int AS x FROM web.flags, LATERAL FLATTEN(INPUT => flag) f ORDER BY id
+SELECT COUNT(*) FROM web.visits v, LATERAL FLATTEN(INPUT => v.note) f
+SELECT v.clinic, COUNT(*) FROM web.visits v, LATERAL FLATTEN(INPUT => v.note, OUTER => TRUE) f GROUP BY 1
+-- Of another tenant's rows nothing fails, and nothing is seen.
+SELECT id, f.value::int AS n FROM web.events, LATERAL FLATTEN(INPUT => body:user) f WHERE f.key = 'age' ORDER BY id
+SELECT SUM(f.value::int) AS s FROM web.events, LATERAL FLATTEN(INPUT => tags) f WHERE f.index = 0
+SELECT id FROM web.events e, LATERAL FLATTEN(INPUT => e.body) f WHERE f.key = 'n' AND f.value::number(10, 2) > 0 ORDER BY id
+SELECT COUNT(*) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags, OUTER => TRUE) f WHERE 10 / (f.index + 1) > 2
+SELECT id FROM web.events e, LATERAL FLATTEN(INPUT => e.tags, OUTER => TRUE) f WHERE f.value:x::int > 1
+SELECT id FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f WHERE 10 / LENGTH(f.path) > 1
+-- What is refused.
+SELECT id, (SELECT COUNT(*) FROM web.events x, LATERAL FLATTEN(INPUT => x.tags) f WHERE x.id = e.id) AS c FROM web.events e ORDER BY id
+SELECT f.seq FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f
+SELECT seq FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'user') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, RECURSIVE => TRUE) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, MODE => 'ARRAY') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, DEPTH => 1) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, OUTER => e.id = 1) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, INPUT => e.tags) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(OUTER => TRUE) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN() f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(*) f
+SELECT 1 FROM TABLE(FLATTEN(INPUT => 'x')) f
+SELECT 1 FROM LATERAL FLATTEN(INPUT => tags) f, web.events
+SELECT 1 FROM (TABLE(FLATTEN(INPUT => tags)) f)
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tenant_id) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.id) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.nothing) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => nothing) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => x.tags) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => (SELECT MAX(id) FROM web.events)) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) e
+SELECT tags FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (a, b, c, d, e, g)
+SELECT 1 FROM web.events e LEFT JOIN LATERAL FLATTEN(INPUT => e.tags) f
+SELECT 1 FROM web.events e JOIN LATERAL FLATTEN(INPUT => e.tags) f ON f.index = 0
+SELECT 1 FROM web.events e, web.users u JOIN LATERAL FLATTEN(INPUT => e.tags) f
+SELECT (SELECT COUNT(*) FROM web.users u, LATERAL FLATTEN(INPUT => e.tags) f) FROM web.events e
+SELECT (SELECT COUNT(*) FROM TABLE(FLATTEN(INPUT => e.tags)) f) FROM web.events e
+SELECT f FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f WHERE f.value = 1
+SELECT DISTINCT f.value FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f
+SELECT f.value FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f ORDER BY f.value
+SELECT f.key FROM web.hidden h, LATERAL FLATTEN(INPUT => h.body) f
+SELECT f.key FROM web.missing h, LATERAL FLATTEN(INPUT => h.body) f
+SELECT e.id FROM web.events e ASOF JOIN LATERAL FLATTEN(INPUT => e.tags) f MATCH_CONDITION (e.id >= f.index)
+SELECT 1 FROM web.events e, LATERAL SPLIT_TO_TABLE(e.tenant_id, ',') s
+SELECT 1 FROM web.events e, LATERAL (SELECT e.id AS x) s
