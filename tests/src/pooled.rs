@@ -30,6 +30,13 @@ INSERT INTO shop.kinds VALUES
   (4, 'globex', 8, 40, 1.5, 1e300, 0.5, true, 'CANARY', '2024-02-29', '00:00', '2024-01-01', '2024-01-01 00:00+00');
 ";
 
+/// A view whose function changes a setting for the session.
+const TURNING: &str = "
+CREATE FUNCTION shop.turn() RETURNS text LANGUAGE sql VOLATILE AS
+  $$ SELECT pg_catalog.set_config('TimeZone', 'Asia/Tokyo', false) $$;
+CREATE VIEW shop.turning AS SELECT 1::bigint AS id, shop.turn() AS zone;
+";
+
 /// Each column's type, and values for it.
 const VALUES: [(&str, &str, &[&str]); 11] = [
     ("small", "smallint", &["-7", "8", "0"]),
@@ -66,7 +73,7 @@ async fn last(client: &Client, database: &str) -> Vec<String> {
 fn bound_values_are_what_literals_are() {
     harness::run(async {
         let postgres = Postgres::shared().await;
-        let full = postgres.create("bound", &[KINDS]).await;
+        let full = postgres.create("bound", &[KINDS, TURNING]).await;
         let gateway = gateway(postgres, "bound", &postgres.dsn("bound")).await;
         let ana = gateway.connect("ana").await;
         let own = "(SELECT * FROM shop.kinds WHERE tenant_id = 'acme') AS kinds";
@@ -96,14 +103,25 @@ fn bound_values_are_what_literals_are() {
                 ana.simple("DEALLOCATE asked").await;
             }
         }
-        // The query is by itself, in one round trip.
+        // The transaction is always rolled back, and with it what a function would set.
         let asked = last(&full, "bound").await;
-        assert!(
-            !asked.is_empty() && asked.iter().all(|query| query.starts_with("SELECT")),
-            "{asked:?}"
-        );
+        assert!(!asked.is_empty() && asked.iter().all(|query| query == "ROLLBACK"), "{asked:?}");
 
-        // What isn't left open: a limit, a pattern, a list.
+        // What a cast rounds, or refuses, isn't left open.
+        for (sql, value, want) in [
+            ("SELECT $1::numeric(20,2)::integer", "1.495", "2"),
+            ("SELECT $1::numeric(10,2)::text", "1.235", "1.24"),
+            ("SELECT count(*) FROM shop.kinds WHERE exact = $1::numeric(12,1)", "0.54", "1"),
+        ] {
+            ana.simple(&format!("PREPARE asked AS {sql}")).await;
+            for _ in 0..3 {
+                let answer = ana.simple(&format!("EXECUTE asked('{value}')")).await;
+                assert_eq!(answer.error(), None, "{sql}");
+                assert_eq!(answer.rows()[0][0].text(), want, "{sql}");
+            }
+            ana.simple("DEALLOCATE asked").await;
+        }
+        // A limit is, a pattern isn't, nor is what stands beside one.
         for (sql, value, rows) in [
             ("SELECT id FROM shop.kinds ORDER BY id LIMIT $1", "1", 1),
             ("SELECT id FROM shop.kinds WHERE word LIKE $1", "it%", 1),
@@ -198,7 +216,7 @@ impl Drop for Pooler {
 fn settings_hold_whoever_stands_in_between() {
     harness::run(async {
         let postgres = Postgres::shared().await;
-        let full = postgres.create("odd", &[KINDS]).await;
+        let full = postgres.create("odd", &[KINDS, TURNING]).await;
         for setting in [
             "DateStyle = 'SQL, DMY'",
             "TimeZone = 'Asia/Tokyo'",
@@ -231,6 +249,8 @@ fn settings_hold_whoever_stands_in_between() {
             for round in 0..6 {
                 stranger.simple("SET TimeZone = 'America/New_York'").await;
                 for client in &clients {
+                    let turned = client.simple("SELECT zone FROM shop.turning").await;
+                    assert_eq!(turned.rows(), [[Value::Text("Asia/Tokyo".to_owned())]], "{name}");
                     let got = client.extended(sql, &[Parameter(Some("4"))]).await;
                     let shown: Vec<_> =
                         got.rows().iter().take(1).map(|row| row[1..4].to_vec()).collect();

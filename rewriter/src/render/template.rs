@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::expr::Placeholder;
@@ -58,15 +58,28 @@ impl Template {
 
 /// A value as a literal of this type is written.
 fn words(value: &ScalarValue, data_type: &DataType) -> Option<String> {
-    let dialect = Dialect::Postgres;
-    let is_same = dialect.kind(&value.data_type()).ok()? == dialect.kind(data_type).ok()?;
     let text = match value {
         ScalarValue::Utf8(Some(text))
         | ScalarValue::LargeUtf8(Some(text))
         | ScalarValue::Utf8View(Some(text)) => (!text.contains('\0')).then(|| text.clone()),
-        value => dialect.words(value).ok(),
+        value => Dialect::Postgres.words(value).ok(),
     };
-    text.filter(|_| is_same)
+    text.filter(|_| is_of(&value.data_type(), data_type))
+}
+
+/// Whether values of a type are as they would be after a cast to another one, which isn't printed: a
+/// number with other digits is rounded by it.
+fn is_of(value: &DataType, data_type: &DataType) -> bool {
+    let fine = |unit: &TimeUnit| matches!(unit, TimeUnit::Microsecond | TimeUnit::Nanosecond);
+    let text =
+        |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    match (value, data_type) {
+        (DataType::Timestamp(_, zone), DataType::Timestamp(unit, wanted)) => {
+            zone.is_some() == wanted.is_some() && fine(unit)
+        }
+        (DataType::Time64(_), DataType::Time64(_)) => true,
+        (value, data_type) => value == data_type || (text(value) && text(data_type)),
+    }
 }
 
 impl Printer {

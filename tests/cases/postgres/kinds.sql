@@ -1,6 +1,7 @@
--- One tenant's rows of a table with a column of each type.
+-- One tenant's rows of a table with a column of each type, and a view that changes a setting.
 CREATE ROLE analyst;
 GRANT ROLE analyst TO USER 'ana';
 GRANT SELECT ON shop.kinds TO ROLE analyst;
+GRANT SELECT ON shop.turning TO ROLE analyst;
 CREATE ROW POLICY tenant ON shop.kinds AS RESTRICTIVE TO ROLE analyst
   USING (tenant_id = principal_attr('tenant_id'));

@@ -90,7 +90,7 @@ pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discov
     }
     let columns = link.ask(|client| client.query(COLUMNS, &about)).await.map_err(public)?;
     let keys = link.ask(|client| client.query(KEYS, &about)).await.map_err(public)?;
-    lease.finish();
+    lease.finish().await?;
     let mut found = Found::default();
     columns.iter().try_for_each(|row| found.column(row))?;
     keys.iter().try_for_each(|row| found.key(row))?;

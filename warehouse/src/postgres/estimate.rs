@@ -33,7 +33,9 @@ impl Postgres {
         let row = link.ask(|client| client.query_one(&statement, &values)).await;
         let row = row.map_err(error::public)?;
         let Json(plan) = row.try_get(0).map_err(Error::internal)?;
-        lease.finish();
+        // Its name ends before the transaction does.
+        drop((statement, row));
+        lease.finish().await?;
         let top = plan.pointer("/0/Plan").ok_or_else(|| Error::internal("EXPLAIN has no plan"))?;
         let explained = explained(top, &read.tables);
         // What the planner reads in a way that isn't known here counts whole.

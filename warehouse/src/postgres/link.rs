@@ -61,8 +61,9 @@ impl<'a> Query<'a> {
 /// Whose the settings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Session {
-    /// The connection's, which has a server process to itself. So many milliseconds may a statement take.
-    Own { timeout: u64 },
+    /// The connection's, which has a server process to itself. So many milliseconds may a statement take, once
+    /// that was said.
+    Own { timeout: Option<u64> },
     /// Each transaction's: what stands in between may give each of them to another process.
     Lent,
 }
@@ -153,14 +154,17 @@ fn millis(timeout: Option<Duration>) -> u64 {
     u64::try_from(millis).unwrap_or(1 << 30)
 }
 
-/// Begins a transaction that only reads and has our settings, whoever's connection it is.
+/// What begins a transaction that only reads. It is always rolled back: what a function of the server's sets
+/// in it, for the session too, ends with it.
+const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The same with our settings, whoever's connection it is.
 fn begin(timeout: Option<Duration>) -> String {
     let local = |(name, value): &(&str, &str)| format!("SET LOCAL {name} = {value}; ");
     let settings: String = SETTINGS.iter().map(local).collect();
     let (name, value) = ALIVE;
     format!(
-        "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; {settings}\
-         SET LOCAL statement_timeout = {}; \
+        "{BEGIN}; {settings}SET LOCAL statement_timeout = {}; \
          SELECT pg_catalog.set_config('{name}', '{value}', true) \
          WHERE pg_catalog.version() ~~ '%linux%'",
         millis(timeout)
@@ -168,12 +172,14 @@ fn begin(timeout: Option<Duration>) -> String {
 }
 
 impl Link {
-    /// Connects. The settings go with the first message, which something that stands in between refuses,
-    /// or drops, if it may give the connection to others.
-    pub(super) async fn connect(server: &Config, tls: &Rustls) -> Result<Self, Error> {
+    /// Connects, and says whether the settings are the connection's: they go with the first message, which
+    /// something that stands in between refuses, or drops, if it may give the connection to others.
+    pub(super) async fn connect(server: &Config, tls: &Rustls) -> Result<(Self, bool), Error> {
         let mut name = [0; 16];
-        // Without a name the server can't confirm it, and each transaction brings its settings.
-        let named = SystemRandom::new().fill(&mut name).is_ok();
+        // Without a name the server can't confirm it.
+        if SystemRandom::new().fill(&mut name).is_err() {
+            return Ok((Self::lent(server, tls).await?, false));
+        }
         let name = u128::from_le_bytes(name).to_string();
         let settings = SETTINGS.iter().chain([&READ_ONLY]).copied();
         let settings: Vec<_> = settings.chain([(NAME, name.as_str())]).collect();
@@ -181,17 +187,33 @@ impl Link {
         own.options(settings.iter().fold(String::new(), |all, (name, value)| {
             all + "-c " + name + "=" + &value.replace(' ', "\\ ") + " "
         }));
-        let (client, connection) = match own.connect(tls.clone()).await {
-            Ok(connected) => connected,
-            Err(error) if refuses_settings(&error) => server.connect(tls.clone()).await?,
+        match own.connect(tls.clone()).await {
+            Ok((client, connection)) => {
+                let session = Session::Own { timeout: None };
+                let mut link = Self::new(client, connection, session);
+                // What can't be asked isn't so.
+                if link.has(&settings).await.unwrap_or(false) {
+                    return Ok((link, true));
+                }
+            }
+            Err(error) if refuses_settings(&error) => {}
             Err(error) => return Err(error),
-        };
-        let (known, session) = (Vec::new(), Session::Lent);
-        let mut link = Self { client, wire: Some(connection), session, known };
-        if named && link.has(&settings).await? {
-            link.session = Session::Own { timeout: 0 };
         }
-        Ok(link)
+        Ok((Self::lent(server, tls).await?, false))
+    }
+
+    /// Connects to what may give the connection to others.
+    pub(super) async fn lent(server: &Config, tls: &Rustls) -> Result<Self, Error> {
+        let (client, connection) = server.connect(tls.clone()).await?;
+        Ok(Self::new(client, connection, Session::Lent))
+    }
+
+    fn new(
+        client: Client,
+        connection: Connection<Socket, Encrypted<Socket>>,
+        session: Session,
+    ) -> Self {
+        Self { client, wire: Some(connection), session, known: Vec::new() }
     }
 
     /// Whether the server has these settings, after it was told to look whether we are there.
@@ -217,7 +239,7 @@ impl Link {
         Ok(is)
     }
 
-    /// The client, for a transaction that it was told to begin.
+    /// Begins a transaction for several questions.
     pub(super) async fn begin(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
         drive(&mut self.wire, self.client.batch_execute(&begin(timeout))).await
     }
@@ -238,42 +260,61 @@ impl Link {
         drive(&mut self.wire, work).await
     }
 
-    /// Asks for the rows of a query, by itself in a transaction that only reads. What comes before it is
-    /// sent with it: where that fails, nobody reads the rows.
+    /// Asks for the rows of a query in a transaction of its own. All of it is sent at once.
     pub(super) async fn query(
         &mut self,
         timeout: Option<Duration>,
         query: &Query<'_>,
-    ) -> Result<RowStream, Error> {
-        let set = match self.session {
-            Session::Own { timeout: known } if known == millis(timeout) => {
-                return self.rows(query).await;
-            }
-            Session::Own { .. } => format!("SET statement_timeout = {}", millis(timeout)),
-            Session::Lent => begin(timeout),
+    ) -> Result<RowStream, Refused> {
+        let Session::Own { timeout: known } = self.session else {
+            return self.rows(&begin(timeout), None, query).await;
         };
-        let rows = self.client.query_typed_raw(query.text, query.typed());
-        let both = join(self.client.batch_execute(&set), rows);
-        let (set, rows) = drive(&mut self.wire, both).await;
-        set?;
-        if let Session::Own { timeout: known } = &mut self.session {
-            *known = millis(timeout);
+        let timeout = millis(timeout);
+        if known != Some(timeout) {
+            // Not in the transaction, whose settings end with it.
+            self.session = Session::Own { timeout: None };
+            let set = format!("SET statement_timeout = {timeout}");
+            drive(&mut self.wire, self.client.batch_execute(&set)).await.map_err(Refused::Begin)?;
+            self.session = Session::Own { timeout: Some(timeout) };
         }
-        rows
+        // One that was asked before has a name at the server, and a plan.
+        let named = self.statement(query).await.map_err(Refused::Query)?;
+        match self.rows(BEGIN, named.as_ref(), query).await {
+            // It doesn't know the name any more, or the plan can't be had again.
+            Err(Refused::Query(error)) if named.is_some() && is_stale(&error) => {
+                self.known.clear();
+                self.rows(BEGIN, None, query).await
+            }
+            rows => rows,
+        }
     }
 
-    /// The rows of a text; one that was asked before has a name at the server, and a plan.
-    async fn rows(&mut self, query: &Query<'_>) -> Result<RowStream, Error> {
-        if let Some(statement) = self.statement(query).await? {
-            let rows = self.client.query_raw(&statement, query.values.iter());
-            match drive(&mut self.wire, rows).await {
-                // It doesn't know the name any more, or the plan can't be had again.
-                Err(error) if is_stale(&error) => self.known.clear(),
-                rows => return rows,
+    async fn rows(
+        &mut self,
+        begin: &str,
+        named: Option<&Statement>,
+        query: &Query<'_>,
+    ) -> Result<RowStream, Refused> {
+        let client = &self.client;
+        let asked = async {
+            match named {
+                Some(statement) => client.query_raw(statement, query.values.iter()).await,
+                None => client.query_typed_raw(query.text, query.typed()).await,
             }
-        }
-        let rows = self.client.query_typed_raw(query.text, query.typed());
-        drive(&mut self.wire, rows).await
+        };
+        let all = async {
+            let mut both = pin!(join(client.batch_execute(begin), asked));
+            // What is looked at first is sent first; what ends the transaction, last.
+            let at_once = both.as_mut().now_or_never();
+            let _ = client.batch_execute("ROLLBACK").now_or_never();
+            match at_once {
+                Some(done) => done,
+                None => both.await,
+            }
+        };
+        let (began, rows) = drive(&mut self.wire, all).await;
+        began.map_err(Refused::Begin)?;
+        rows.map_err(Refused::Query)
     }
 
     async fn statement(&mut self, query: &Query<'_>) -> Result<Option<Statement>, Error> {
@@ -303,17 +344,24 @@ impl Link {
         Ok(statement)
     }
 
-    /// Makes it fit for the next: what ends a transaction is on its way before all that is asked next.
-    /// Whether the connection is lost, the next one who asks finds out.
-    pub(super) fn finish(&mut self, began: bool) {
-        if began || self.session == Session::Lent {
-            let _ = drive(&mut self.wire, self.client.batch_execute("ROLLBACK")).now_or_never();
-        }
+    /// Ends a transaction that was begun by itself.
+    pub(super) async fn end(&mut self) -> Result<(), Error> {
+        drive(&mut self.wire, self.client.batch_execute("ROLLBACK")).await
     }
 
-    /// Waits until the server has ended what was asked before.
-    pub(super) async fn ended(&mut self) {
-        let _ = drive(&mut self.wire, self.client.batch_execute("ROLLBACK")).await;
+    /// Waits until the server has ended all that was asked before.
+    pub(super) async fn settled(&mut self) {
+        // Nothing is asked here.
+        let _ = drive(&mut self.wire, self.client.batch_execute("")).await;
+    }
+
+    /// Takes leave of the server.
+    pub(super) async fn close(self) {
+        let Self { client, wire, known, .. } = self;
+        drop((client, known));
+        if let Some(wire) = wire {
+            let _ = wire.await;
+        }
     }
 
     pub(super) fn cancel_token(&self) -> CancelToken {
@@ -321,11 +369,19 @@ impl Link {
     }
 }
 
+/// Where a query was refused.
+pub(super) enum Refused {
+    /// Before it: it may run, without what it needs.
+    Begin(Error),
+    Query(Error),
+}
+
 /// Whether the other side takes no settings with the first message.
 fn refuses_settings(error: &Error) -> bool {
     let code = error.code();
     code.is_some_and(|code| {
-        *code == SqlState::PROTOCOL_VIOLATION || matches!(&code.code()[..2], "0A" | "22" | "42")
+        *code == SqlState::PROTOCOL_VIOLATION
+            || matches!(code.code().get(..2), Some("0A" | "22" | "42"))
     })
 }
 

@@ -46,7 +46,7 @@ use decode::Rows;
 use error::public;
 pub(crate) use error::refuses_login;
 use link::Query;
-use pool::{Lease, Pool};
+use pool::{Lease, Pool, is_told};
 
 /// How to reach a server.
 #[derive(Clone)]
@@ -107,11 +107,7 @@ impl Warehouse for Postgres {
     }
 
     fn reach(&self) -> BoxFuture<'_, Result<(), Error>> {
-        let asked = async {
-            self.pool.lease(self.timeout).await?.finish();
-            Ok(())
-        };
-        asked.boxed()
+        async { self.pool.lease(self.timeout).await?.finish().await }.boxed()
     }
 
     fn run<'a>(&'a self, query: &'a Admitted) -> BoxFuture<'a, Result<BatchStream, Error>> {
@@ -136,20 +132,28 @@ impl Running {
         if self.lease.is_done() {
             return Ok(None);
         }
-        let (rows, decoder) = (&mut self.rows, &mut self.decoder);
+        let (rows, decoder, mut told) = (&mut self.rows, &mut self.decoder, false);
         let is_full = self.lease.link()?.driven(async {
             while let Some(row) = rows.next().await {
-                decoder.push(&row.map_err(public)?)?;
+                let row = row.map_err(|error| {
+                    told = is_told(&error);
+                    public(error)
+                });
+                decoder.push(&row?)?;
                 if decoder.is_full() {
                     return Ok(true);
                 }
             }
             Ok(false)
         });
-        if is_full.await? {
+        let is_full = is_full.await;
+        if told {
+            self.lease.give_back();
+        }
+        if is_full? {
             return self.decoder.take().map(Some);
         }
-        self.lease.finish();
+        self.lease.give_back();
         if self.decoder.is_empty() { Ok(None) } else { self.decoder.take().map(Some) }
     }
 }

@@ -1,7 +1,9 @@
 //! Connections: one for each query that runs, kept for the next when it ended well.
 
+use std::error::Error as StdError;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,7 +15,7 @@ use tollgate_catalog::{Error, ErrorKind};
 
 use super::Options;
 use super::error::{lost, planning, public, refused, unreachable};
-use super::link::{Link, Query};
+use super::link::{Link, Query, Refused};
 use super::tls::Rustls;
 use crate::connections::{Connections, Use, Uses};
 
@@ -34,6 +36,8 @@ pub(super) struct Pool {
     #[expect(clippy::vec_box, reason = "moved from hand to hand")]
     idle: Mutex<Vec<Box<Link>>>,
     uses: Uses,
+    /// Whether something gives connections to others.
+    lent: AtomicBool,
 }
 
 impl Pool {
@@ -51,7 +55,13 @@ impl Pool {
         let mode = if encrypted { SslMode::Require } else { SslMode::Disable };
         options.server.ssl_mode(mode).connect_timeout(CONNECT).application_name("tollgate");
         let tls = Rustls::new(options.tls.clone());
-        Ok(Self { options, tls, idle: Mutex::default(), uses: Uses::default() })
+        Ok(Self {
+            options,
+            tls,
+            idle: Mutex::default(),
+            uses: Uses::default(),
+            lent: AtomicBool::new(false),
+        })
     }
 
     /// How many there are.
@@ -63,7 +73,6 @@ impl Pool {
     pub(super) async fn lease(self: &Arc<Self>, timeout: Option<Duration>) -> Result<Lease, Error> {
         loop {
             let (mut lease, kept) = self.next().await?;
-            lease.began = true;
             match lease.link()?.begin(timeout).await {
                 Ok(()) => return Ok(lease),
                 Err(error) if kept && is_gone(&error) => lease.link = None,
@@ -72,7 +81,7 @@ impl Pool {
         }
     }
 
-    /// The rows of a query by itself.
+    /// The rows of a query in a transaction of its own.
     pub(super) async fn query(
         self: &Arc<Self>,
         timeout: Option<Duration>,
@@ -82,10 +91,13 @@ impl Pool {
             let (mut lease, kept) = self.next().await?;
             match lease.link()?.query(timeout, query).await {
                 Ok(rows) => return Ok((lease, rows)),
-                Err(error) if kept && is_gone(&error) => lease.link = None,
-                Err(error) => {
-                    if !is_gone(&error) {
-                        lease.finish();
+                Err(Refused::Begin(error) | Refused::Query(error)) if kept && is_gone(&error) => {
+                    lease.link = None;
+                }
+                Err(Refused::Begin(error)) => return Err(public(error)),
+                Err(Refused::Query(error)) => {
+                    if is_told(&error) {
+                        lease.give_back();
                     }
                     return Err(planning(error));
                 }
@@ -105,11 +117,23 @@ impl Pool {
 
     fn leased(self: &Arc<Self>, link: Box<Link>) -> Lease {
         let (link, used) = (Some(link), Some(self.uses.one()));
-        Lease { pool: Arc::clone(self), link, used, began: false, runtime: Handle::current() }
+        Lease { pool: Arc::clone(self), link, used, runtime: Handle::current() }
     }
 
     async fn connect(&self) -> Result<Box<Link>, Error> {
-        let connecting = Link::connect(&self.options.server, &self.tls);
+        let server = &self.options.server;
+        let connecting = async {
+            if self.lent.load(Ordering::Relaxed) {
+                return Link::lent(server, &self.tls).await;
+            }
+            let (link, is_own) = Link::connect(server, &self.tls).await?;
+            if !is_own && !self.lent.swap(true, Ordering::Relaxed) {
+                tracing::info!(
+                    "what answers for the warehouse's server may give connections to others: each query brings its settings"
+                );
+            }
+            Ok(link)
+        };
         match timeout(CONNECT, connecting).await {
             Ok(connected) => connected.map(Box::new).map_err(refused),
             Err(elapsed) => Err(unreachable(elapsed)),
@@ -117,9 +141,15 @@ impl Pool {
     }
 }
 
+/// Whether the server tells of an error, and goes on.
+pub(super) fn is_told(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some() && !lost(error)
+}
+
 /// Whether the connection was lost, or the server has ended it.
 fn is_gone(error: &tokio_postgres::Error) -> bool {
-    error.code().is_none() || lost(error)
+    let io = error.source().is_some_and(<dyn StdError>::is::<std::io::Error>);
+    error.is_closed() || io || lost(error)
 }
 
 fn is_here(host: &Host) -> bool {
@@ -138,8 +168,6 @@ pub(super) struct Lease {
     pool: Arc<Pool>,
     link: Option<Box<Link>>,
     used: Option<Use>,
-    /// Whether it was told to begin a transaction.
-    began: bool,
     runtime: Handle,
 }
 
@@ -153,15 +181,23 @@ impl Lease {
         self.link.is_none()
     }
 
-    /// Gives the connection back.
-    pub(super) fn finish(&mut self) {
-        let Some(mut link) = self.link.take() else { return };
-        link.finish(self.began);
+    /// Ends the transaction and gives the connection back.
+    pub(super) async fn finish(mut self) -> Result<(), Error> {
+        self.link()?.end().await.map_err(public)?;
+        self.give_back();
+        Ok(())
+    }
+
+    /// Gives the connection back: what ends its transaction is on its way, before all that is asked next.
+    pub(super) fn give_back(&mut self) {
+        let Some(link) = self.link.take() else { return };
         self.used = None;
         let mut idle = self.pool.idle.lock();
         if idle.len() < IDLE {
-            idle.push(link);
+            return idle.push(link);
         }
+        drop(idle);
+        self.runtime.spawn(timeout(CANCEL, link.close()));
     }
 }
 
@@ -175,13 +211,16 @@ impl Drop for Lease {
             let _used = used;
             // Answered once the server has ended what stands before it. A request that comes before
             // the server has begun that is lost, so it is made until then.
-            let mut ended = pin!(link.ended());
-            for _ in 0..CANCELS {
-                let _ = timeout(CANCEL, cancel.cancel_query(tls.clone())).await;
-                if timeout(PAUSE, &mut ended).await.is_ok() {
-                    break;
+            {
+                let mut ended = pin!(link.settled());
+                for _ in 0..CANCELS {
+                    let _ = timeout(CANCEL, cancel.cancel_query(tls.clone())).await;
+                    if timeout(PAUSE, &mut ended).await.is_ok() {
+                        break;
+                    }
                 }
             }
+            let _ = timeout(CANCEL, link.close()).await;
         });
     }
 }
