@@ -116,8 +116,11 @@ async fn watched(client: &mut Flight, first: PollInfo) -> Vec<Option<f64>> {
 fn progress_is_told_to_who_sees_everything() {
     run(async {
         let folder = Postgres::shared().await.scratch("flight_polls");
-        let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\""]);
-        write(&site.data().join("events.parquet"), &rows(0..500_000), 10_000);
+        let kept = "tables = [{ name = \"shop.kept\", cache_for = \"1h\" }]";
+        let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\"", kept]);
+        for table in ["events", "kept"] {
+            write(&site.data().join(format!("{table}.parquet")), &rows(0..500_000), 10_000);
+        }
         let server = site.serve().await;
         let connect = |user| Flight::connect(server.flight().unwrap(), user, PASSWORD);
 
@@ -133,6 +136,13 @@ fn progress_is_told_to_who_sees_everything() {
         let first = poll(&mut ana, statement(ALL)).await.unwrap();
         let seen = watched(&mut ana, first).await;
         assert!(!seen.is_empty() && seen.iter().all(Option::is_none), "{seen:?}");
+        // Nor of what may be kept, whether it was there or not.
+        for _ in 0..2 {
+            let first = poll(&mut root, statement("SELECT * FROM shop.kept")).await.unwrap();
+            let seen = watched(&mut root, first).await;
+            assert!(seen.iter().all(Option::is_none), "{seen:?}");
+        }
+
 
         let sql = "SELECT * FROM shop.events WHERE id % 4 = $1";
         let handle = ana.prepare(sql).await.unwrap().handle;
