@@ -246,7 +246,7 @@ impl FlightService for Service {
         header(&mut response, "authorization", &token)?;
         if carried::has_cookie(&headers) {
             // A login begins a session of its own.
-            header(&mut response, "set-cookie", &carried::clear_cookie())?;
+            header(&mut response, "set-cookie", &carried::clear_cookie(peer.over_tls))?;
         }
         Ok(response)
     }
