@@ -48,6 +48,8 @@ fn a_flight_that_nobody_fetches_is_complete() {
             let again = poll(&mut ana, next.clone()).await.unwrap();
             assert_eq!((&again.flight_descriptor, again.progress), (&None, None));
             assert_eq!(again.info.as_ref().unwrap().schema, announced);
+            // It is the ticket, which needn't be repeated.
+            assert_eq!(again.info.as_ref().unwrap().flight_descriptor, None);
             assert_eq!(ticket(&again), ticket(&first));
             let ends = again.expiration_time.unwrap().seconds;
             assert!((expires..expires + 60).contains(&ends), "{expires} {ends}");
@@ -130,12 +132,10 @@ fn progress_is_told_to_who_sees_everything() {
         let told: Vec<f64> = seen.iter().flatten().copied().collect();
         assert!(told.len() >= 3, "{seen:?}");
         assert!(told.iter().all(|part| (0.0..=1.0).contains(part)), "{seen:?}");
+        let whole = |part: &f64| (part * 100.0 - (part * 100.0).round()).abs() < 1e-9;
+        assert!(told.iter().all(whole), "{seen:?}");
         assert!(told.is_sorted() && told[0] < 0.6 && told[told.len() - 1] > told[0], "{seen:?}");
 
-        let mut ana = connect("ana").await.unwrap();
-        let first = poll(&mut ana, statement(ALL)).await.unwrap();
-        let seen = watched(&mut ana, first).await;
-        assert!(!seen.is_empty() && seen.iter().all(Option::is_none), "{seen:?}");
         // Nor of what may be kept, whether it was there or not.
         for _ in 0..2 {
             let first = poll(&mut root, statement("SELECT * FROM shop.kept")).await.unwrap();
@@ -143,6 +143,10 @@ fn progress_is_told_to_who_sees_everything() {
             assert!(seen.iter().all(Option::is_none), "{seen:?}");
         }
 
+        let mut ana = connect("ana").await.unwrap();
+        let first = poll(&mut ana, statement(ALL)).await.unwrap();
+        let seen = watched(&mut ana, first).await;
+        assert!(!seen.is_empty() && seen.iter().all(Option::is_none), "{seen:?}");
 
         let sql = "SELECT * FROM shop.events WHERE id % 4 = $1";
         let handle = ana.prepare(sql).await.unwrap().handle;
@@ -162,21 +166,30 @@ fn progress_is_told_to_who_sees_everything() {
 /// A client that reads nothing isn't kept waiting for itself.
 #[test]
 fn a_flight_whose_rows_wait_is_complete() {
-    run(async {
-        let folder = Postgres::shared().await.scratch("flight_polls_rest");
-        let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\""]);
-        write(&site.data().join("events.parquet"), &rows(0..500_000), 10_000);
-        let server = site.serve().await;
-        let mut root = Flight::connect(server.flight().unwrap(), "root", PASSWORD).await.unwrap();
-        let first = poll(&mut root, statement(ALL)).await.unwrap();
-        let request = root.request(ticket(&first));
-        let rows = root.inner.do_get(request).await.unwrap();
-        let mut next = first.flight_descriptor;
-        let limit = std::time::Instant::now() + Duration::from_secs(30);
-        while let Some(descriptor) = next {
-            assert!(std::time::Instant::now() < limit, "it is never complete");
-            next = poll(&mut root, descriptor).await.unwrap().flight_descriptor;
-        }
-        drop(rows);
-    });
+    run(waiting("flight_polls_rest", "512 MiB"));
+}
+
+/// Neither is one whose other flights, or this one, have taken all the room there is.
+#[test]
+fn a_flight_that_waits_for_room_is_complete() {
+    run(waiting("flight_polls_room", "1 MiB"));
+}
+
+async fn waiting(name: &str, memory: &str) {
+    let folder = Postgres::shared().await.scratch(name);
+    let memory = format!("flight.memory = \"{memory}\"");
+    let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\"", &memory]);
+    write(&site.data().join("events.parquet"), &rows(0..500_000), 10_000);
+    let server = site.serve().await;
+    let mut root = Flight::connect(server.flight().unwrap(), "root", PASSWORD).await.unwrap();
+    let first = poll(&mut root, statement(ALL)).await.unwrap();
+    let request = root.request(ticket(&first));
+    let rows = root.inner.do_get(request).await.unwrap();
+    let mut next = first.flight_descriptor;
+    let limit = std::time::Instant::now() + Duration::from_secs(30);
+    while let Some(descriptor) = next {
+        assert!(std::time::Instant::now() < limit, "it is never complete");
+        next = poll(&mut root, descriptor).await.unwrap().flight_descriptor;
+    }
+    drop(rows);
 }
