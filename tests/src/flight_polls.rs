@@ -166,30 +166,35 @@ fn progress_is_told_to_who_sees_everything() {
 /// A client that reads nothing isn't kept waiting for itself.
 #[test]
 fn a_flight_whose_rows_wait_is_complete() {
-    run(waiting("flight_polls_rest", "512 MiB"));
+    run(unread("flight_polls_rest", 1));
 }
 
-/// Neither is one whose other flights, or this one, have taken all the room there is.
+/// Nor is one whose other flights have taken all the room there is for its rows, with some 50 KiB each.
 #[test]
 fn a_flight_that_waits_for_room_is_complete() {
-    run(waiting("flight_polls_room", "1 MiB"));
+    run(unread("flight_polls_room", 110));
 }
 
-async fn waiting(name: &str, memory: &str) {
+/// Polls the last of some flights that nobody reads, each on a connection of its own.
+async fn unread(name: &str, flights: usize) {
     let folder = Postgres::shared().await.scratch(name);
-    let memory = format!("flight.memory = \"{memory}\"");
-    let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\"", &memory]);
+    let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\"", "flight.memory = \"1 MiB\""]);
     write(&site.data().join("events.parquet"), &rows(0..500_000), 10_000);
     let server = site.serve().await;
-    let mut root = Flight::connect(server.flight().unwrap(), "root", PASSWORD).await.unwrap();
-    let first = poll(&mut root, statement(ALL)).await.unwrap();
-    let request = root.request(ticket(&first));
-    let rows = root.inner.do_get(request).await.unwrap();
-    let mut next = first.flight_descriptor;
+    let connect = || Flight::connect(server.flight().unwrap(), "root", PASSWORD);
+    let mut root = connect().await.unwrap();
+    let (mut open, mut next) = (Vec::new(), None);
+    for _ in 0..flights {
+        let mut reader = connect().await.unwrap();
+        let first = poll(&mut root, statement(ALL)).await.unwrap();
+        let request = reader.request(ticket(&first));
+        open.push((reader.inner.do_get(request).await.unwrap(), reader));
+        next = first.flight_descriptor;
+    }
     let limit = std::time::Instant::now() + Duration::from_secs(30);
     while let Some(descriptor) = next {
         assert!(std::time::Instant::now() < limit, "it is never complete");
         next = poll(&mut root, descriptor).await.unwrap().flight_descriptor;
     }
-    drop(rows);
+    drop(open);
 }
