@@ -1,6 +1,7 @@
 //! Who calls: Basic credentials are exchanged for a bearer token, and every other call shows one; or
 //! one of another issuer, a JSON Web Token; or none, on a connection with a client certificate.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -81,11 +82,13 @@ pub(crate) struct Caller {
     pub(crate) options: Options,
     pub(crate) expires: u64,
     pub(crate) credential: Credential,
+    /// Whether its connection is encrypted.
+    over_tls: bool,
     application: String,
 }
 
 /// By what a call is authenticated.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Credential {
     /// A token of ours, which holds the session's options.
     Token,
@@ -93,6 +96,17 @@ pub(crate) enum Credential {
     Issued(Arc<str>),
     /// The certificates of the connection.
     Certificate,
+}
+
+/// Without the token, which is a live one.
+impl fmt::Debug for Credential {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Credential::Token => "Token",
+            Credential::Issued(_) => "Issued(…)",
+            Credential::Certificate => "Certificate",
+        })
+    }
 }
 
 /// The `authorization` header of a call.
@@ -174,9 +188,11 @@ impl Shared {
         let judged = judged.map_err(|_| unauthenticated())?;
         let shown = shown.ok_or_else(unauthenticated)?;
         let mut caller = self.judge(&users, judged, shown, peer.address)?;
-        if let Some(options) = carried::by_cookie(&keys, headers, caller.principal.name(), now())? {
+        let (name, cookies) = (caller.principal.name(), (headers, peer.over_tls));
+        if let Some(options) = carried::by_cookie(&keys, cookies, name, now())? {
             caller.options = options;
         }
+        caller.over_tls = peer.over_tls;
         caller.application = application(headers);
         Ok(caller)
     }
@@ -209,6 +225,7 @@ impl Shared {
                     options: Options::from_bytes(&facts.session).ok_or_else(unauthenticated)?,
                     expires: facts.expires,
                     credential: Credential::Token,
+                    over_tls: false,
                     application: String::new(),
                 }
             }
@@ -257,10 +274,9 @@ impl Shared {
         let keys = self.keys();
         let carried = Carried::new(caller.principal.name(), caller.expires, options);
         let cookie = if *options == Options::default() {
-            carried::clear_cookie()
+            carried::clear_cookie(caller.over_tls)
         } else {
-            let seconds = caller.expires.saturating_sub(now());
-            carried::set_cookie(&carried.seal(&keys, In::Cookie)?, seconds)
+            carried::set_cookie(&carried.seal(&keys, In::Cookie)?, caller.over_tls)
         };
         let sealed = |carried: Carried| {
             let text = carried.seal(&keys, In::Bearer)?;
@@ -322,6 +338,7 @@ fn ending(principal: Principal, credential: Credential) -> Answer<Caller> {
         principal: Arc::new(principal),
         options: Options::default(),
         credential,
+        over_tls: false,
         application: String::new(),
     })
 }

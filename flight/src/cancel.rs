@@ -1,7 +1,7 @@
 //! The streams that run here, by the id of their ticket, so that a client can cancel them and ask how far
 //! they are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -18,11 +18,11 @@ pub(crate) struct Running {
 #[derive(Default)]
 struct Streams {
     next: u64,
-    by_number: HashMap<u64, Stream>,
+    /// Of each flight those that run, in the order in which they began.
+    by_id: HashMap<Bytes, BTreeMap<u64, Stream>>,
 }
 
 struct Stream {
-    id: Bytes,
     token: CancelToken,
     course: Arc<Course>,
 }
@@ -57,8 +57,12 @@ impl Course {
         self.rests.store(rests, Ordering::Relaxed);
     }
 
-    /// The part that is done, from 0 to 1, if anybody can tell.
+    /// The part that is done in whole per cent, from 0 to 1, if anybody can tell.
     fn part(&self) -> Option<f64> {
+        self.exact().map(|part| (part * 100.0).floor() / 100.0)
+    }
+
+    fn exact(&self) -> Option<f64> {
         let before = self.begun.load(Ordering::Relaxed).saturating_sub(1);
         let part = self.progress.part();
         match u32::try_from(before).ok().zip(u32::try_from(self.all).ok()) {
@@ -73,6 +77,7 @@ impl Course {
 /// A stream's entry, which goes with it.
 pub(crate) struct Registration {
     running: Arc<Running>,
+    id: Bytes,
     number: u64,
 }
 
@@ -87,47 +92,43 @@ impl Running {
         let mut streams = self.streams.lock();
         streams.next += 1;
         let number = streams.next;
-        let stream = Stream { id, token: token.clone(), course: Arc::clone(course) };
-        streams.by_number.insert(number, stream);
-        Registration { running: Arc::clone(self), number }
+        let stream = Stream { token: token.clone(), course: Arc::clone(course) };
+        streams.by_id.entry(id.clone()).or_default().insert(number, stream);
+        Registration { running: Arc::clone(self), id, number }
     }
 
     /// Cancels every stream of a flight; whether there was one.
     pub(crate) fn cancel(&self, id: &[u8]) -> bool {
         let streams = self.streams.lock();
-        let mut found = false;
-        for stream in streams.by_number.values().filter(|stream| stream.id == id) {
-            stream.token.cancel();
-            found = true;
-        }
-        found
+        let own = streams.by_id.get(id);
+        own.into_iter().flat_map(BTreeMap::values).for_each(|stream| stream.token.cancel());
+        own.is_some()
     }
 
     /// Cancels what another gateway was asked to.
     pub(crate) fn hear(&self, cancel: &Cancel) {
         let streams = self.streams.lock();
-        for stream in streams.by_number.values() {
-            if Cancel::flight(&stream.id) == *cancel {
-                stream.token.cancel();
-            }
-        }
+        let own = streams.by_id.iter().filter(|(id, _)| Cancel::flight(id) == *cancel);
+        own.flat_map(|(_, own)| own.values()).for_each(|stream| stream.token.cancel());
     }
 
     /// How far a flight is, if one of its streams goes on by itself: it runs here, and its rows don't wait
     /// for the client. Of several, the one that began last.
     pub(crate) fn course(&self, id: &[u8]) -> Option<Option<f64>> {
         let streams = self.streams.lock();
-        let own = streams
-            .by_number
-            .iter()
-            .filter(|(_, stream)| stream.id == id && !stream.course.rests.load(Ordering::Relaxed));
-        let last = own.max_by_key(|(number, _)| **number);
-        last.map(|(_, stream)| stream.course.part())
+        let mut own = streams.by_id.get(id)?.values().rev();
+        let last = own.find(|stream| !stream.course.rests.load(Ordering::Relaxed));
+        last.map(|stream| stream.course.part())
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.running.streams.lock().by_number.remove(&self.number);
+        let mut streams = self.running.streams.lock();
+        let Some(own) = streams.by_id.get_mut(&self.id) else { return };
+        own.remove(&self.number);
+        if own.is_empty() {
+            streams.by_id.remove(&self.id);
+        }
     }
 }

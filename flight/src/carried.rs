@@ -6,6 +6,8 @@
 //! nothing else. None of them proves who anybody is: the credentials are judged at each call, and
 //! options of another principal, old ones and changed ones are refused.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
@@ -45,6 +47,7 @@ impl In {
 
 /// What is sealed.
 #[derive(Clone, PartialEq, prost::Message)]
+#[prost(skip_debug)]
 pub(crate) struct Carried {
     /// Who has set the options.
     #[prost(string, tag = "1")]
@@ -58,6 +61,15 @@ pub(crate) struct Carried {
     /// The token of another issuer; empty in a cookie, and where a certificate authenticates.
     #[prost(string, tag = "4")]
     pub(crate) issued: String,
+}
+
+/// Without the token, which is a live one.
+impl fmt::Debug for Carried {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { principal, expires, options: _, issued: _ } = self;
+        let mut out = out.debug_struct("Carried");
+        out.field("principal", principal).field("expires", expires).finish_non_exhaustive()
+    }
 }
 
 impl Carried {
@@ -90,10 +102,11 @@ impl Carried {
     }
 }
 
-/// The options in the cookie of a call, if it has one.
+/// The options in the cookie of a call, if it has one. What is refused is taken away: a client that keeps it
+/// couldn't do anything else.
 pub(crate) fn by_cookie(
     keys: &SealKeys,
-    headers: &HeaderMap,
+    (headers, over_tls): (&HeaderMap, bool),
     principal: &str,
     now: u64,
 ) -> Answer<Option<Options>> {
@@ -105,7 +118,7 @@ pub(crate) fn by_cookie(
         .filter(|_| cookies.next().is_none())
         .and_then(|sealed| Carried::open(keys, In::Cookie, &sealed))
         .and_then(|carried| carried.options(principal, now));
-    options.map(Some).ok_or_else(refused)
+    options.map(Some).ok_or_else(|| refused(over_tls))
 }
 
 /// Whether a call has the cookie.
@@ -122,20 +135,26 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What sets the cookie for some seconds.
-pub(crate) fn set_cookie(value: &str, seconds: u64) -> String {
-    format!("{NAME}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict")
+/// What sets the cookie, for as long as the client is there. When it ends is sealed in it, so that a client is
+/// told, not left without its options.
+pub(crate) fn set_cookie(value: &str, over_tls: bool) -> String {
+    let secure = if over_tls { "; Secure" } else { "" };
+    format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// What takes it away.
-pub(crate) fn clear_cookie() -> String {
-    set_cookie("", 0)
+pub(crate) fn clear_cookie(over_tls: bool) -> String {
+    format!("{}; Max-Age=0", set_cookie("", over_tls))
 }
 
 /// The one answer to options that aren't good for a call.
-fn refused() -> Status {
-    status(
+fn refused(over_tls: bool) -> Status {
+    let mut status = status(
         &Error::new(ErrorKind::InvalidAuthorization, "the session is not valid")
-            .with_hint("connect again, without the cookie of another session"),
-    )
+            .with_hint("set the options again, without the cookie of another session"),
+    );
+    if let Ok(cleared) = clear_cookie(over_tls).parse() {
+        status.metadata_mut().insert("set-cookie", cleared);
+    }
+    status
 }

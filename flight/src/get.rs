@@ -1,6 +1,7 @@
 //! DoGet: a ticket in, rows out, as the client pulls them.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -23,7 +24,7 @@ use crate::cancel::{Course, Registration};
 use crate::frames::{self, Encoder};
 use crate::handle::{Handle, Kind, invalid};
 use crate::info::{Flight, flight};
-use crate::paced::{Paced, Way};
+use crate::paced::{PAUSE, Paced, Way};
 use crate::parameters::Parameters;
 use crate::room::Room;
 use crate::statement::Described;
@@ -118,10 +119,19 @@ impl Source {
             Source::Fixed(fixed) => fixed.next().map_err(|error| status(&error)),
             Source::Rows(rows) => rows.next().await,
         };
-        match next? {
-            Some(frame) => Ok(Some(room.send(frame, || self.pause()).await)),
-            None => Ok(None),
+        let Some(frame) = next? else { return Ok(None) };
+        let course = self.course();
+        let mut sent = pin!(room.send(frame, || self.pause()));
+        tokio::select! {
+            biased;
+            frame = &mut sent => return Ok(Some(frame)),
+            // What has the room may be what the same client reads when this is complete.
+            () = tokio::time::sleep(PAUSE) => {}
         }
+        if let Some(course) = course {
+            course.rests(true);
+        }
+        Ok(Some(sent.await))
     }
 
     /// Lets other queries run while nobody asks for rows.
@@ -134,9 +144,15 @@ impl Source {
 
     /// Notes that its rows wait for the client, so that it doesn't go on by itself.
     pub(crate) fn rests(&self) {
+        if let Some(course) = self.course() {
+            course.rests(true);
+        }
+    }
+
+    fn course(&self) -> Option<Arc<Course>> {
         match self {
-            Source::Fixed(_) => {}
-            Source::Rows(rows) => rows.executions.course.rests(true),
+            Source::Fixed(_) => None,
+            Source::Rows(rows) => Some(Arc::clone(&rows.executions.course)),
         }
     }
 }

@@ -96,12 +96,17 @@ pub(crate) fn ticket(handle: Bytes) -> Bytes {
     TicketStatementQuery { statement_handle: handle }.as_any().encode_to_vec().into()
 }
 
-/// What a client is told: one endpoint, at the server that it talks to already.
-pub(crate) fn describe(schema: &Schema, descriptor: FlightDescriptor, ticket: Bytes) -> FlightInfo {
+/// What a client is told: one endpoint, at the server that it talks to already. The descriptor that it asked by
+/// is repeated to it unless that is the ticket.
+pub(crate) fn describe(
+    schema: &Schema,
+    descriptor: Option<FlightDescriptor>,
+    ticket: Bytes,
+) -> FlightInfo {
     let endpoint = FlightEndpoint { ticket: Some(Ticket { ticket }), ..FlightEndpoint::default() };
     FlightInfo {
         schema: schema::encapsulated(schema),
-        flight_descriptor: Some(descriptor),
+        flight_descriptor: descriptor,
         endpoint: vec![endpoint],
         total_records: -1,
         total_bytes: -1,

@@ -15,8 +15,8 @@ use crate::status::{Answer, internal, status, violation};
 use crate::{asked, facts, schema, types};
 
 /// The types of tables.
-const TABLE: &str = "TABLE";
-const VIEW: &str = "VIEW";
+pub(crate) const TABLE: &str = "TABLE";
+pub(crate) const VIEW: &str = "VIEW";
 
 /// The schema of a metadata command's answer.
 pub(crate) fn schema(command: &Command) -> Answer<SchemaRef> {

@@ -23,7 +23,7 @@ use crate::room::Room;
 use crate::status::{Answer, status};
 
 /// How long a frame may wait for the client before its query lets others run.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a stream's frames go by.
 pub(crate) struct Way {

@@ -23,9 +23,6 @@ use crate::status::Answer;
 const HELD: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What counts as new.
-const STEP: f64 = 0.01;
-
 /// A flight whose rows nobody has asked for yet.
 pub(crate) fn first(info: FlightInfo, expires: u64) -> PollInfo {
     let ticket = info.endpoint.first().and_then(|endpoint| endpoint.ticket.clone());
@@ -49,7 +46,7 @@ pub(crate) async fn again(
         (handle.id, described.schema, handle.expires)
     };
     let course = changed(&shared.running, &id).await;
-    let info = info::describe(&schema, descriptor.clone(), descriptor.cmd.clone());
+    let info = info::describe(&schema, None, descriptor.cmd.clone());
     Ok(PollInfo {
         info: Some(info),
         flight_descriptor: course.is_some().then_some(descriptor),
@@ -64,12 +61,7 @@ async fn changed(running: &Running, id: &[u8]) -> Option<Option<f64>> {
     loop {
         sleep(LOOK).await;
         let now = running.course(id)?;
-        let same = match (first, now) {
-            (None, None) => true,
-            (Some(first), Some(now)) => (now - first).abs() < STEP,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if !same || Instant::now() >= end {
+        if now != first || Instant::now() >= end {
             return Some(now);
         }
     }

@@ -121,6 +121,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Called after each call that authenticated.
     pub on_authenticated: Arc<dyn Fn() + Send + Sync>,
+    /// Whether the connection is encrypted.
+    pub over_tls: bool,
     /// The certificates that it has shown in TLS.
     pub certificates: Option<ClientCertificates>,
 }

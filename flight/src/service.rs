@@ -92,7 +92,7 @@ impl Service {
                 let described = describe(shared, caller, &query.query, options, &[]).await?;
                 described.all_bound(None)?;
                 let ticket = described.seal(shared, caller, options, Bytes::new(), kind)?;
-                Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
+                Ok(info::describe(&described.schema, Some(descriptor), info::ticket(ticket)))
             }
             Flight::Prepared(query) => {
                 let sealed = &query.prepared_statement_handle;
@@ -101,12 +101,12 @@ impl Service {
                 let options = handle.options()?;
                 let parameters = handle.parameters;
                 let ticket = described.seal(shared, caller, &options, parameters, kind)?;
-                Ok(info::describe(&described.schema, descriptor, info::ticket(ticket)))
+                Ok(info::describe(&described.schema, Some(descriptor), info::ticket(ticket)))
             }
             Flight::Metadata(command) => {
                 let schema = metadata::schema(&command)?;
                 let ticket = descriptor.cmd.clone();
-                Ok(info::describe(&schema, descriptor, ticket))
+                Ok(info::describe(&schema, Some(descriptor), ticket))
             }
             Flight::Ticket(_) => Err(violation("this is a ticket, not a command")),
         }
@@ -246,7 +246,7 @@ impl FlightService for Service {
         header(&mut response, "authorization", &token)?;
         if carried::has_cookie(&headers) {
             // A login begins a session of its own.
-            header(&mut response, "set-cookie", &carried::clear_cookie())?;
+            header(&mut response, "set-cookie", &carried::clear_cookie(peer.over_tls))?;
         }
         Ok(response)
     }

@@ -53,11 +53,7 @@ async fn describe_in(
     sql: &str,
     hints: &[Option<DataType>],
 ) -> Result<(Statement, SchemaRef, Vec<DataType>), Error> {
-    // No text of PostgreSQL holds one, and its protocol couldn't send it.
-    if sql.contains('\0') {
-        let text = "invalid byte sequence for encoding \"UTF8\": 0x00";
-        return Err(Error::new(ErrorKind::InvalidEncoding, text));
-    }
+    encoded(sql)?;
     let mut statements = session.parse(sql)?;
     let statement =
         statements.pop().ok_or_else(|| Error::new(ErrorKind::Syntax, "the statement is empty"))?;
@@ -71,6 +67,16 @@ async fn describe_in(
     let description = session.describe(&statement, hints).await?;
     let columns = description.columns.ok_or_else(no_commands)?;
     Ok((statement, schema::of(&columns), description.parameters))
+}
+
+/// Refuses zero bytes in a text that is recorded: no text of PostgreSQL holds one, and its protocol couldn't send
+/// the record.
+pub(crate) fn encoded(text: &str) -> Result<(), Error> {
+    if text.contains('\0') {
+        let text = "invalid byte sequence for encoding \"UTF8\": 0x00";
+        return Err(Error::new(ErrorKind::InvalidEncoding, text));
+    }
+    Ok(())
 }
 
 fn no_commands() -> Error {

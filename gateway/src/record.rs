@@ -8,7 +8,8 @@ use tollgate_rewriter::{Secured, SqlDialect};
 use crate::audit::{Decision, Ending, Meter, Pending, Reads, Statements};
 use crate::introspect::View;
 use crate::pipeline::{Caller, Gateway, Statement};
-use crate::state::circumstances;
+use crate::revocation::revoked;
+use crate::state::{State, circumstances};
 
 /// What a call of a front end is written in that asks for the catalog without a statement.
 pub(crate) const CALLS: &str = "flight sql";
@@ -106,13 +107,25 @@ impl Gateway {
         asked: &str,
     ) -> Result<(View, Meter), Error> {
         let (id, mut meter) = self.meter(caller);
-        let view = self.view(caller);
-        let error = view.as_ref().err();
-        self.introspected((&id, &mut meter), caller, asked, error)?.durable().await?;
+        let state = self.state();
+        let active = circumstances(caller.principal).and_then(|circumstances| {
+            Ok(state.standing(caller.principal, &circumstances)?.active().clone())
+        });
+        let asked = (state.as_ref(), asked);
+        self.introspected((&id, &mut meter), caller, asked, active.as_ref()).durable().await?;
+        if let Err(error) = active {
+            meter.end(Ending::Denied(error.kind()));
+            return Err(error);
+        }
+        // Access may have been revoked while the record was written: what is seen is what is in force now.
+        let view = match caller.ended.is_cancelled() {
+            true => Err(revoked()),
+            false => self.view(caller),
+        };
         match view {
             Ok(view) => Ok((view, meter)),
             Err(error) => {
-                meter.end(Ending::Denied(error.kind()));
+                meter.end(Ending::Failed(error.kind()));
                 Err(error)
             }
         }
@@ -122,16 +135,13 @@ impl Gateway {
         &self,
         (id, meter): (&str, &mut Meter),
         caller: &Caller<'_>,
-        asked: &str,
-        error: Option<&Error>,
-    ) -> Result<Pending, Error> {
-        let state = self.state();
-        let roles = match error {
-            None => {
-                let circumstances = circumstances(caller.principal)?;
-                state.standing(caller.principal, &circumstances)?.active().clone()
-            }
-            Some(_) => state.bundle.roles_of(caller.principal),
+        (state, asked): (&State, &str),
+        active: Result<&BTreeSet<String>, &Error>,
+    ) -> Pending {
+        let error = active.err();
+        let roles = match active {
+            Ok(active) => active.clone(),
+            Err(_) => state.bundle.roles_of(caller.principal),
         };
         meter.under(&roles);
         let decision = Decision {
@@ -151,9 +161,9 @@ impl Gateway {
             outcome: if error.is_some() { "denied" } else { "permitted" },
             error: error.map(|error| error.kind().label()),
         };
-        let kept = self.kept(caller, &roles, Reads::Tables(&[]));
+        let kept = self.kept(caller, &roles, Reads::Unknown);
         let pending = self.audit.decide(decision, kept);
         meter.decided(&pending);
-        Ok(pending)
+        pending
     }
 }

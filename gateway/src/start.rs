@@ -137,11 +137,6 @@ impl Gateway {
             meter.filtered(is_restricted(&secured)?);
         }
         let now = circumstances(caller.principal)?.now;
-        // Who polls isn't told what a kept result would tell of others: that it was there.
-        let scans = match (caller.progress, &kept) {
-            (Some(_), None) => expected(warehouse, &secured, &estimate).await?,
-            (Some(_), Some(_)) | (None, _) => None,
-        };
         let mut charge = self.costs.hold(&secured, &estimate, now).await?;
         let admitted = self.admit(secured).await?;
         let cached = kept.is_some();
@@ -149,7 +144,10 @@ impl Gateway {
         if let Some(charge) = &mut charge {
             charge.begins(admitted.usage(), cached);
         }
-        if let Some(progress) = caller.progress {
+        // Of a result that may be kept nothing is told, whether it was there or not: that would tell that
+        // somebody else has asked.
+        if let Some(progress) = caller.progress.filter(|_| place.is_none()) {
+            let scans = expected(warehouse, admitted.secured(), &estimate).await;
             progress.begins(admitted.usage(), scans);
         }
         let batches = match (kept, place) {
@@ -197,17 +195,18 @@ impl Gateway {
 }
 
 /// Bytes that a query is expected to scan, where the warehouse tells how many it has scanned, and nothing
-/// is hidden that they could tell of.
+/// is hidden that they could tell of. It is asked by who has a place, and no query fails for it.
 async fn expected(
     warehouse: &NamedWarehouse,
     secured: &Secured,
     estimate: &Estimate,
-) -> Result<Option<u64>, Error> {
-    if !warehouse.tells_scanning() || is_restricted(secured)? {
-        return Ok(None);
+) -> Option<u64> {
+    let unknown = |error: Error| tracing::debug!(%error, "no progress can be told of a query");
+    if !warehouse.tells_scanning() || is_restricted(secured).map_err(unknown).unwrap_or(true) {
+        return None;
     }
     match estimate.bytes {
-        Some(bytes) => Ok(Some(bytes)),
-        None => Ok(warehouse.estimate(secured).await?.bytes),
+        Some(bytes) => Some(bytes),
+        None => warehouse.estimate(secured).await.map_err(unknown).ok()?.bytes,
     }
 }

@@ -92,6 +92,7 @@ async fn serve_one(
     let caller = Peer {
         address: peer.ip().to_canonical(),
         on_authenticated: Arc::new(move || seat.settle()),
+        over_tls: front.tls.is_some(),
         certificates: None,
     };
     let flight = front.flight.clone();

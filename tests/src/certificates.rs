@@ -416,7 +416,7 @@ impl Gate {
 fn options_go_with_a_certificate() {
     harness::run(async {
         let gate = Gate::start("certificates-options", &[]).await;
-        options_hold(gate.flight("ana").await, "shop", "items").await;
+        options_hold(gate.flight("ana").await, "shop", "items", true).await;
         let mut ana = gate.flight("ana").await;
         let set = ana.session("SetSessionOptions", &[("schema", "shop")]).await.unwrap();
         let (token, cookie) = (set.token.unwrap(), set.cookie.unwrap());

@@ -229,7 +229,8 @@ fn a_snowflake_stops_when_nobody_waits() {
             assert!(read > 0 && read < own as u64, "{read} {own}");
             let request = ana.request(poll.flight_descriptor.unwrap());
             let again = ana.inner.poll_flight_info(request).await.unwrap().into_inner();
-            assert_eq!(again.progress, Some(read as f64 / own as f64));
+            let told = (100.0 * read as f64 / own as f64).floor() / 100.0;
+            assert_eq!(again.progress, Some(told));
             if cancels {
                 assert_eq!(cancel(&mut ana, &flight).await, CancelStatus::Cancelled);
                 let status = end(&mut stream, &mut read).await;

@@ -44,7 +44,7 @@ fn each_call_for_metadata_leaves_a_decision_and_a_receipt() {
         let hidden = CommandGetTables {
             db_schema_filter_pattern: Some("h_".to_owned()),
             table_name_filter_pattern: Some("salar%".to_owned()),
-            table_types: ["VIEW", "TABLE", "VIEW"].map(str::to_owned).into(),
+            table_types: ["VIEW", "TABLE", "SYNONYM", "VIEW", "it's"].map(str::to_owned).into(),
             include_schema: true,
             ..Default::default()
         };
@@ -55,7 +55,7 @@ fn each_call_for_metadata_leaves_a_decision_and_a_receipt() {
             (
                 command(&hidden),
                 "GetTables(db_schema_filter_pattern = 'h_', table_name_filter_pattern = 'salar%', \
-                 table_type = 'TABLE', table_type = 'VIEW', include_schema)",
+                 table_type = 'TABLE', table_type = 'VIEW', other_table_types = 2, include_schema)",
                 0,
             ),
             (command(&CommandGetTableTypes {}), "GetTableTypes()", 2),
@@ -118,7 +118,67 @@ fn each_call_for_metadata_leaves_a_decision_and_a_receipt() {
         let refused = ana.run(command(&long)).await.unwrap_err();
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
         assert!(refused.message().contains("a filter is longer than 4096 bytes"), "{refused}");
+        let many = CommandGetTables {
+            catalog: Some("c".repeat(4096)),
+            table_name_filter_pattern: Some("'".repeat(2048)),
+            ..Default::default()
+        };
+        let refused = ana.run(command(&many)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        assert!(refused.message().contains("filters are longer than 8192 bytes"), "{refused}");
         assert_eq!(decisions(&audit).len(), 12);
+    });
+}
+
+/// What a call says can be read from its record by whoever speaks PostgreSQL's protocol.
+#[test]
+fn zero_bytes_never_reach_a_record() {
+    run(async {
+        let folder = Postgres::shared().await.scratch("flight_catalog_zero");
+        let keys = ["flight.listen = \"127.0.0.1:0\"", "ledger.max_size = \"16 MiB\""];
+        let site = Site::new(folder, &keys);
+        write(&site.data().join("items.parquet"), &rows(0..3), 3);
+        let server = site.serve().await;
+        let mut ana = Flight::connect(server.flight().unwrap(), "ana", PASSWORD).await.unwrap();
+        let zero = || Some("a\0b".to_owned());
+        let text = || "a\0b".to_owned();
+        let shop = || "items".to_owned();
+        for asked in [
+            command(&CommandGetDbSchemas { catalog: zero(), ..Default::default() }),
+            command(&CommandGetDbSchemas {
+                db_schema_filter_pattern: zero(),
+                ..Default::default()
+            }),
+            command(&CommandGetTables { catalog: zero(), ..Default::default() }),
+            command(&CommandGetTables { db_schema_filter_pattern: zero(), ..Default::default() }),
+            command(&CommandGetTables { table_name_filter_pattern: zero(), ..Default::default() }),
+            command(&CommandGetTables { table_types: vec![text()], ..Default::default() }),
+            command(&CommandGetPrimaryKeys {
+                catalog: zero(),
+                table: shop(),
+                ..Default::default()
+            }),
+            command(&CommandGetPrimaryKeys { table: text(), ..Default::default() }),
+            command(&CommandGetExportedKeys {
+                db_schema: zero(),
+                table: shop(),
+                ..Default::default()
+            }),
+            command(&CommandGetImportedKeys { table: text(), ..Default::default() }),
+            command(&CommandGetCrossReference { pk_table: text(), ..Default::default() }),
+            command(&CommandGetCrossReference { fk_table: text(), ..Default::default() }),
+        ] {
+            let refused = ana.run(asked).await.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+            assert!(refused.message().contains("(SQLSTATE 22021)"), "{refused}");
+        }
+        let tables = CommandGetTables::default();
+        assert!(ana.run(command(&tables)).await.unwrap().count() > 0);
+        let own = "SELECT statement FROM tollgate.my_queries ORDER BY started";
+        let own = site.connect("ana").await.simple(own).await;
+        let texts: Vec<_> = own.rows().iter().map(|row| row[0].text()).collect();
+        assert_eq!(texts.first().map(String::as_str), Some("GetTables()"), "{texts:?}");
+        server.stop().await;
     });
 }
 

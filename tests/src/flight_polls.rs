@@ -48,6 +48,8 @@ fn a_flight_that_nobody_fetches_is_complete() {
             let again = poll(&mut ana, next.clone()).await.unwrap();
             assert_eq!((&again.flight_descriptor, again.progress), (&None, None));
             assert_eq!(again.info.as_ref().unwrap().schema, announced);
+            // It is the ticket, which needn't be repeated.
+            assert_eq!(again.info.as_ref().unwrap().flight_descriptor, None);
             assert_eq!(ticket(&again), ticket(&first));
             let ends = again.expiration_time.unwrap().seconds;
             assert!((expires..expires + 60).contains(&ends), "{expires} {ends}");
@@ -116,8 +118,11 @@ async fn watched(client: &mut Flight, first: PollInfo) -> Vec<Option<f64>> {
 fn progress_is_told_to_who_sees_everything() {
     run(async {
         let folder = Postgres::shared().await.scratch("flight_polls");
-        let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\""]);
-        write(&site.data().join("events.parquet"), &rows(0..500_000), 10_000);
+        let kept = "tables = [{ name = \"shop.kept\", cache_for = \"1h\" }]";
+        let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\"", kept]);
+        for table in ["events", "kept"] {
+            write(&site.data().join(format!("{table}.parquet")), &rows(0..500_000), 10_000);
+        }
         let server = site.serve().await;
         let connect = |user| Flight::connect(server.flight().unwrap(), user, PASSWORD);
 
@@ -127,7 +132,16 @@ fn progress_is_told_to_who_sees_everything() {
         let told: Vec<f64> = seen.iter().flatten().copied().collect();
         assert!(told.len() >= 3, "{seen:?}");
         assert!(told.iter().all(|part| (0.0..=1.0).contains(part)), "{seen:?}");
+        let whole = |part: &f64| (part * 100.0 - (part * 100.0).round()).abs() < 1e-9;
+        assert!(told.iter().all(whole), "{seen:?}");
         assert!(told.is_sorted() && told[0] < 0.6 && told[told.len() - 1] > told[0], "{seen:?}");
+
+        // Nor of what may be kept, whether it was there or not.
+        for _ in 0..2 {
+            let first = poll(&mut root, statement("SELECT * FROM shop.kept")).await.unwrap();
+            let seen = watched(&mut root, first).await;
+            assert!(seen.iter().all(Option::is_none), "{seen:?}");
+        }
 
         let mut ana = connect("ana").await.unwrap();
         let first = poll(&mut ana, statement(ALL)).await.unwrap();
@@ -152,21 +166,35 @@ fn progress_is_told_to_who_sees_everything() {
 /// A client that reads nothing isn't kept waiting for itself.
 #[test]
 fn a_flight_whose_rows_wait_is_complete() {
-    run(async {
-        let folder = Postgres::shared().await.scratch("flight_polls_rest");
-        let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\""]);
-        write(&site.data().join("events.parquet"), &rows(0..500_000), 10_000);
-        let server = site.serve().await;
-        let mut root = Flight::connect(server.flight().unwrap(), "root", PASSWORD).await.unwrap();
+    run(unread("flight_polls_rest", 1));
+}
+
+/// Nor is one whose other flights have taken all the room there is for its rows, with some 50 KiB each.
+#[test]
+fn a_flight_that_waits_for_room_is_complete() {
+    run(unread("flight_polls_room", 110));
+}
+
+/// Polls the last of some flights that nobody reads, each on a connection of its own.
+async fn unread(name: &str, flights: usize) {
+    let folder = Postgres::shared().await.scratch(name);
+    let site = Site::new(folder, &["flight.listen = \"127.0.0.1:0\"", "flight.memory = \"1 MiB\""]);
+    write(&site.data().join("events.parquet"), &rows(0..500_000), 10_000);
+    let server = site.serve().await;
+    let connect = || Flight::connect(server.flight().unwrap(), "root", PASSWORD);
+    let mut root = connect().await.unwrap();
+    let (mut open, mut next) = (Vec::new(), None);
+    for _ in 0..flights {
+        let mut reader = connect().await.unwrap();
         let first = poll(&mut root, statement(ALL)).await.unwrap();
-        let request = root.request(ticket(&first));
-        let rows = root.inner.do_get(request).await.unwrap();
-        let mut next = first.flight_descriptor;
-        let limit = std::time::Instant::now() + Duration::from_secs(30);
-        while let Some(descriptor) = next {
-            assert!(std::time::Instant::now() < limit, "it is never complete");
-            next = poll(&mut root, descriptor).await.unwrap().flight_descriptor;
-        }
-        drop(rows);
-    });
+        let request = reader.request(ticket(&first));
+        open.push((reader.inner.do_get(request).await.unwrap(), reader));
+        next = first.flight_descriptor;
+    }
+    let limit = std::time::Instant::now() + Duration::from_secs(30);
+    while let Some(descriptor) = next {
+        assert!(std::time::Instant::now() < limit, "it is never complete");
+        next = poll(&mut root, descriptor).await.unwrap().flight_descriptor;
+    }
+    drop(open);
 }

@@ -21,17 +21,18 @@ async fn count(flight: &mut Flight) -> Result<usize, Status> {
 fn cookie(session: &Session) -> String {
     let set = session.cookie.as_deref().unwrap();
     let (pair, attributes) = set.split_once(';').unwrap();
-    assert!(attributes.contains("HttpOnly") && attributes.contains("Max-Age="), "{set}");
+    // When it ends is sealed in it: a client that forgot it by itself would go on without its options.
+    assert!(attributes.contains("HttpOnly") && !attributes.contains("Max-Age"), "{set}");
     pair.to_owned()
 }
 
-fn cleared(session: &Session) -> bool {
-    session.cookie.as_deref().is_some_and(|set| set.contains("=; Max-Age=0;"))
+fn clears(cookie: &str) -> bool {
+    cookie.starts_with("tollgate-session=;") && cookie.ends_with("; Max-Age=0")
 }
 
 /// Sets the schema and forgets it again, by a client that takes the token of an answer, and by one that keeps
 /// its cookie.
-pub(crate) async fn options_hold(mut flight: Flight, schema: &str, table: &str) {
+pub(crate) async fn options_hold(mut flight: Flight, schema: &str, table: &str, over_tls: bool) {
     let own = flight.token.clone();
     let sql = format!("SELECT id FROM {table}");
     for by_cookie in [false, true] {
@@ -39,6 +40,8 @@ pub(crate) async fn options_hold(mut flight: Flight, schema: &str, table: &str) 
         assert!(flight.statement(&sql).await.is_err());
         let set = flight.session("SetSessionOptions", &[("schema", schema)]).await.unwrap();
         assert_eq!(set.body, "");
+        let secure = set.cookie.as_ref().unwrap().contains("; Secure");
+        assert_eq!(secure, over_tls, "{:?}", set.cookie);
         assert!(flight.statement(&sql).await.is_err(), "it is kept by the server");
         match by_cookie {
             true => flight.cookie = cookie(&set),
@@ -64,7 +67,7 @@ pub(crate) async fn options_hold(mut flight: Flight, schema: &str, table: &str) 
         // What was prepared before keeps its own.
         assert!(flight.redeem(&prepared.handle).await.unwrap().count() > 1);
         let closed = flight.session("CloseSession", &[]).await.unwrap();
-        assert!(cleared(&closed), "{:?}", closed.cookie);
+        assert!(clears(closed.cookie.as_deref().unwrap()), "{:?}", closed.cookie);
         match by_cookie {
             true => flight.cookie.clear(),
             false => flight.token = closed.token.unwrap(),
@@ -81,10 +84,10 @@ fn options_are_kept_for_passwords_and_for_tokens_of_others() {
     run(async {
         let gateway = start("flight-sessions", &[]).await;
         let ana = Flight::connect(gateway.flight, "ana", PASSWORD).await.unwrap();
-        options_hold(ana, "crm", "customers").await;
+        options_hold(ana, "crm", "customers", false).await;
         let mut tess = Flight::stranger(gateway.flight).await;
         tess.token = format!("Bearer {}", token("tess", "acme", 60, &json!({})));
-        options_hold(tess, "crm", "customers").await;
+        options_hold(tess, "crm", "customers", false).await;
     });
 }
 
@@ -92,12 +95,16 @@ fn not_valid(answer: Result<usize, Status>) {
     let status = answer.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
     assert!(status.message().starts_with("the session is not valid"), "{status:?}");
+    // A client that keeps cookies goes on without it.
+    let cookie = status.metadata().get("set-cookie").map(|cookie| cookie.to_str().unwrap());
+    assert!(cookie.is_some_and(clears), "{status:?}");
 }
 
 fn unauthenticated(answer: Result<usize, Status>) {
     let status = answer.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
     assert!(status.message().starts_with("the call is not authenticated"), "{status:?}");
+    assert!(!status.metadata().contains_key("set-cookie"), "{status:?}");
 }
 
 #[test]
@@ -152,7 +159,7 @@ fn options_are_their_principals() {
         // A login begins anew.
         let mut again = Flight { cookie: own, ..stranger };
         let login = again.log_in("ana", PASSWORD).await.unwrap();
-        assert!(login.unwrap().contains("Max-Age=0"));
+        assert!(clears(&login.unwrap()));
     });
 }
 

@@ -64,7 +64,7 @@ impl TablePattern {
 pub(crate) enum Reads<'a> {
     /// These tables.
     Tables(&'a [Arc<Table>]),
-    /// It was refused: nobody can tell what it would have read.
+    /// It was refused, so nobody can tell what it would have read, or it asks about tables without reading any.
     Unknown,
 }
 

@@ -120,11 +120,13 @@ pub(super) fn batch<R>(all: &[Field<R>], own: bool, rows: &[R]) -> Result<Record
 }
 
 pub(super) fn text(value: &str) -> ScalarValue {
-    ScalarValue::Utf8(Some(value.to_owned()))
+    perhaps(Some(value))
 }
 
+/// A text without zero bytes, which PostgreSQL's protocol couldn't send: one record with any must not keep the
+/// others from being read.
 fn perhaps(value: Option<&str>) -> ScalarValue {
-    ScalarValue::Utf8(value.map(str::to_owned))
+    ScalarValue::Utf8(value.map(|value| value.replace('\0', "\u{fffd}")))
 }
 
 fn texts(values: &[String]) -> ScalarValue {

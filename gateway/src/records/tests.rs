@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::fields::text;
 use super::{Known, own, tables};
+use datafusion::common::ScalarValue;
 use tollgate_catalog::TableName;
 use tollgate_rewriter::SystemSchemas;
 
@@ -54,4 +56,10 @@ fn only_own_records_exist_without_a_grant() {
     }
     assert!(with.schema(&TableName::new("pg_catalog", "pg_class")).is_some());
     assert!(with.schema(&TableName::new("public", "my_queries")).is_none());
+}
+
+/// One record that PostgreSQL's protocol couldn't send would keep the others from being read.
+#[test]
+fn zero_bytes_are_not_shown() {
+    assert_eq!(text("a\0b\0"), ScalarValue::from("a\u{fffd}b\u{fffd}"));
 }
