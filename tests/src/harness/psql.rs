@@ -26,17 +26,25 @@ impl Psql {
         session
     }
 
-    /// The value of an expression; nothing if the session has ended.
+    /// The value of an expression; nothing if the session has ended. If the statement is refused, as one that
+    /// runs when access is revoked, the mark that comes after it.
     pub async fn ask(&mut self, expression: &str) -> String {
-        let sent = format!("SELECT {expression};\n");
+        let sent = format!("SELECT {expression};\n\\echo {MARK}\n");
         if self.input.write_all(sent.as_bytes()).await.is_err() {
             return String::new();
         }
-        let mut line = String::new();
-        self.output.read_line(&mut line).await.unwrap();
-        if line.is_empty() {
+        let mut value = String::new();
+        self.output.read_line(&mut value).await.unwrap();
+        let mut mark = String::new();
+        if !value.is_empty() && value.trim() != MARK {
+            self.output.read_line(&mut mark).await.unwrap();
+        }
+        if value.is_empty() {
             self.child.wait().await.unwrap();
         }
-        line.trim().to_owned()
+        value.trim().to_owned()
     }
 }
+
+/// What psql says after each statement, however that ended.
+const MARK: &str = "done";
