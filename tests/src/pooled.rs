@@ -227,7 +227,6 @@ fn settings_hold_whoever_stands_in_between() {
         ] {
             full.inner.batch_execute(&format!("ALTER DATABASE odd SET {setting}")).await.unwrap();
         }
-        let full = postgres.connect("postgres").await;
         let refusing = Pooler::start(postgres, "odd", "").await;
         let dropping = Pooler::start(
             postgres,
@@ -235,10 +234,10 @@ fn settings_hold_whoever_stands_in_between() {
             "ignore_startup_parameters = options, extra_float_digits",
         )
         .await;
-        for (name, dsn, is_own) in [
-            ("direct", postgres.dsn("odd"), true),
-            ("refusing", refusing.dsn("odd"), false),
-            ("dropping", dropping.dsn("odd"), false),
+        for (name, dsn) in [
+            ("direct", postgres.dsn("odd")),
+            ("refusing", refusing.dsn("odd")),
+            ("dropping", dropping.dsn("odd")),
         ] {
             let gateway = gateway(postgres, name, &dsn).await;
             let clients = [gateway.connect("ana").await, gateway.connect("ana").await];
@@ -263,9 +262,6 @@ fn settings_hold_whoever_stands_in_between() {
                     );
                 }
             }
-            let asked = last(&full, "odd").await;
-            let begins = asked.iter().filter(|query| query.starts_with("ROLLBACK")).count();
-            assert_eq!(begins == 0, is_own, "{name}: {asked:?}");
         }
     });
 }
