@@ -4,6 +4,8 @@
 //! choice in what a name means, and turns `USING` and `NATURAL` into conditions. It knows visible
 //! columns only. A name that it doesn't find stays as it is: the planner says that it doesn't exist.
 
+use std::collections::HashMap;
+
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
     JoinConstraint, ObjectName,
@@ -216,18 +218,23 @@ impl Scope {
         self
     }
 
+    /// What the columns of all relations weigh.
+    pub(super) fn reaches(&self) -> impl Iterator<Item = u64> {
+        self.relations.iter().flat_map(|named| named.columns.iter().map(|column| column.reach))
+    }
+
     /// The list of a query over these relations that yields all of their columns, and the scope in which they
     /// mean what they do where the plan calls that query by `name`.
     pub(super) fn gathered(mut self, name: &str) -> (List, Self) {
         let mut list = List::default();
         let place = vec![name.to_owned()];
-        let mut moved = Vec::new();
+        let mut moved = HashMap::new();
         for named in &mut self.relations {
             let mut renamed = Vec::with_capacity(named.columns.len());
             for column in &named.columns {
                 let found = named.column(column);
                 let real = list.push(found.expr.clone(), found.name, found.reach, found.exact);
-                moved.push((found.expr, real.clone()));
+                moved.entry(found.expr).or_insert_with(|| real.clone());
                 renamed.push((column.real.clone(), real));
             }
             let key = named.key.iter().map(|of| {
@@ -241,9 +248,8 @@ impl Scope {
             named.real.clone_from(&place);
         }
         for column in &mut self.columns {
-            let known = moved.iter().find(|(expr, _)| *expr == column.expr);
-            let real = match known {
-                Some((_, real)) => real.clone(),
+            let real = match moved.get(&column.expr) {
+                Some(real) => real.clone(),
                 // What a full join merged.
                 None => {
                     let expr = column.expr.clone();

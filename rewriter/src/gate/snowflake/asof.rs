@@ -113,6 +113,7 @@ impl Gate<'_> {
         self.node(8 * NODE)?;
         let alias = self.make_up(name.last().map_or("asof", String::as_str));
         let next = self.make_up("next");
+        bound_list(right.reaches().count(), "a select list")?;
         let mut items = Vec::new();
         for (expr, real, reach) in right.all() {
             self.reference(1, reach)?;

@@ -163,8 +163,13 @@ impl Gate<'_> {
         self.step()?;
         self.step()?;
         let place = self.make_up(&qualifier.concat());
+        // Before anything is made of them.
+        let width = left.reaches().count();
+        bound_list(width + columns, "a select list")?;
+        left.reaches().try_for_each(|reach| self.reference(1, reach))?;
         let (list, mut scope) = left.gathered(&place);
-        for column in &list.columns {
+        // What a full join merged.
+        for column in list.columns.iter().skip(width) {
             self.reference(1, column.reach)?;
         }
         let (mut items, mut outputs) = (list.items, Vec::with_capacity(columns));
