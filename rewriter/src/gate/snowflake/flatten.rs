@@ -147,10 +147,12 @@ impl Gate<'_> {
 
         let mut alias = alias.unwrap_or_else(|| plain_alias("flatten"));
         fold(&mut alias.name);
-        let names = alias_columns(&mut alias)?;
-        if names.len() > columns {
-            let message = format!("FLATTEN has {columns} columns, but more names");
-            return Err(Error::new(ErrorKind::InvalidColumnReference, message));
+        // Snowflake's first one is SEQ, which isn't there: all names would be those of others.
+        if !alias_columns(&mut alias)?.is_empty() {
+            return Err(refused(
+                "an alias of FLATTEN with names for its columns",
+                "name its columns key, path, index, value and this, and rename them in the select list",
+            ));
         }
         let qualifier = vec![alias.name.value];
         if left.names(&qualifier) {
@@ -182,12 +184,6 @@ impl Gate<'_> {
             let expr = function::call("unnest", vec![made]);
             items.push(SelectItem::ExprWithAlias { expr, alias: ident(&real) });
             outputs.push(Output { real, ..Output::plain(element.name()) });
-        }
-        let mut names = names.into_iter();
-        for output in &mut outputs {
-            if let Some(name) = names.next() {
-                output.name = name;
-            }
         }
         scope.add(Scope::of(qualifier, outputs, Vec::new()).called(&place));
 
