@@ -4,7 +4,7 @@
 //! choice in what a name means, and turns `USING` and `NATURAL` into conditions. It knows visible
 //! columns only. A name that it doesn't find stays as it is: the planner says that it doesn't exist.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
@@ -74,6 +74,10 @@ pub(super) enum Whole {
 }
 
 impl Named {
+    fn is_renamed(&self) -> bool {
+        self.real != self.qualifier
+    }
+
     fn column(&self, column: &Output) -> Column {
         let expr = match &column.computed {
             Some(expr) => expr.as_ref().clone(),
@@ -149,6 +153,13 @@ impl Column {
 fn qualified(qualifier: &[String], column: &str) -> Expr {
     let parts = qualifier.iter().map(String::as_str).chain([column]);
     Expr::CompoundIdentifier(parts.map(|part| Ident::with_quote('"', part)).collect())
+}
+
+fn specified_twice(qualifier: &[String]) -> Error {
+    let name = qualifier.last().map_or("", String::as_str);
+    let message = format!("table name \"{name}\" specified more than once");
+    Error::new(ErrorKind::DuplicateAlias, message)
+        .with_hint("give each relation an alias of its own")
 }
 
 pub(super) fn ambiguous(name: &str) -> Error {
@@ -262,9 +273,44 @@ impl Scope {
         (list, self)
     }
 
-    /// Whether a relation has this name.
-    pub(super) fn names(&self, qualifier: &[String]) -> bool {
-        self.relations.iter().any(|named| named.qualifier == qualifier)
+    /// Demands that a relation that is to stand in the plan by another name is the only one of its name.
+    ///
+    /// # Errors
+    /// A relation has that name too.
+    pub(super) fn lacks(&self, qualifier: &[String]) -> Result<(), Error> {
+        match self.relations.iter().any(|named| named.qualifier.last() == qualifier.last()) {
+            true => Err(specified_twice(qualifier)),
+            false => Ok(()),
+        }
+    }
+
+    /// Demands that none of the relations has the name of another one.
+    pub(super) fn all_differ(&self) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        match self.relations.iter().find(|named| !seen.insert(named.qualifier.last())) {
+            Some(named) => Err(specified_twice(&named.qualifier)),
+            None => Ok(()),
+        }
+    }
+
+    /// Demands that no relation of the other scope has the name of one of these, where the planner doesn't
+    /// see it: one of them is called otherwise in the plan.
+    pub(super) fn apart(&self, other: &Self) -> Result<(), Error> {
+        let names = |scope: &Self, which: fn(&Named) -> bool| -> HashSet<String> {
+            let relations = scope.relations.iter().filter(|named| which(named));
+            relations.filter_map(|named| named.qualifier.last().cloned()).collect()
+        };
+        let (all, moved) = (names(self, |_| true), names(self, Named::is_renamed));
+        let clash = other.relations.iter().find(|named| {
+            let among = if named.is_renamed() { &all } else { &moved };
+            named.qualifier.last().is_some_and(|name| among.contains(name))
+        });
+        clash.map_or(Ok(()), |named| Err(specified_twice(&named.qualifier)))
+    }
+
+    /// Whether the relation of that name is called otherwise in the plan.
+    pub(super) fn is_renamed(&self, qualifier: &[String]) -> bool {
+        self.relation(qualifier).is_some_and(Named::is_renamed)
     }
 
     /// The name in the plan of a column with its relation before it, if there is that relation, and if

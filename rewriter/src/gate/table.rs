@@ -32,6 +32,7 @@ impl Gate<'_> {
                 self.beside.push(scope);
                 let found = self.table_with_joins(&mut source)?;
                 scope = self.beside.pop().unwrap_or_default();
+                scope.apart(&found)?;
                 scope.add(found);
             }
             moved.extend(leaving(&mut source));
@@ -70,6 +71,7 @@ impl Gate<'_> {
         self.beside.push(left);
         let mut right = self.table_factor(&mut join.relation)?;
         let mut left = self.beside.pop().unwrap_or_default();
+        left.apart(&right)?;
         let missing = match &join.join_operator {
             JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Missing::Right,
             JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Missing::Left,

@@ -29,6 +29,10 @@ SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >=
 SELECT tenant_id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= x.id)
 SELECT o.id FROM crm.orders o ASOF JOIN crm.orders o MATCH_CONDITION (o.id >= o.id)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id) JOIN crm.orders p ON p.id = o.id
+SELECT o.id FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id), crm.customers p
+SELECT o.id FROM crm.customers p, crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id)
+SELECT (SELECT MAX(p.full_name) FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id)) FROM crm.customers p
 SELECT 1 FROM crm.orders ASOF JOIN crm.orders MATCH_CONDITION (orders.id >= orders.id)
 SELECT o.id FROM crm.orders o ASOF JOIN (crm.customers c JOIN crm.tenants t USING (tenant_id)) MATCH_CONDITION (o.id >= c.id)
 SELECT o.id FROM crm.orders o ASOF JOIN LATERAL (SELECT o.id AS x) c MATCH_CONDITION (o.id >= c.x)

@@ -155,12 +155,8 @@ impl Gate<'_> {
             ));
         }
         let qualifier = vec![alias.name.value];
-        if left.names(&qualifier) {
-            let name = qualifier.concat();
-            let message = format!("table name \"{name}\" specified more than once");
-            return Err(Error::new(ErrorKind::DuplicateAlias, message)
-                .with_hint("give each relation an alias of its own"));
-        }
+        left.lacks(&qualifier)?;
+        left.all_differ()?;
 
         self.step()?;
         self.step()?;

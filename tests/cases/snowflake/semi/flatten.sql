@@ -72,6 +72,14 @@ SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) e
 SELECT tags FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (a, b, c, d, e, g)
 SELECT f.v FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (s, k, p, i, v, t)
 SELECT f.k FROM web.events e JOIN TABLE(FLATTEN(e.tags)) AS f (k)
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, web.users e
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, web.users f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f JOIN web.users e ON TRUE
+SELECT 1 FROM web.users f, web.events e JOIN LATERAL FLATTEN(INPUT => e.tags) f
+SELECT 1 FROM web.events, LATERAL FLATTEN(INPUT => events.tags) f, web.users AS events
+SELECT 1 FROM web.events e, web.events e, LATERAL FLATTEN(INPUT => e.tags) f
+SELECT (SELECT MAX(f.name) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) FROM web.users f
+SELECT (SELECT MAX(e.name) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) FROM web.users e
 SELECT 1 FROM web.events e LEFT JOIN LATERAL FLATTEN(INPUT => e.tags) f
 SELECT 1 FROM web.events e JOIN LATERAL FLATTEN(INPUT => e.tags) f ON f.index = 0
 SELECT 1 FROM web.events e, web.users u JOIN LATERAL FLATTEN(INPUT => e.tags) f
