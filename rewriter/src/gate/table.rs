@@ -7,7 +7,7 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::scope::{self, Output, Scope, Side};
-use super::snowflake::flatten::leaving;
+use super::snowflake::flatten::{leaving, stays};
 use super::{Gate, fold, parts, quoted_name, refuse_if};
 
 /// The most rows that `generate_series` may make: they are made in memory.
@@ -24,6 +24,7 @@ impl Gate<'_> {
         let mut moved = Vec::new();
         for mut source in std::mem::take(from) {
             if let Some(call) = self.flattened(&mut source.relation) {
+                stays(&source.joins)?;
                 let (left, conditions) = (std::mem::take(from), std::mem::take(&mut moved));
                 let (factor, found) = self.flatten(left, scope, conditions, call)?;
                 source.relation = factor;

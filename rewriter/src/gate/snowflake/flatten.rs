@@ -294,6 +294,29 @@ fn asked(arguments: Vec<FunctionArg>) -> Result<Asked, Error> {
     Ok(Asked { input, outer: outer.unwrap_or(false) })
 }
 
+/// Demands of joins after a call behind a comma that they give the same with what stands before the comma on
+/// their left side.
+pub(in crate::gate) fn stays(joins: &[Join]) -> Result<(), Error> {
+    let regroups = |join: &Join| match &join.join_operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::CrossJoin(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::AsOf { constraint, .. } => {
+            matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
+        }
+        _ => true,
+    };
+    match joins.iter().any(regroups) {
+        true => Err(refused(
+            "this join after a comma and FLATTEN",
+            "put what stands before it into a subquery; JOIN, LEFT JOIN and ASOF JOIN with ON can stay",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// The conditions of inner joins that the planner can't have there: they may leave for WHERE if no join after
 /// them adds rows without them.
 pub(in crate::gate) fn leaving(source: &mut TableWithJoins) -> Vec<Expr> {

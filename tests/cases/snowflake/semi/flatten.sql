@@ -80,6 +80,11 @@ SELECT 1 FROM web.events, LATERAL FLATTEN(INPUT => events.tags) f, web.users AS 
 SELECT 1 FROM web.events e, web.events e, LATERAL FLATTEN(INPUT => e.tags) f
 SELECT (SELECT MAX(f.name) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) FROM web.users f
 SELECT (SELECT MAX(e.name) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) FROM web.users e
+SELECT 1 FROM web.users u, web.events e, LATERAL FLATTEN(INPUT => e.tags) f RIGHT JOIN web.flags g ON g.id = e.id
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f FULL JOIN web.flags g ON g.id = e.id
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f JOIN web.flags g USING (id)
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f NATURAL JOIN web.flags g
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f ASOF JOIN web.flags g MATCH_CONDITION (f.index >= g.id) USING (id)
 SELECT 1 FROM web.events e LEFT JOIN LATERAL FLATTEN(INPUT => e.tags) f
 SELECT 1 FROM web.events e JOIN LATERAL FLATTEN(INPUT => e.tags) f ON f.index = 0
 SELECT 1 FROM web.events e, web.users u JOIN LATERAL FLATTEN(INPUT => e.tags) f
