@@ -36,6 +36,10 @@ SELECT id, f.key, f.value::int FROM web.events, LATERAL FLATTEN(INPUT => shared)
 SELECT id FROM web.events, LATERAL FLATTEN(INPUT => proof) f
 SELECT id, f.value FROM web.events, LATERAL FLATTEN(INPUT => proof:p, OUTER => TRUE) f
 SELECT id FROM web.equal, LATERAL FLATTEN(INPUT => doc) f
+SELECT f.key, COUNT(*) AS c FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE q.name = 'canary' GROUP BY q.name, f.key
+SELECT f.key, COUNT(*) AS c FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f GROUP BY q.name, f.key
+SELECT f.key FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE q.name > 'a'
+SELECT f.key FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE LOWER(q.name) = 'a'
 SELECT id, f.key, f.value::int AS x FROM web.flags, LATERAL FLATTEN(INPUT => flag) f ORDER BY id
 SELECT COUNT(*) FROM web.visits v, LATERAL FLATTEN(INPUT => v.note) f
 SELECT v.clinic, COUNT(*) FROM web.visits v, LATERAL FLATTEN(INPUT => v.note, OUTER => TRUE) f GROUP BY 1
