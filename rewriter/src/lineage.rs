@@ -354,7 +354,11 @@ fn node(plan: &LogicalPlan, around: Around<'_>) -> Result<Vec<Mark>, Error> {
                 let list = input.get(*index);
                 list.ok_or_else(|| defect("an unnested column is out of range"))?.tested()?;
             }
-            let from = |index: &usize| input.get(*index).map(Mark::computed);
+            let from = |index: &usize| {
+                let taken_apart = unnest.list_type_columns.iter().any(|(of, _)| of == index)
+                    || unnest.struct_type_columns.contains(index);
+                input.get(*index).map(if taken_apart { Mark::computed } else { Mark::clone })
+            };
             let output: Option<_> = unnest.dependency_indices.iter().map(from).collect();
             output.ok_or_else(|| defect("an unnested column is out of range"))
         }

@@ -206,6 +206,19 @@ fn elements_are_those_of_what_may_be_seen() {
         for (sql, code) in [(calls(17), "54000"), (calls(1_000), "54000")] {
             assert_eq!(root.simple(&sql).await.error().map(|(code, _)| code), Some(code));
         }
+        // All columns before a call are those of a list, which has bounds.
+        let columns = (0..1_600).map(|at| format!("id AS a{at}")).collect::<Vec<_>>().join(", ");
+        let wide = |count: usize| {
+            let places = (0..count).map(|at| format!("w w{at}, ")).collect::<String>();
+            format!(
+                "WITH w AS (SELECT {columns} FROM web.events) SELECT w0.a7 FROM {places}web.events e, LATERAL FLATTEN(INPUT => e.tags) f WHERE e.id = 5 AND w0.a0 = 5"
+            )
+        };
+        assert_eq!(told(&root, &wide(1)).await, "  5\n");
+        for count in [2, 120] {
+            let answer = root.simple(&wide(count)).await;
+            assert_eq!(answer.error().map(|(code, _)| code), Some("54000"), "{count}");
+        }
         // In PostgreSQL's dialect there is none.
         let plain = gateway.connect("ana").await;
         let sql = "SELECT 1 FROM web.events e, LATERAL flatten(e.tags) f";

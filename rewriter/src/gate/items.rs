@@ -1,6 +1,6 @@
 //! A select list as it is made: stars written out, no two columns of one name.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use datafusion_sql::sqlparser::ast::{Expr, Ident, SelectItem, WildcardAdditionalOptions};
 use tollgate_catalog::{Error, ErrorKind};
@@ -19,16 +19,21 @@ pub(super) struct List {
     pub(super) items: Vec<SelectItem>,
     pub(super) columns: Vec<Output>,
     seen: HashSet<String>,
+    /// The last number of a name that is there several times.
+    numbers: HashMap<String, usize>,
 }
 
 impl List {
     /// Adds an item, and gives its name in the plan.
     pub(super) fn push(&mut self, expr: Expr, name: String, reach: u64, exact: bool) -> String {
         let mut real = name.clone();
-        let mut number = 1;
-        while !self.seen.insert(real.clone()) {
-            number += 1;
-            real = format!("{name}{DUPLICATE}{number}");
+        if !self.seen.insert(real.clone()) {
+            // On from the last one: a list of one name alone must not try all numbers for each.
+            let number = self.numbers.entry(name.clone()).or_insert(1);
+            while !self.seen.insert(real.clone()) {
+                *number += 1;
+                real = format!("{name}{DUPLICATE}{number}");
+            }
         }
         let bare = match &expr {
             Expr::Identifier(ident) => Some(ident.value.as_str()),

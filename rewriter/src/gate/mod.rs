@@ -221,7 +221,14 @@ impl<'a> Gate<'a> {
         let qualifier: Vec<String> = qualifier.iter().map(|ident| ident.value.clone()).collect();
         for scope in self.scopes.iter().rev() {
             if let Some(found) = scope.find(&qualifier, &column.value)? {
-                let Some(column) = found else { break };
+                let Some(column) = found else {
+                    // The planner wouldn't find the relation, but one of that name in a query around.
+                    if scope.is_renamed(&qualifier) {
+                        let table = qualifier.last().map_or("", String::as_str);
+                        return Err(Error::undefined_column(&format!("{table}.{}", column.value)));
+                    }
+                    break;
+                };
                 self.reference(column.size, column.reach)?;
                 // As it is written, or with a schema before it.
                 let held = matches!(&column.expr, Expr::CompoundIdentifier(parts)

@@ -4,6 +4,8 @@
 //! choice in what a name means, and turns `USING` and `NATURAL` into conditions. It knows visible
 //! columns only. A name that it doesn't find stays as it is: the planner says that it doesn't exist.
 
+use std::collections::{HashMap, HashSet};
+
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
     JoinConstraint, ObjectName,
@@ -72,6 +74,10 @@ pub(super) enum Whole {
 }
 
 impl Named {
+    fn is_renamed(&self) -> bool {
+        self.real != self.qualifier
+    }
+
     fn column(&self, column: &Output) -> Column {
         let expr = match &column.computed {
             Some(expr) => expr.as_ref().clone(),
@@ -149,6 +155,13 @@ fn qualified(qualifier: &[String], column: &str) -> Expr {
     Expr::CompoundIdentifier(parts.map(|part| Ident::with_quote('"', part)).collect())
 }
 
+fn specified_twice(qualifier: &[String]) -> Error {
+    let name = qualifier.last().map_or("", String::as_str);
+    let message = format!("table name \"{name}\" specified more than once");
+    Error::new(ErrorKind::DuplicateAlias, message)
+        .with_hint("give each relation an alias of its own")
+}
+
 pub(super) fn ambiguous(name: &str) -> Error {
     Error::new(ErrorKind::AmbiguousColumn, format!("column reference \"{name}\" is ambiguous"))
 }
@@ -216,18 +229,23 @@ impl Scope {
         self
     }
 
+    /// What the columns of all relations weigh.
+    pub(super) fn reaches(&self) -> impl Iterator<Item = u64> {
+        self.relations.iter().flat_map(|named| named.columns.iter().map(|column| column.reach))
+    }
+
     /// The list of a query over these relations that yields all of their columns, and the scope in which they
     /// mean what they do where the plan calls that query by `name`.
     pub(super) fn gathered(mut self, name: &str) -> (List, Self) {
         let mut list = List::default();
         let place = vec![name.to_owned()];
-        let mut moved = Vec::new();
+        let mut moved = HashMap::new();
         for named in &mut self.relations {
             let mut renamed = Vec::with_capacity(named.columns.len());
             for column in &named.columns {
                 let found = named.column(column);
                 let real = list.push(found.expr.clone(), found.name, found.reach, found.exact);
-                moved.push((found.expr, real.clone()));
+                moved.entry(found.expr).or_insert_with(|| real.clone());
                 renamed.push((column.real.clone(), real));
             }
             let key = named.key.iter().map(|of| {
@@ -241,9 +259,8 @@ impl Scope {
             named.real.clone_from(&place);
         }
         for column in &mut self.columns {
-            let known = moved.iter().find(|(expr, _)| *expr == column.expr);
-            let real = match known {
-                Some((_, real)) => real.clone(),
+            let real = match moved.get(&column.expr) {
+                Some(real) => real.clone(),
                 // What a full join merged.
                 None => {
                     let expr = column.expr.clone();
@@ -256,9 +273,44 @@ impl Scope {
         (list, self)
     }
 
-    /// Whether a relation has this name.
-    pub(super) fn names(&self, qualifier: &[String]) -> bool {
-        self.relations.iter().any(|named| named.qualifier == qualifier)
+    /// Demands that a relation that is to stand in the plan by another name is the only one of its name.
+    ///
+    /// # Errors
+    /// A relation has that name too.
+    pub(super) fn lacks(&self, qualifier: &[String]) -> Result<(), Error> {
+        match self.relations.iter().any(|named| named.qualifier.last() == qualifier.last()) {
+            true => Err(specified_twice(qualifier)),
+            false => Ok(()),
+        }
+    }
+
+    /// Demands that none of the relations has the name of another one.
+    pub(super) fn all_differ(&self) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        match self.relations.iter().find(|named| !seen.insert(named.qualifier.last())) {
+            Some(named) => Err(specified_twice(&named.qualifier)),
+            None => Ok(()),
+        }
+    }
+
+    /// Demands that no relation of the other scope has the name of one of these, where the planner doesn't
+    /// see it: one of them is called otherwise in the plan.
+    pub(super) fn apart(&self, other: &Self) -> Result<(), Error> {
+        let names = |scope: &Self, which: fn(&Named) -> bool| -> HashSet<String> {
+            let relations = scope.relations.iter().filter(|named| which(named));
+            relations.filter_map(|named| named.qualifier.last().cloned()).collect()
+        };
+        let (all, moved) = (names(self, |_| true), names(self, Named::is_renamed));
+        let clash = other.relations.iter().find(|named| {
+            let among = if named.is_renamed() { &all } else { &moved };
+            named.qualifier.last().is_some_and(|name| among.contains(name))
+        });
+        clash.map_or(Ok(()), |named| Err(specified_twice(&named.qualifier)))
+    }
+
+    /// Whether the relation of that name is called otherwise in the plan.
+    pub(super) fn is_renamed(&self, qualifier: &[String]) -> bool {
+        self.relation(qualifier).is_some_and(Named::is_renamed)
     }
 
     /// The name in the plan of a column with its relation before it, if there is that relation, and if

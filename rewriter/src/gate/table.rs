@@ -7,7 +7,7 @@ use datafusion_sql::sqlparser::ast::{
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::scope::{self, Output, Scope, Side};
-use super::snowflake::flatten::leaving;
+use super::snowflake::flatten::{leaving, stays};
 use super::{Gate, fold, parts, quoted_name, refuse_if};
 
 /// The most rows that `generate_series` may make: they are made in memory.
@@ -24,6 +24,7 @@ impl Gate<'_> {
         let mut moved = Vec::new();
         for mut source in std::mem::take(from) {
             if let Some(call) = self.flattened(&mut source.relation) {
+                stays(&source.joins)?;
                 let (left, conditions) = (std::mem::take(from), std::mem::take(&mut moved));
                 let (factor, found) = self.flatten(left, scope, conditions, call)?;
                 source.relation = factor;
@@ -32,6 +33,7 @@ impl Gate<'_> {
                 self.beside.push(scope);
                 let found = self.table_with_joins(&mut source)?;
                 scope = self.beside.pop().unwrap_or_default();
+                scope.apart(&found)?;
                 scope.add(found);
             }
             moved.extend(leaving(&mut source));
@@ -70,6 +72,7 @@ impl Gate<'_> {
         self.beside.push(left);
         let mut right = self.table_factor(&mut join.relation)?;
         let mut left = self.beside.pop().unwrap_or_default();
+        left.apart(&right)?;
         let missing = match &join.join_operator {
             JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Missing::Right,
             JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Missing::Left,

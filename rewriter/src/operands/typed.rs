@@ -429,14 +429,14 @@ fn matched(
 ) -> Result<Expr> {
     let to = right.get_type(schema)?;
     let alike = family(of).is_some_and(|family| Some(family) == self::family(&to));
-    // As floats several exact numbers may be one.
-    let merges = op == Operator::Eq && of.is_floating() && !to.is_floating();
+    // As floats several exact numbers may be one, as exact ones several floats.
+    let merges = op == Operator::Eq && of.is_floating() != to.is_floating();
     if of.is_null() || to.is_null() || (alike && !merges) {
         return Ok(binary(left, op, right));
     }
     Err(wrong(
         "the two sides of a condition of ASOF JOIN have types that don't fit",
-        "compare numbers, texts or times with their like, and cast the left side if it is a float",
+        "compare numbers, texts or times with their like, and cast keys of which one side alone is a float",
     ))
 }
 

@@ -16,6 +16,9 @@ SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.statu
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.created_at)
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = c.city
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id::FLOAT = c.id
+SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = c.id::FLOAT
+SELECT o.id FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id) ON o.amount = p.amount::FLOAT
+SELECT o.id FROM (SELECT id, amount AS k FROM crm.orders) o ASOF JOIN (SELECT id, amount::FLOAT AS k FROM crm.orders) c MATCH_CONDITION (o.id >= c.id) USING (k)
 SELECT o.id FROM (SELECT id, status AS k FROM crm.orders) o ASOF JOIN (SELECT id, id AS k FROM crm.customers) c MATCH_CONDITION (o.id >= c.id) USING (k)
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = c.id OR o.id = c.id
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id < c.id
@@ -26,6 +29,10 @@ SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >=
 SELECT tenant_id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= x.id)
 SELECT o.id FROM crm.orders o ASOF JOIN crm.orders o MATCH_CONDITION (o.id >= o.id)
+SELECT o.id FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id) JOIN crm.orders p ON p.id = o.id
+SELECT o.id FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id), crm.customers p
+SELECT o.id FROM crm.customers p, crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id)
+SELECT (SELECT MAX(p.full_name) FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id)) FROM crm.customers p
 SELECT 1 FROM crm.orders ASOF JOIN crm.orders MATCH_CONDITION (orders.id >= orders.id)
 SELECT o.id FROM crm.orders o ASOF JOIN (crm.customers c JOIN crm.tenants t USING (tenant_id)) MATCH_CONDITION (o.id >= c.id)
 SELECT o.id FROM crm.orders o ASOF JOIN LATERAL (SELECT o.id AS x) c MATCH_CONDITION (o.id >= c.x)

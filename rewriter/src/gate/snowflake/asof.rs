@@ -12,7 +12,7 @@ use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, Ident, Join, JoinConstraint, JoinOperator, OrderByExpr,
     OrderByOptions, SelectItem, SetExpr, TableFactor, WindowSpec, WindowType, visit_expressions,
 };
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::Error;
 
 use super::make::{binary, is_not_null, is_null, nested, or};
 use super::star::ident;
@@ -66,12 +66,7 @@ impl Gate<'_> {
             return Err(Error::not_supported("ASOF JOIN with several relations on its right")
                 .with_hint("make a subquery of them"));
         };
-        if left.names(name) {
-            let name = name.last().map_or("", String::as_str);
-            let message = format!("table name \"{name}\" specified more than once");
-            return Err(Error::new(ErrorKind::DuplicateAlias, message)
-                .with_hint("give each relation an alias of its own"));
-        }
+        left.lacks(name)?;
         let mut conditions = vec![taken(match_condition)];
         conditions.extend(on);
         let mut both = left.clone();
@@ -113,6 +108,7 @@ impl Gate<'_> {
         self.node(8 * NODE)?;
         let alias = self.make_up(name.last().map_or("asof", String::as_str));
         let next = self.make_up("next");
+        bound_list(right.reaches().count(), "a select list")?;
         let mut items = Vec::new();
         for (expr, real, reach) in right.all() {
             self.reference(1, reach)?;

@@ -147,24 +147,27 @@ impl Gate<'_> {
 
         let mut alias = alias.unwrap_or_else(|| plain_alias("flatten"));
         fold(&mut alias.name);
-        let names = alias_columns(&mut alias)?;
-        if names.len() > columns {
-            let message = format!("FLATTEN has {columns} columns, but more names");
-            return Err(Error::new(ErrorKind::InvalidColumnReference, message));
+        // Snowflake's first one is SEQ, which isn't there: all names would be those of others.
+        if !alias_columns(&mut alias)?.is_empty() {
+            return Err(refused(
+                "an alias of FLATTEN with names for its columns",
+                "name its columns key, path, index, value and this, and rename them in the select list",
+            ));
         }
         let qualifier = vec![alias.name.value];
-        if left.names(&qualifier) {
-            let name = qualifier.concat();
-            let message = format!("table name \"{name}\" specified more than once");
-            return Err(Error::new(ErrorKind::DuplicateAlias, message)
-                .with_hint("give each relation an alias of its own"));
-        }
+        left.lacks(&qualifier)?;
+        left.all_differ()?;
 
         self.step()?;
         self.step()?;
         let place = self.make_up(&qualifier.concat());
+        // Before anything is made of them.
+        let width = left.reaches().count();
+        bound_list(width + columns, "a select list")?;
+        left.reaches().try_for_each(|reach| self.reference(1, reach))?;
         let (list, mut scope) = left.gathered(&place);
-        for column in &list.columns {
+        // What a full join merged.
+        for column in list.columns.iter().skip(width) {
             self.reference(1, column.reach)?;
         }
         let (mut items, mut outputs) = (list.items, Vec::with_capacity(columns));
@@ -177,12 +180,6 @@ impl Gate<'_> {
             let expr = function::call("unnest", vec![made]);
             items.push(SelectItem::ExprWithAlias { expr, alias: ident(&real) });
             outputs.push(Output { real, ..Output::plain(element.name()) });
-        }
-        let mut names = names.into_iter();
-        for output in &mut outputs {
-            if let Some(name) = names.next() {
-                output.name = name;
-            }
         }
         scope.add(Scope::of(qualifier, outputs, Vec::new()).called(&place));
 
@@ -295,6 +292,29 @@ fn asked(arguments: Vec<FunctionArg>) -> Result<Asked, Error> {
     }
     let input = input.ok_or_else(|| refused("FLATTEN without INPUT", hint))?;
     Ok(Asked { input, outer: outer.unwrap_or(false) })
+}
+
+/// Demands of joins after a call behind a comma that they give the same with what stands before the comma on
+/// their left side.
+pub(in crate::gate) fn stays(joins: &[Join]) -> Result<(), Error> {
+    let regroups = |join: &Join| match &join.join_operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::CrossJoin(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::AsOf { constraint, .. } => {
+            matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
+        }
+        _ => true,
+    };
+    match joins.iter().any(regroups) {
+        true => Err(refused(
+            "this join after a comma and FLATTEN",
+            "put what stands before it into a subquery; JOIN, LEFT JOIN and ASOF JOIN with ON can stay",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The conditions of inner joins that the planner can't have there: they may leave for WHERE if no join after

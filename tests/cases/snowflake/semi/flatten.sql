@@ -3,7 +3,7 @@ SELECT id, f.index, f.value FROM web.events, LATERAL FLATTEN(INPUT => tags) f OR
 SELECT e.id, f.value::string AS lang, f.path, f.key IS NULL AS k FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f ORDER BY 1, 2
 SELECT e.id, f.key, f.value, f.index FROM web.events AS e, TABLE(FLATTEN(e.body:user)) f WHERE f.key <> 'langs' ORDER BY 1, 2
 SELECT e.id, value::string FROM web.events e JOIN LATERAL FLATTEN(INPUT => e.body:user.langs) ORDER BY 1, 2
-SELECT e.id, f.v::string, f.p FROM web.events e CROSS JOIN TABLE(FLATTEN(OUTER => FALSE, INPUT => body:user.langs, RECURSIVE => FALSE, MODE => 'BOTH')) AS f (k, p, i, v) ORDER BY 1, 2
+SELECT e.id, f.value::string, f.path FROM web.events e CROSS JOIN TABLE(FLATTEN(OUTER => FALSE, INPUT => body:user.langs, RECURSIVE => FALSE, MODE => 'BOTH')) AS f ORDER BY 1, 2
 SELECT id, f.key, f.path, f.index, f.value, f.this FROM web.events e, LATERAL FLATTEN(INPUT => tags, OUTER => TRUE) f ORDER BY id, f.index
 SELECT id, f.* FROM web.events e, LATERAL FLATTEN(INPUT => extra) f ORDER BY id
 SELECT f.* EXCLUDE this FROM web.events e, LATERAL FLATTEN(INPUT => extra, OUTER => TRUE) AS f WHERE e.id < 3 ORDER BY e.id
@@ -36,6 +36,10 @@ SELECT id, f.key, f.value::int FROM web.events, LATERAL FLATTEN(INPUT => shared)
 SELECT id FROM web.events, LATERAL FLATTEN(INPUT => proof) f
 SELECT id, f.value FROM web.events, LATERAL FLATTEN(INPUT => proof:p, OUTER => TRUE) f
 SELECT id FROM web.equal, LATERAL FLATTEN(INPUT => doc) f
+SELECT f.key, COUNT(*) AS c FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE q.name = 'canary' GROUP BY q.name, f.key
+SELECT f.key, COUNT(*) AS c FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f GROUP BY q.name, f.key
+SELECT f.key FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE q.name > 'a'
+SELECT f.key FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE LOWER(q.name) = 'a'
 SELECT id, f.key, f.value::int AS x FROM web.flags, LATERAL FLATTEN(INPUT => flag) f ORDER BY id
 SELECT COUNT(*) FROM web.visits v, LATERAL FLATTEN(INPUT => v.note) f
 SELECT v.clinic, COUNT(*) FROM web.visits v, LATERAL FLATTEN(INPUT => v.note, OUTER => TRUE) f GROUP BY 1
@@ -70,6 +74,21 @@ SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => x.tags) f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => (SELECT MAX(id) FROM web.events)) f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) e
 SELECT tags FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (a, b, c, d, e, g)
+SELECT f.v FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (s, k, p, i, v, t)
+SELECT f.k FROM web.events e JOIN TABLE(FLATTEN(e.tags)) AS f (k)
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, web.users e
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, web.users f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f JOIN web.users e ON TRUE
+SELECT 1 FROM web.users f, web.events e JOIN LATERAL FLATTEN(INPUT => e.tags) f
+SELECT 1 FROM web.events, LATERAL FLATTEN(INPUT => events.tags) f, web.users AS events
+SELECT 1 FROM web.events e, web.events e, LATERAL FLATTEN(INPUT => e.tags) f
+SELECT (SELECT MAX(f.name) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) FROM web.users f
+SELECT (SELECT MAX(e.name) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) FROM web.users e
+SELECT 1 FROM web.users u, web.events e, LATERAL FLATTEN(INPUT => e.tags) f RIGHT JOIN web.flags g ON g.id = e.id
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f FULL JOIN web.flags g ON g.id = e.id
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f JOIN web.flags g USING (id)
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f NATURAL JOIN web.flags g
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f ASOF JOIN web.flags g MATCH_CONDITION (f.index >= g.id) USING (id)
 SELECT 1 FROM web.events e LEFT JOIN LATERAL FLATTEN(INPUT => e.tags) f
 SELECT 1 FROM web.events e JOIN LATERAL FLATTEN(INPUT => e.tags) f ON f.index = 0
 SELECT 1 FROM web.events e, web.users u JOIN LATERAL FLATTEN(INPUT => e.tags) f

@@ -18,6 +18,7 @@ CREATE MASKING POLICY shared ON web.events (shared)
   USING (CASE WHEN id = 1 THEN value ELSE NULL END) EXCEPT ROLE owner;
 CREATE MASKING POLICY tokens ON web.events (token) USING (mask_null(value)) EXCEPT ROLE owner;
 CREATE MASKING POLICY docs ON web.equal (doc) USING (NULL) EXCEPT ROLE owner PREDICATES EQUALITY;
+CREATE MASKING POLICY names ON web.equal (name) USING (mask_redact(value)) EXCEPT ROLE owner PREDICATES EQUALITY;
 CREATE ROW POLICY flagged ON web.flags AS RESTRICTIVE TO ROLE analyst USING (flag IS NOT NULL);
 CREATE AGGREGATION POLICY k2 ON web.visits TO ROLE analyst
   ENTITY (patient) MIN GROUP SIZE 2 DIMENSIONS (clinic) MEASURES (cost);
