@@ -17,6 +17,7 @@ use tokio_postgres::{
     Statement,
 };
 
+use super::pool::is_told;
 use super::tls::{Encrypted, Rustls};
 use super::value::Value;
 
@@ -191,9 +192,12 @@ impl Link {
             Ok((client, connection)) => {
                 let session = Session::Own { timeout: None };
                 let mut link = Self::new(client, connection, session);
-                // What can't be asked isn't so.
-                if link.has(&settings).await.unwrap_or(false) {
-                    return Ok((link, true));
+                match link.has(&settings).await {
+                    Ok(true) => return Ok((link, true)),
+                    Ok(false) => {}
+                    // What stands in between can't be asked that.
+                    Err(error) if is_told(&error) => {}
+                    Err(error) => return Err(error),
                 }
             }
             Err(error) if refuses_settings(&error) => {}
