@@ -228,6 +228,10 @@ fn rows_stand_where_they_may() {
         ("42703", "SELECT 1 FROM people LIMIT (SELECT id)"),
         ("42601", "SELECT 1 FROM people p, json_to_record(row_to_json(p)) AS r(a, b)"),
         ("42P10", "SELECT 1 FROM people p, json_each_text(row_to_json(p)) AS e(a, b, c)"),
+        ("42601", "SELECT (SELECT FROM people)"),
+        ("42601", "SELECT (SELECT * FROM (SELECT FROM people) AS x)"),
+        ("42601", "SELECT 1 FROM people WHERE id IN (SELECT FROM people)"),
+        ("42601", "SELECT 1 FROM people WHERE id = ANY (SELECT FROM people)"),
     ];
     let wrong = refused.iter().filter_map(|(code, sql)| match plan("root", sql) {
         Ok(_) => Some(format!("{sql}: planned")),

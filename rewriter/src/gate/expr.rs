@@ -128,7 +128,7 @@ impl Gate<'_> {
             }
             Expr::InSubquery { expr, subquery, negated: _ } => {
                 self.expr(expr)?;
-                self.query(subquery).map(drop)
+                self.values_of(subquery, "subquery has too few columns")
             }
             Expr::Between { expr, negated: _, low, high } => {
                 // The engine makes two comparisons of it.
@@ -336,8 +336,9 @@ impl Gate<'_> {
                 *expr = super::build::counted(taken, negated);
                 Ok(())
             }
-            Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => {
-                self.query(subquery).map(drop)
+            Expr::Exists { subquery, negated: _ } => self.query(subquery).map(drop),
+            Expr::Subquery(subquery) => {
+                self.values_of(subquery, "subquery must return only one column")
             }
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 sets.iter_mut().flatten().try_for_each(|key| self.expr(key))

@@ -29,6 +29,15 @@ impl Gate<'_> {
         })
     }
 
+    /// Walks a query whose first column is meant. PostgreSQL has queries without any, which the planner
+    /// doesn't know here.
+    pub(super) fn values_of(&mut self, query: &mut Query, without: &str) -> Result<(), Error> {
+        match self.query(query)?.is_empty() {
+            true => Err(Error::new(ErrorKind::Syntax, without)),
+            false => Ok(()),
+        }
+    }
+
     fn query_in_scope(&mut self, query: &mut Query) -> Result<Vec<Output>, Error> {
         self.translate_query(query)?;
         let Query {
