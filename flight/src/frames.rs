@@ -14,13 +14,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::encoding::{encode_varint, encoded_len_varint};
 use tollgate_catalog::Error;
 
+use crate::gathered::Gathered;
 use crate::schema;
 
 /// Protobuf tags of length-delimited fields.
 const DATA_HEADER: u64 = 2 << 3 | 2;
 const DATA_BODY: u64 = 1000 << 3 | 2;
 
-/// From this length on a buffer is a frame of its own.
+/// From this length on a buffer is a piece of its own.
 const LARGE: usize = 8 * 1024;
 
 /// The most rows and bytes of one message; a single row may be longer.
@@ -36,16 +37,16 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     /// An encoder, and the frame of the schema.
-    pub(crate) fn new(schema: &SchemaRef) -> Result<(Self, Bytes), Error> {
+    pub(crate) fn new(schema: &SchemaRef) -> Result<(Self, Gathered), Error> {
         let stream = StreamEncoder::try_new(schema).map_err(Error::internal)?;
         let message = schema::message(schema);
         let mut frame = head(message.len(), 0)?;
         frame.put_slice(&message);
-        Ok((Self { stream, started: false }, frame.freeze()))
+        Ok((Self { stream, started: false }, frame.freeze().into()))
     }
 
-    /// The frames of one batch.
-    pub(crate) fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<Bytes>, Error> {
+    /// One batch, in the parts that are sent.
+    pub(crate) fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<Gathered>, Error> {
         let mut message = Pieces(self.stream.encode(batch).map_err(Error::internal)?.into());
         if !self.started {
             self.started = true;
@@ -59,18 +60,17 @@ impl Encoder {
             encode_varint(DATA_BODY, &mut small);
             encode_varint(body as u64, &mut small);
         }
-        let mut frames = Vec::new();
+        let mut whole = Gathered::default();
         for buffer in message.0 {
             if buffer.len() < LARGE {
                 small.put_slice(buffer.as_slice());
             } else {
-                frames.push(small.split().freeze());
-                frames.push(Bytes::from_owner(Owned(buffer)));
+                whole.push(small.split().freeze());
+                whole.push(Bytes::from_owner(Owned(buffer)));
             }
         }
-        frames.push(small.freeze());
-        frames.retain(|frame| !frame.is_empty());
-        Ok(frames)
+        whole.push(small.freeze());
+        Ok(whole.parts())
     }
 }
 
@@ -184,11 +184,14 @@ mod tests {
     use bytes::{Buf, Bytes};
     use prost::Message;
 
-    use super::{Encoder, MESSAGE_BYTES, MESSAGE_ROWS, cut, size};
+    use super::{Encoder, Gathered, MESSAGE_BYTES, MESSAGE_ROWS, cut, size};
 
     /// Reads frames as a client does.
-    fn decode(frames: Vec<Bytes>) -> Vec<FlightData> {
-        let mut bytes: Bytes = frames.concat().into();
+    fn decode(parts: Vec<Gathered>) -> Vec<FlightData> {
+        let parts = parts.into_iter();
+        let bytes: Vec<u8> =
+            parts.flat_map(|mut part| part.copy_to_bytes(part.remaining())).collect();
+        let mut bytes = Bytes::from(bytes);
         let mut messages = Vec::new();
         while bytes.has_remaining() {
             assert_eq!(bytes.get_u8(), 0);
@@ -236,7 +239,8 @@ mod tests {
         let data = column.to_data().buffers()[0].as_ptr();
         let batch = RecordBatch::try_from_iter([("number", column)]).unwrap();
         let (mut encoder, _) = Encoder::new(&batch.schema()).unwrap();
-        let frames = encoder.batch(&batch).unwrap();
-        assert!(frames.iter().any(|frame| frame.as_ptr() == data));
+        let mut part = encoder.batch(&batch).unwrap().swap_remove(0);
+        part.advance(part.chunk().len());
+        assert_eq!(part.chunk().as_ptr(), data);
     }
 }

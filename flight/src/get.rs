@@ -17,16 +17,16 @@ use tollgate_catalog::Error;
 use tollgate_gateway::audit::{Ending, Meter};
 use tollgate_gateway::{CancelToken, Notice, Outcome, RowStream};
 use tonic::Status;
-use tonic::body::Body;
 
 use crate::auth::{Caller, Shared};
 use crate::cancel::{Course, Registration};
 use crate::frames::{self, Encoder};
+use crate::gathered::Gathered;
 use crate::handle::{Handle, Kind, invalid};
 use crate::info::{Flight, flight};
 use crate::paced::{PAUSE, Paced, Way};
 use crate::parameters::Parameters;
-use crate::room::Room;
+use crate::room::{Reply, Room};
 use crate::statement::Described;
 use crate::status::{Answer, internal, status, violation};
 use crate::{metadata, schema, statement};
@@ -43,7 +43,7 @@ pub(crate) async fn respond<B>(
     caller: &Caller,
     request: Request<B>,
     way: Way,
-) -> Response<Body>
+) -> Response<Reply>
 where
     B: HttpBody<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -54,13 +54,13 @@ where
     };
     match flow.await {
         Ok((source, told)) => {
-            let body = Body::new(Paced::new(source, told, way, shared.settings.stall));
-            let mut response = Response::new(body);
+            let body = Paced::new(source, told, way, shared.settings.stall);
+            let mut response = Response::new(Reply::Rows(body));
             let grpc = HeaderValue::from_static("application/grpc");
             response.headers_mut().insert(header::CONTENT_TYPE, grpc);
             response
         }
-        Err(status) => status.into_http(),
+        Err(status) => status.into_http().map(Reply::Other),
     }
 }
 
@@ -114,7 +114,7 @@ pub(crate) enum Source {
 
 impl Source {
     /// The next frame, once the principal has room for it.
-    pub(crate) async fn next(&mut self, room: &Room) -> Answer<Option<Bytes>> {
+    pub(crate) async fn next(&mut self, room: &Room) -> Answer<Option<Gathered>> {
         let next = match self {
             Source::Fixed(fixed) => fixed.next().map_err(|error| status(&error)),
             Source::Rows(rows) => rows.next().await,
@@ -161,13 +161,13 @@ impl Source {
 pub(crate) struct Fixed {
     encoder: Encoder,
     pieces: VecDeque<RecordBatch>,
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<Gathered>,
     /// Counts what is sent, and writes the receipt.
     meter: Meter,
 }
 
 impl Fixed {
-    fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    fn next(&mut self) -> Result<Option<Gathered>, Error> {
         while self.frames.is_empty() {
             let Some(piece) = self.pieces.pop_front() else {
                 self.meter.end(Ending::Complete);
@@ -179,7 +179,7 @@ impl Fixed {
             self.meter.add(piece.num_rows() as u64, 0);
         }
         let frame = self.frames.pop_front();
-        self.meter.add(0, frame.as_ref().map_or(0, Bytes::len) as u64);
+        self.meter.add(0, frame.as_ref().map_or(0, Gathered::remaining) as u64);
         Ok(frame)
     }
 }
@@ -268,15 +268,15 @@ pub(crate) struct Rows {
     schema: SchemaRef,
     encoder: Encoder,
     pieces: VecDeque<RecordBatch>,
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<Gathered>,
 }
 
 impl Rows {
-    async fn next(&mut self) -> Answer<Option<Bytes>> {
+    async fn next(&mut self) -> Answer<Option<Gathered>> {
         self.executions.course.rests(false);
         loop {
             if let Some(frame) = self.frames.pop_front() {
-                self.rows.sent(0, frame.len() as u64);
+                self.rows.sent(0, frame.remaining() as u64);
                 return Ok(Some(frame));
             }
             if let Some(piece) = self.pieces.pop_front() {

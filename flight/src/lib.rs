@@ -30,6 +30,7 @@ mod cancel;
 mod carried;
 mod facts;
 mod frames;
+mod gathered;
 mod get;
 mod handle;
 mod info;

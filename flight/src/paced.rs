@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::HeaderMap;
@@ -18,6 +17,7 @@ use tokio::task::JoinHandle;
 use tollgate_catalog::{Error, ErrorKind};
 use tonic::Status;
 
+use crate::gathered::Gathered;
 use crate::get::{NOTICE, Source, Told};
 use crate::room::Room;
 use crate::status::{Answer, status};
@@ -53,7 +53,7 @@ enum Flow {
     /// Nobody asks.
     Rests(Source),
     /// It makes the next frame.
-    Works(BoxFuture<'static, (Source, Answer<Option<Bytes>>)>),
+    Works(BoxFuture<'static, (Source, Answer<Option<Gathered>>)>),
     /// It was ended.
     Over,
 }
@@ -95,7 +95,11 @@ impl Drop for Paced {
 }
 
 impl Flow {
-    fn poll(&mut self, room: &Arc<Room>, context: &mut Context<'_>) -> Poll<Answer<Option<Bytes>>> {
+    fn poll(
+        &mut self,
+        room: &Arc<Room>,
+        context: &mut Context<'_>,
+    ) -> Poll<Answer<Option<Gathered>>> {
         let mut work = match std::mem::replace(self, Flow::Over) {
             Flow::Over => return Poll::Ready(Err(stalled())),
             Flow::Works(work) => work,
@@ -122,13 +126,13 @@ impl Flow {
 }
 
 impl HttpBody for Paced {
-    type Data = Bytes;
+    type Data = Gathered;
     type Error = Status;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Gathered>, Status>>> {
         if self.ended {
             return Poll::Ready(None);
         }

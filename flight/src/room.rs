@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +18,8 @@ use tollgate_catalog::{Error, ErrorKind};
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::gathered::Gathered;
+use crate::paced::Paced;
 use crate::status::status;
 
 /// The bytes of requests that aren't answered to their end, and those that are a principal's own.
@@ -88,9 +90,9 @@ impl Rooms {
 impl Room {
     /// The frame, once there is room for it; the room is free again when the frame has been sent.
     /// `wait` is called if there is none now.
-    pub(crate) async fn send(&self, frame: Bytes, wait: impl FnOnce()) -> Bytes {
-        let units = frame.len().div_ceil(UNIT).max(1);
-        let permits = match self.now(units) {
+    pub(crate) async fn send(&self, mut frame: Gathered, wait: impl FnOnce()) -> Gathered {
+        let units = frame.remaining().div_ceil(UNIT).max(1);
+        frame.room = match self.now(units) {
             Some(permits) => permits,
             None => {
                 wait();
@@ -100,7 +102,7 @@ impl Room {
                 }
             }
         };
-        Bytes::from_owner(Sent { frame, _permits: permits })
+        frame
     }
 
     /// What is free at once.
@@ -145,19 +147,7 @@ fn count(units: usize) -> u32 {
 }
 
 /// What a frame holds.
-type Permits = [Option<OwnedSemaphorePermit>; 2];
-
-/// A frame on its way.
-struct Sent {
-    frame: Bytes,
-    _permits: Permits,
-}
-
-impl AsRef<[u8]> for Sent {
-    fn as_ref(&self) -> &[u8] {
-        &self.frame
-    }
-}
+pub(crate) type Permits = [Option<OwnedSemaphorePermit>; 2];
 
 /// What one call holds of its principal's room, until its answer has been sent.
 pub(crate) struct Held {
@@ -236,29 +226,47 @@ where
     }
 }
 
+/// The body of a response.
+pub(crate) enum Reply {
+    Rows(Paced),
+    Other(Body),
+}
+
 /// A response's body, with what its call holds.
 pub(crate) struct Holding {
-    pub(crate) body: Body,
-    pub(crate) _held: Arc<Held>,
+    pub(crate) body: Reply,
+    pub(crate) _held: Option<Arc<Held>>,
 }
 
 impl HttpBody for Holding {
-    type Data = Bytes;
+    type Data = Gathered;
     type Error = Status;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+    ) -> Poll<Option<Result<Frame<Gathered>, Status>>> {
+        match &mut self.body {
+            Reply::Rows(rows) => Pin::new(rows).poll_frame(context),
+            Reply::Other(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Gathered::from))))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Reply::Rows(rows) => rows.is_end_stream(),
+            Reply::Other(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Reply::Rows(rows) => rows.size_hint(),
+            Reply::Other(body) => body.size_hint(),
+        }
     }
 }
 
@@ -314,13 +322,13 @@ mod tests {
     }
 
     /// Sends what there must be room for.
-    fn sent(room: &Room, frame: Bytes) -> Bytes {
-        room.send(frame, || panic!("there is room")).now_or_never().unwrap()
+    fn sent(room: &Room, frame: Bytes) -> Gathered {
+        room.send(frame.into(), || panic!("there is room")).now_or_never().unwrap()
     }
 
     fn waits(room: &Room) -> bool {
         let mut waited = false;
-        let sent = room.send(Bytes::from("x"), || waited = true).now_or_never();
+        let sent = room.send(Bytes::from("x").into(), || waited = true).now_or_never();
         assert_eq!(waited, sent.is_none());
         waited
     }
@@ -334,7 +342,7 @@ mod tests {
         assert!(!room.is_short());
         let second = sent(&room, half());
         assert!(room.is_short());
-        assert_eq!(first, half());
+        assert_eq!(first.chunk(), half());
         assert!(waits(&room));
         drop(own);
         assert!(!waits(&room));

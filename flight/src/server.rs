@@ -26,7 +26,7 @@ use tower_service::Service as _;
 use crate::auth::{Settings, Shared};
 use crate::get;
 use crate::paced::Way;
-use crate::room::{Held, Holding, Received};
+use crate::room::{Held, Holding, Received, Reply};
 use crate::service::Service;
 use crate::status::violation;
 
@@ -76,15 +76,16 @@ impl Flight {
     }
 
     /// Answers a call. It is authenticated before its message is read.
-    async fn answer(&self, line: Line, mut request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, line: Line, mut request: Request<Incoming>) -> Response<Holding> {
+        let bare = |body| Holding { body: Reply::Other(body), _held: None };
         if request.uri().path() == HANDSHAKE {
             request.extensions_mut().insert(line);
             let Ok(response) = self.service.clone().call(request).await;
-            return response;
+            return response.map(bare);
         }
         let caller = match self.shared.authenticate(request.headers(), &line.peer).await {
             Ok(caller) => caller,
-            Err(status) => return status.into_http(),
+            Err(status) => return status.into_http().map(bare),
         };
         (line.peer.on_authenticated)();
         let held = Arc::new(Held::new(self.shared.rooms.of(caller.principal.name())));
@@ -96,9 +97,9 @@ impl Flight {
         } else {
             request.extensions_mut().insert(caller);
             let Ok(response) = self.service.clone().call(request).await;
-            in_our_words(response)
+            in_our_words(response).map(Reply::Other)
         };
-        response.map(|body| Body::new(Holding { body, _held: held }))
+        response.map(|body| Holding { body, _held: Some(held) })
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tollgate_flight::{Flight, Peer};
 use tollgate_identity::ClientCertificates;
 
+use crate::corked::corked;
 use crate::listener::{self, TlsSettings, stopping};
 use crate::lobby::{self, Lobby, Seat};
 
@@ -97,15 +98,16 @@ async fn serve_one(
     };
     let flight = front.flight.clone();
     let stop = async move { stopping(&mut shutdown).await };
+    let (stream, turns) = corked(stream);
     let Some(config) = &front.tls else {
-        tollgate_flight::connection(stream, caller, flight, stop).await;
+        turns.of(tollgate_flight::connection(stream, caller, flight, stop)).await;
         return;
     };
-    match TlsAcceptor::from(Arc::clone(config)).accept(stream).await {
+    match turns.of(TlsAcceptor::from(Arc::clone(config)).accept(stream)).await {
         Ok(stream) => {
             let certificates = ClientCertificates::of(stream.get_ref().1);
             let caller = Peer { certificates, ..caller };
-            tollgate_flight::connection(stream, caller, flight, stop).await;
+            turns.of(tollgate_flight::connection(stream, caller, flight, stop)).await;
         }
         Err(error) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
     }

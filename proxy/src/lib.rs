@@ -5,6 +5,7 @@ mod admin;
 mod attribution;
 pub mod cli;
 mod clients;
+mod corked;
 pub mod demo;
 mod export;
 mod files;
