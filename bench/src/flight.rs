@@ -21,7 +21,8 @@ use crate::server::{self, Server};
 pub(crate) const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 /// What is installed from PyPI, if it can be.
 const ROAPI: &str = "roapi==0.12.7";
-const ROUNDS: usize = 5;
+const WARM: u32 = 2;
+const ROUNDS: u32 = 9;
 /// Of the speed of `pyarrow.flight`, and CPU seconds of the server for each GB.
 const TARGETS: (f64, f64) = (0.95, 0.35);
 
@@ -38,40 +39,52 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
     let flight = format!("[flight]\nlisten = \"127.0.0.1:{port}\"\n");
     {
         let server = Server::start_with(folder, server::POLICIES, &flight)?;
-        let mut reader = Reader::start(&uri, "root", all, None)?;
-        figures.push(measure("Tollgate, from Parquet", server.pid(), &mut reader)?);
-        let mut reader = Reader::start(&uri, "ana", all, None)?;
-        figures.push(measure("the same, row policy and mask", server.pid(), &mut reader)?);
+        let side = |name, user| {
+            Ok::<_, Box<dyn std::error::Error>>(Side {
+                name,
+                server: server.pid(),
+                reader: Reader::start(&uri, user, all, None)?,
+            })
+        };
+        let sides = [
+            side("Tollgate, from Parquet", "root")?,
+            side("the same, row policy and mask", "ana")?,
+        ];
+        figures.extend(measure(sides)?);
     }
-    {
-        let kept = "[cache]\nresults = \"20 GiB\"\n\
-                    [[tables]]\nname = \"bench.events\"\ncache_for = \"1h\"\n";
-        let server = Server::start_with(folder, server::POLICIES, &format!("{flight}{kept}"))?;
-        // One result may take a gibibyte in memory, so some rows are left out.
-        let part = format!("{all} WHERE id < {}", rows / 12 * 11);
-        let mut reader = Reader::start(&uri, "root", &part, Some(&batches))?;
-        let mut figure = measure("Tollgate, a kept result", server.pid(), &mut reader)?;
-        let records = std::fs::read_to_string(folder.join("audit.jsonl"))?;
-        if records.matches("\"cached\":true").count() < ROUNDS {
-            figure.name = "Tollgate, too large to be kept";
-        }
-        figures.push(figure);
+    let kept = "[cache]\nresults = \"20 GiB\"\n\
+                [[tables]]\nname = \"bench.events\"\ncache_for = \"1h\"\n";
+    let server = Server::start_with(folder, server::POLICIES, &format!("{flight}{kept}"))?;
+    // One result may take a gibibyte in memory, so some rows are left out.
+    let part = format!("{all} WHERE id < {}", rows / 12 * 11);
+    let mut reader = Reader::start(&uri, "root", &part, Some(&batches))?;
+    reader.round()?;
+    let other = free_port()?;
+    let mut command = Command::new(python()?);
+    command.arg(format!("{CLIENTS}/serve.py")).arg(other.to_string()).arg(&batches);
+    let peer = Peer::start(&mut command, other)?;
+    let sides = [
+        Side { name: "Tollgate, a kept result", server: server.pid(), reader },
+        Side {
+            name: "pyarrow.flight, from memory",
+            server: peer.0.id(),
+            reader: Reader::start(&format!("grpc://127.0.0.1:{other}"), "", all, None)?,
+        },
+    ];
+    let [mut figure, fastest] = measure(sides)?;
+    let records = std::fs::read_to_string(folder.join("audit.jsonl"))?;
+    if records.matches("\"cached\":true").count() < ROUNDS as usize {
+        figure.name = "Tollgate, too large to be kept";
     }
-    let peer = {
-        let mut command = Command::new(python()?);
-        command.arg(format!("{CLIENTS}/serve.py")).arg(port.to_string()).arg(&batches);
-        let peer = Peer::start(&mut command, port)?;
-        let mut reader = Reader::start(&uri, "", all, None)?;
-        measure("pyarrow.flight, from memory", peer.0.id(), &mut reader)?
-    };
+    drop((server, peer));
     std::fs::remove_file(&batches)?;
-    let fastest = peer.speed;
-    figures.push(peer);
+    let speed = fastest.speed;
+    figures.extend([figure, fastest]);
     match read_roapi(folder, port) {
         Ok(figure) => figures.push(figure),
         Err(error) => eprintln!("without RoAPI: {error}"),
     }
-    report(&figures, fastest);
+    report(&figures, speed);
     Ok(())
 }
 
@@ -84,8 +97,10 @@ fn read_roapi(folder: &Path, port: u16) -> Result<Figure> {
     command.arg("-t").arg(format!("events={}", table.display()));
     let peer = Peer::start(&mut command, port)?;
     let uri = format!("grpc://127.0.0.1:{port}");
-    let mut reader = Reader::start(&uri, "", "SELECT * FROM events", None)?;
-    measure("RoAPI 0.12.7, from memory", peer.0.id(), &mut reader)
+    let reader = Reader::start(&uri, "", "SELECT * FROM events", None)?;
+    let side = Side { name: "RoAPI 0.12.7, from memory", server: peer.0.id(), reader };
+    let [figure] = measure([side])?;
+    Ok(figure)
 }
 
 fn report(figures: &[Figure], fastest: f64) {
@@ -116,29 +131,42 @@ struct Figure {
     first: f64,
 }
 
-fn measure(name: &'static str, server: u32, reader: &mut Reader) -> Result<Figure> {
-    eprintln!("reading: {name}");
-    // The first round warms caches up.
-    let once = reader.round()?;
-    let (mut speeds, mut firsts) = (Vec::new(), Vec::new());
-    let before = server::cpu(server)?;
-    for _ in 0..ROUNDS {
-        let round = reader.round()?;
-        if round.rows != once.rows || round.rows == 0 {
-            return Err(format!("{name}: {} rows, then {}", once.rows, round.rows).into());
+/// A server that is read.
+struct Side {
+    name: &'static str,
+    server: u32,
+    reader: Reader,
+}
+
+/// Reads all sides in turns, so that the machine's noise falls on each.
+fn measure<const N: usize>(mut sides: [Side; N]) -> Result<[Figure; N]> {
+    let mut read = [(); N].map(|()| (Vec::new(), Vec::new(), Duration::ZERO, 0.0));
+    // The first rounds warm caches up, and let the client find its windows.
+    for round in 0..WARM + ROUNDS {
+        for (side, (speeds, firsts, used, size)) in sides.iter_mut().zip(&mut read) {
+            if round == 0 {
+                eprintln!("reading: {}", side.name);
+            }
+            let before = server::cpu(side.server)?;
+            let once = side.reader.round()?;
+            if once.rows == 0 || (round > 0 && once.size != *size) {
+                return Err(format!("{}: {} rows in round {round}", side.name, once.rows).into());
+            }
+            *size = once.size;
+            if round >= WARM {
+                *used += server::cpu(side.server)?.saturating_sub(before);
+                speeds.push(once.size / once.seconds.max(1e-9));
+                firsts.push(once.first);
+            }
         }
-        speeds.push(round.size / round.seconds.max(1e-9));
-        firsts.push(round.first);
     }
-    let used = server::cpu(server)?.saturating_sub(before).as_secs_f64();
-    let read = once.size * f64::from(u32::try_from(ROUNDS)?);
-    Ok(Figure {
-        name,
-        size: once.size,
-        speed: median(speeds),
-        cpu: used / read,
-        first: median(firsts),
-    })
+    let mut read = read.into_iter();
+    Ok(sides.map(|side| {
+        let (speeds, firsts, used, size) = read.next().unwrap_or_default();
+        let cpu = used.as_secs_f64() / (size * f64::from(ROUNDS));
+        let (speed, first) = (median(speeds), median(firsts));
+        Figure { name: side.name, size, speed, cpu, first }
+    }))
 }
 
 pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
