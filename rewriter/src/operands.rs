@@ -1,5 +1,6 @@
 //! Operators whose operands decide what they mean, where the engine would refuse them.
 
+mod flatten;
 mod typed;
 
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
+pub(crate) use flatten::{Asked, Element, MAX_PATH, Mode, is_path};
 use typed::Parts;
-pub(crate) use typed::{Element, Typed, Unit};
+pub(crate) use typed::{Typed, Unit};
 
 /// Makes a date plus an interval the timestamp that it is, multiplies intervals, and gives ranks
 /// PostgreSQL's types.

@@ -270,8 +270,8 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
                     _ => Err(unfit(Kind::Document)),
                 },
                 name if Element::of(name).is_some() => match call.args.as_slice() {
-                    [value, outer] if kind(value, schema)? == Kind::Document => {
-                        plain(outer, schema).map(|()| Kind::Made)
+                    [value, asked] if kind(value, schema)? == Kind::Document => {
+                        plain(asked, schema).map(|()| Kind::Made)
                     }
                     _ => Err(unfit(Kind::Document)),
                 },

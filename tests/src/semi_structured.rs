@@ -441,6 +441,10 @@ fn values_stay_what_they_are_until_they_leave() {
                 "SELECT e.id, f.index FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f",
             ),
             (
+                "root",
+                "SELECT u.name, f.seq, f.path FROM web.users u, LATERAL FLATTEN(INPUT => u.profile, MODE => 'OBJECT', OUTER => TRUE, RECURSIVE => TRUE, PATH => 'a.b[0]') f",
+            ),
+            (
                 "ana",
                 "SELECT TRY_CAST(body:n::string AS NUMBER(10, 1)) FROM web.events WHERE TRY_TO_DATE(body:day::string) IS NOT NULL",
             ),

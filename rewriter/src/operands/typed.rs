@@ -11,6 +11,8 @@ use datafusion_sql::sqlparser::ast::BinaryOperator;
 use tollgate_catalog::pg_type::is_document;
 use tollgate_catalog::{Error, ErrorKind};
 
+use super::flatten::Element;
+
 /// Before the name of such an operator. No token of a text holds it and a letter.
 const MARK: &str = "\u{b7}";
 /// The most digits of a numeric.
@@ -84,48 +86,6 @@ impl Unit {
     }
 }
 
-/// A column of FLATTEN. Its `SEQ` is none: it may count rows that are hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Element {
-    Key,
-    Path,
-    Index,
-    Value,
-    This,
-}
-
-impl Element {
-    /// All of them, in their order.
-    pub(crate) const ALL: [Self; 5] = [Self::Key, Self::Path, Self::Index, Self::Value, Self::This];
-
-    /// Its name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Path => "path",
-            Self::Index => "index",
-            Self::Value => "value",
-            Self::This => "this",
-        }
-    }
-
-    /// The function that lists it.
-    pub(crate) fn function(self) -> &'static str {
-        match self {
-            Self::Key => "tg_flatten_key",
-            Self::Path => "tg_flatten_path",
-            Self::Index => "tg_flatten_index",
-            Self::Value => "tg_flatten_value",
-            Self::This => "tg_flatten_this",
-        }
-    }
-
-    /// The one that a function lists.
-    pub(crate) fn of(function: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|element| element.function() == function)
-    }
-}
-
 /// Such an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typed {
@@ -142,8 +102,8 @@ pub(crate) enum Typed {
     /// A comparison of values that are ordered alike whatever they are converted to; for equality, of
     /// which no two on the right side can equal one on the left.
     Match(Operator),
-    /// A column of the elements of the left operand, which is semi-structured, as a list. Whether there is a row
-    /// without any, the right one says.
+    /// A column of the elements of the left operand, which is semi-structured, as a list. What else is asked for,
+    /// the right one says.
     Flatten(Element),
     /// The left operand as what the right one makes of it or NULL: never an error.
     Try,
@@ -346,7 +306,7 @@ impl Parts {
 }
 
 impl Parts {
-    fn flatten(&self, element: Element, value: Expr, of: &DataType, outer: Expr) -> Result<Expr> {
+    fn flatten(&self, element: Element, value: Expr, of: &DataType, asked: Expr) -> Result<Expr> {
         if !is_document(of) {
             let hint = "columns that are VARIANT, OBJECT or ARRAY at a Snowflake are flattened, and \
                         paths into them";
@@ -355,7 +315,7 @@ impl Parts {
         let place = Element::ALL.into_iter().position(|one| one == element);
         let function = place.and_then(|place| self.flatten.get(place)).and_then(Option::as_ref);
         let Some(function) = function else { return Err(refused("FLATTEN", "select the value")) };
-        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![value, outer])))
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![value, asked])))
     }
 }
 

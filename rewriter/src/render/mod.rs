@@ -190,6 +190,8 @@ struct Printed {
     words: BTreeSet<&'static str>,
     table_functions: BTreeSet<String>,
     literals: BTreeSet<String>,
+    /// Where in values FLATTEN begins.
+    paths: BTreeSet<String>,
     /// Numbers without quotes, where a warehouse wants them so.
     numbers: BTreeSet<String>,
     /// Samples of base tables.

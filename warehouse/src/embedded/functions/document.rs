@@ -90,7 +90,7 @@ impl ScalarUDFImpl for Flatten {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
-            [value, DataType::Boolean] if pg_type::is_document(value) => Ok(types.to_vec()),
+            [value, DataType::Utf8] if pg_type::is_document(value) => Ok(types.to_vec()),
             _ => plan_err!("a semi-structured value is flattened"),
         }
     }
