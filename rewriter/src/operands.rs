@@ -1,5 +1,6 @@
 //! Operators whose operands decide what they mean, where the engine would refuse them.
 
+mod documents;
 mod flatten;
 mod typed;
 
@@ -14,6 +15,7 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
+pub(crate) use documents::Document;
 pub(crate) use flatten::{Asked, Element, MAX_PATH, Mode, is_path};
 use typed::Parts;
 pub(crate) use typed::{Typed, Unit};
@@ -37,6 +39,7 @@ impl Operands {
                 round: function("round"),
                 get: function("tg_get"),
                 attempt: function("tg_try"),
+                documents: Document::ALL.map(|of| function(of.function())),
                 flatten: Element::ALL.map(|element| function(element.function())),
             },
         })

@@ -492,6 +492,8 @@ def said(error):
         return Refused("100051", "Division by zero", "22012")
     if "INTERRUPT" in text or isinstance(error, duckdb.InterruptException):
         return Refused("000604", "SQL execution canceled", "57014")
+    if "Malformed JSON" in text:
+        return Refused("100069", text, "22P02")
     if isinstance(error, duckdb.ConversionException) or "Conversion Error" in text:
         return Refused("100038", text, "22018")
     if isinstance(error, duckdb.OutOfRangeException) or "Out of Range" in text:
@@ -571,6 +573,42 @@ def corrected(tree):
     return tree
 
 
+def call(name, *arguments):
+    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
+
+
+def described(tree):
+    """What Snowflake tells of semi-structured values, in words that the engine knows. Innermost first."""
+    kinds = (exp.ArrayContains, exp.ArraySize, exp.IsNullValue, exp.JSONKeys, exp.Typeof)
+    for node in reversed(list(tree.find_all(*kinds))):
+        value = node.this
+        text = exp.Literal.string
+        is_a = lambda kind: exp.EQ(this=call("json_type", value), expression=text(kind))
+        if isinstance(node, exp.ArrayContains):
+            value = value.expressions[0]
+            element = call("to_json", node.expression.this)
+            listed = call("from_json", value, text('["JSON"]'))
+            made = exp.If(this=is_a("ARRAY"), true=call("list_contains", listed, element))
+            made = exp.Case(ifs=[made])
+        elif isinstance(node, exp.ArraySize):
+            made = exp.Case(ifs=[exp.If(this=is_a("ARRAY"), true=call("json_array_length", value))])
+        elif isinstance(node, exp.IsNullValue):
+            made = is_a("NULL")
+        elif isinstance(node, exp.JSONKeys):
+            fails = call("error", text("Conversion Error: not an object"))
+            ifs = [
+                exp.If(this=exp.Is(this=value.copy(), expression=exp.Null()), true=exp.Null()),
+                exp.If(this=is_a("OBJECT"), true=call("to_json", call("json_keys", value))),
+            ]
+            made = exp.Case(ifs=ifs, default=fails)
+        else:
+            names = {"NULL": "NULL_VALUE", "UBIGINT": "INTEGER", "BIGINT": "INTEGER", "DOUBLE": "DECIMAL"}
+            ifs = [exp.If(this=text(kind), true=text(name)) for kind, name in names.items()]
+            made = exp.Case(this=call("json_type", value), ifs=ifs, default=call("json_type", value))
+        node.replace(exp.paren(made))
+    return tree
+
+
 def execute(session, body):
     sql = bound(body["sqlText"], body.get("bindings") or {})
     if body.get("describeOnly") and state.fault("compile"):
@@ -589,7 +627,8 @@ def execute(session, body):
     if head.startswith(("SELECT", "WITH", "(")):
         # The engine knows of none.
         sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", literal(session.warehouse), sql)
-        sql = parse_one(sql, read="snowflake").transform(corrected).sql("snowflake")
+        sql = parse_one(sql, read="snowflake").transform(corrected)
+        sql = described(sql).sql("snowflake")
     cursor = session.conn.cursor()
     cursor.execute(sql, server=True)
     table = cursor._arrow_table

@@ -185,6 +185,55 @@ fn paths_lead_to_what_may_be_seen() {
     });
 }
 
+/// Functions tell of what may be seen of a value, on rows that may.
+#[test]
+fn functions_tell_of_what_may_be_seen() {
+    harness::run(async {
+        let (emulator, gateway) = gateway().await;
+        emulator.control(serde_json::json!({ "clear_log": true }));
+        judged(&snowflake(gateway, "ana").await, "functions").await;
+        // What is read or looked for is bound, and never in a text.
+        let log = emulator.look();
+        let texts = log["log"].as_array().unwrap().iter().filter_map(|entry| entry["sql"].as_str());
+        for text in texts.filter(|text| text.contains("\"RAW\"") || text.contains("\"EVENTS\"")) {
+            for value in ["'fr'", "canary", "{", "acme"] {
+                assert!(!text.contains(value), "{text}");
+            }
+        }
+        // Whoever no rule restricts sees all, and what fails there.
+        let root = snowflake(gateway, "root").await;
+        let sql = "SELECT TYPEOF(secret:pin) AS t, ARRAY_CONTAINS('canary-t'::VARIANT, tags) AS c FROM web.events WHERE id = 5";
+        assert_eq!(told(&root, sql).await, "  VARCHAR | t\n");
+        let failed = root.simple("SELECT PARSE_JSON(note) FROM web.raw").await;
+        let message = "a value could not be converted to the requested type";
+        assert_eq!(failed.error(), Some(("22P02", message)));
+        // What is read, or looked for, may be a parameter.
+        for (sql, value, want) in [
+            (
+                "SELECT id FROM web.events WHERE ARRAY_CONTAINS(?::string::VARIANT, body:user.langs)",
+                "fr",
+                "1",
+            ),
+            ("SELECT PARSE_JSON(?):k::string AS k FROM web.flags", "{\"k\":\"' OR 1\"}", "' OR 1"),
+        ] {
+            let ana = snowflake(gateway, "ana").await;
+            let answer = ana.extended(sql, &[Parameter(Some(value))]).await;
+            assert_eq!(answer.error(), None, "{sql}");
+            let found: Vec<String> = answer.rows().iter().map(|row| row[0].text()).collect();
+            assert_eq!(found, [want], "{sql}");
+        }
+        // In PostgreSQL's dialect there are none.
+        let plain = gateway.connect("ana").await;
+        for sql in ["SELECT typeof(body) FROM web.events", "SELECT parse_json(note) FROM web.raw"] {
+            assert_eq!(
+                plain.simple(sql).await.error().map(|(code, _)| code),
+                Some("42883"),
+                "{sql}"
+            );
+        }
+    });
+}
+
 /// Elements are of values that may be seen, on rows that may.
 #[test]
 fn elements_are_those_of_what_may_be_seen() {
@@ -392,9 +441,12 @@ fn hidden_values_change_no_answer() {
         let differs = "SELECT body:user.name::string FROM web.events WHERE id = 5";
         let seen = told(&snowflake(&other, "root").await, differs).await;
         assert_ne!(told(&root, differs).await, seen);
-        for (path, dialect) in
-            [("shown", "postgresql"), ("paths", "snowflake"), ("flatten", "snowflake")]
-        {
+        for (path, dialect) in [
+            ("shown", "postgresql"),
+            ("paths", "snowflake"),
+            ("flatten", "snowflake"),
+            ("functions", "snowflake"),
+        ] {
             let clients = [one.connect("ana").await, other.connect("ana").await];
             for client in &clients {
                 let set = format!("SET tollgate.dialect = '{dialect}'");
@@ -439,6 +491,10 @@ fn values_stay_what_they_are_until_they_leave() {
             (
                 "ana",
                 "SELECT e.id, f.index FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f",
+            ),
+            (
+                "ana",
+                "SELECT PARSE_JSON(note):a, TYPEOF(TRY_PARSE_JSON(note)) FROM web.raw WHERE ARRAY_CONTAINS('b'::VARIANT, OBJECT_KEYS(PARSE_JSON(note):a))",
             ),
             (
                 "root",

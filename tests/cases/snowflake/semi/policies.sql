@@ -9,9 +9,14 @@ GRANT SELECT ON web.users TO ROLE analyst;
 GRANT SELECT ON web.equal TO ROLE analyst;
 GRANT SELECT ON web.flags TO ROLE analyst;
 GRANT SELECT ON web.visits TO ROLE analyst;
+GRANT SELECT ON web.raw TO ROLE analyst;
+GRANT SELECT ON web.texts TO ROLE analyst;
 
 CREATE ROW POLICY tenant ON web.events AS RESTRICTIVE TO ROLE analyst
   USING (tenant_id = principal_attr('tenant_id'));
+CREATE ROW POLICY raw ON web.raw AS RESTRICTIVE TO ROLE analyst
+  USING (tenant_id = principal_attr('tenant_id'));
+CREATE MASKING POLICY raw_pins ON web.raw (pin) USING (mask_null(value)) EXCEPT ROLE owner PREDICATES DENY;
 CREATE MASKING POLICY pins ON web.events (secret) USING (mask_redact(value)) EXCEPT ROLE owner;
 CREATE MASKING POLICY proofs ON web.events (proof) USING (NULL) EXCEPT ROLE owner PREDICATES DENY;
 CREATE MASKING POLICY shared ON web.events (shared)
