@@ -68,6 +68,7 @@ use tollgate_catalog::{Error, ErrorKind};
 use crate::sample::Sample;
 use crate::secured::OutputColumn;
 
+pub(crate) use snowflake::views::is_guardable;
 use template::Places;
 pub(crate) use template::Template;
 
