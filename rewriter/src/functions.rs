@@ -155,6 +155,8 @@ const SCALARS: &[(&str, &str, Totality)] = &[
 /// What the gate and the passes over a plan write; users can't call these by name, and all may fail.
 const INTERNAL: &[&str] = &[
     "generate_series",
+    "tg_array_contains",
+    "tg_array_size",
     "tg_date_series",
     "tg_divide",
     "tg_flatten_index",
@@ -167,6 +169,7 @@ const INTERNAL: &[&str] = &[
     "tg_int4",
     "tg_int8",
     "tg_interval_times",
+    "tg_is_null_value",
     "tg_join",
     "tg_json_text",
     "tg_jsonb_text",
@@ -174,7 +177,9 @@ const INTERNAL: &[&str] = &[
     "tg_limit",
     "tg_list_json",
     "tg_minus",
+    "tg_object_keys",
     "tg_offset",
+    "tg_parse_json",
     "tg_plus",
     "tg_regex",
     "tg_row",
@@ -183,6 +188,8 @@ const INTERNAL: &[&str] = &[
     "tg_text",
     "tg_times",
     "tg_try",
+    "tg_try_parse_json",
+    "tg_typeof",
 ];
 
 /// Aggregate functions: PostgreSQL's name and the engine's.

@@ -1,5 +1,7 @@
 //! Operators whose operands decide what they mean, where the engine would refuse them.
 
+mod documents;
+mod flatten;
 mod typed;
 
 use std::sync::Arc;
@@ -13,8 +15,10 @@ use datafusion_expr::{
 };
 use datafusion_sql::sqlparser::ast::BinaryOperator;
 
+pub(crate) use documents::Document;
+pub(crate) use flatten::{Asked, Element, MAX_PATH, Mode, is_path};
 use typed::Parts;
-pub(crate) use typed::{Element, Typed, Unit};
+pub(crate) use typed::{Typed, Unit};
 
 /// Makes a date plus an interval the timestamp that it is, multiplies intervals, and gives ranks
 /// PostgreSQL's types.
@@ -35,6 +39,7 @@ impl Operands {
                 round: function("round"),
                 get: function("tg_get"),
                 attempt: function("tg_try"),
+                documents: Document::ALL.map(|of| function(of.function())),
                 flatten: Element::ALL.map(|element| function(element.function())),
             },
         })

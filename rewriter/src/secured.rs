@@ -234,6 +234,7 @@ fn plan_permitted(
     let parametric = normalised.contains('$') || !hints.is_empty();
     let planned = plan::plan(query, dialect, parametric, &sources, registry, hints)?;
     sample::check(&planned.plan)?;
+    crate::shapes::confirm(&planned.plan, &tables)?;
     let meaning = Arc::new(Meaning {
         sql,
         operators,

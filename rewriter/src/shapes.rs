@@ -2,10 +2,12 @@
 //!
 //! The engine has neither PostgreSQL's comparison of rows nor its texts of them, and JSON is written
 //! after it. So a row may be shown, collected in an array or as JSON, counted and grouped; JSON may be
-//! shown. A semi-structured value of a warehouse may be shown, counted and tested for NULL, and a path may
-//! lead into it: it compares there by what is in it, not by its text. Casts of it are Snowflake's, so
+//! shown. A semi-structured value of a warehouse may be shown, counted and tested for NULL, a path may
+//! lead into it, and a few functions tell of it: it compares there by what is in it, not by its text. Casts of it are Snowflake's, so
 //! they mean something in its dialect only. Whatever else is done with them is refused, under whatever
 //! names and in whatever subquery.
+
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -15,10 +17,10 @@ use datafusion_expr::logical_plan::Distinct;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, LogicalPlan, SortExpr, WindowFunctionDefinition};
 use tollgate_catalog::pg_type::{Shape, holds_shape, is_document, shape};
-use tollgate_catalog::{Error, ErrorKind};
+use tollgate_catalog::{Error, ErrorKind, Storage, Table};
 
 use crate::dialect::SqlDialect;
-use crate::operands::Element;
+use crate::operands::{Document, Element};
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,42 @@ fn is_target(data_type: &DataType) -> bool {
     )
 }
 
+/// Demands that what makes semi-structured values of texts runs at a Snowflake.
+///
+/// # Errors
+/// 0A000 with the function's name.
+pub(crate) fn confirm(plan: &LogicalPlan, tables: &[Arc<Table>]) -> std::result::Result<(), Error> {
+    if tables.iter().any(|table| is_at_snowflake(table)) {
+        // All of a statement's tables are at one warehouse.
+        return Ok(());
+    }
+    let mut found = None;
+    let looked = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(call) = expr {
+                    found = found.or(Document::of(call.func.name()));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    looked.map_err(Error::internal)?;
+    match found {
+        Some(function) => Err(Error::not_supported(function.word())
+            .with_hint("a Snowflake computes it, over tables that are there")),
+        None => Ok(()),
+    }
+}
+
+fn is_at_snowflake(table: &Table) -> bool {
+    match &table.storage {
+        Storage::Snowflake(_) => true,
+        Storage::View(view) => view.reads.iter().any(|(read, _)| is_at_snowflake(read)),
+        Storage::Parquet(_) | Storage::Csv(_) | Storage::Postgres | Storage::Ledger => false,
+    }
+}
+
 /// Whether anything in a plan makes them: most don't.
 fn makes(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
@@ -121,7 +159,8 @@ fn makes(plan: &LogicalPlan) -> Result<bool> {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 let makes = matches!(expr, Expr::ScalarFunction(call)
-                    if matches!(call.func.name(), "tg_row" | "tg_row_json" | "tg_list_json"));
+                    if matches!(call.func.name(), "tg_row" | "tg_row_json" | "tg_list_json")
+                        || Document::of(call.func.name()).is_some());
                 found |= makes;
                 Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
             })
@@ -269,9 +308,10 @@ fn kind_here(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
                     }
                     _ => Err(unfit(Kind::Document)),
                 },
+                name if let Some(of) = Document::of(name) => document(of, &call.args, schema),
                 name if Element::of(name).is_some() => match call.args.as_slice() {
-                    [value, outer] if kind(value, schema)? == Kind::Document => {
-                        plain(outer, schema).map(|()| Kind::Made)
+                    [value, asked] if kind(value, schema)? == Kind::Document => {
+                        plain(asked, schema).map(|()| Kind::Made)
                     }
                     _ => Err(unfit(Kind::Document)),
                 },
@@ -372,6 +412,18 @@ fn found(plan: &LogicalPlan) -> Result<()> {
         Some(made) => Err(unfit(of_type(made.data_type()))),
         None => Ok(()),
     }
+}
+
+/// What a function of a semi-structured value makes of it.
+fn document(of: Document, args: &[Expr], schema: &DFSchema) -> Result<Kind> {
+    let (value, rest) = args.split_first().ok_or_else(|| unfit(Kind::Document))?;
+    match (kind(value, schema)?, of.reads_text()) {
+        (Kind::Plain, true) | (Kind::Document, false) => {}
+        (Kind::Plain, false) => return Err(unfit(Kind::Document)),
+        (other @ (Kind::Row | Kind::Made | Kind::Document), _) => return Err(unfit(other)),
+    }
+    rest.iter().try_for_each(|arg| plain(arg, schema))?;
+    Ok(if of.makes_document() { Kind::Document } else { Kind::Plain })
 }
 
 fn aggregate(name: &str, args: &[Expr], distinct: bool, schema: &DFSchema) -> Result<Kind> {

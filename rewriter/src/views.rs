@@ -128,6 +128,7 @@ pub(crate) fn declare(
         return Err(Error::not_supported("a parameter in a view"));
     }
     let mut columns: Vec<Column> = Vec::new();
+    let mut shows_documents = false;
     for field in planned.plan.schema().fields() {
         let name =
             field.name().split_once(DUPLICATE).map_or(field.name().as_str(), |(name, _)| name);
@@ -135,12 +136,21 @@ pub(crate) fn declare(
             return Err(Error::not_supported(&format!("a view with two columns \"{name}\""))
                 .with_hint("name each column with AS"));
         }
-        if pg_type::holds_shape(field.data_type()) {
+        if pg_type::is_document(field.data_type()) {
+            shows_documents = true;
+        } else if pg_type::holds_shape(field.data_type()) {
             return Err(Error::not_supported("a whole row or JSON as a column of a view")
                 .with_hint("name the columns that are needed"));
         }
         let (name, data_type) = (name.to_owned(), field.data_type().clone());
         columns.push(Column { name, data_type, nullable: true, comment: None });
+    }
+    // Showing one can fail, and of no other view nothing that can fail is asked.
+    if shows_documents && !crate::render::is_guardable(&planned.plan)? {
+        return Err(Error::not_supported("a semi-structured column of this view").with_hint(
+            "such a view selects from one table, or from one view like it, without DISTINCT, ORDER BY and LIMIT, \
+             and computes nothing that can fail",
+        ));
     }
     let named = named_columns(&planned.plan).map_err(Error::internal)?;
     let mut decides = BTreeSet::new();

@@ -53,32 +53,60 @@ sys.setrecursionlimit(10_000)
 EPOCH = datetime.datetime(1970, 1, 1)
 
 
-# Where the engine's FLATTEN would fail or number rows otherwise: a value without elements has no rows, or one.
-ELEMENTS = """(CASE json_type(TO_JSON(input))
-    WHEN 'OBJECT' THEN list_transform(json_keys(TO_JSON(input)), lambda x: struct_pack(
-        k := x, i := NULL::BIGINT,
-        v := CAST(TO_JSON(input) -> ('/' || replace(replace(x, '~', '~0'), '/', '~1')) AS JSON)))
-    WHEN 'ARRAY' THEN list_transform(CAST(TO_JSON(input) AS JSON[]), lambda x, i: struct_pack(
-        k := NULL::VARCHAR, i := (i - 1)::BIGINT, v := x))
+# Where the engine's FLATTEN would fail or number rows otherwise: a value without elements has no rows, or one. What
+# MODE leaves whole has none; before the paths stands that of what is flattened.
+ELEMENTS = """(CASE
+    WHEN json_type(TO_JSON(input)) = 'OBJECT' AND mode <> 'ARRAY' THEN
+        list_transform(json_keys(TO_JSON(input)), lambda x: struct_pack(
+            k := x, i := NULL::BIGINT,
+            v := CAST(TO_JSON(input) -> ('/' || replace(replace(x, '~', '~0'), '/', '~1')) AS JSON)))
+    WHEN json_type(TO_JSON(input)) = 'ARRAY' AND mode <> 'OBJECT' THEN
+        list_transform(CAST(TO_JSON(input) AS JSON[]), lambda x, i: struct_pack(
+            k := NULL::VARCHAR, i := (i - 1)::BIGINT, v := x))
     END)"""
 NOTHING = "[struct_pack(k := NULL::VARCHAR, i := NULL::BIGINT, v := NULL::JSON)]"
+# All that is in a value, with the engine's own names: "$.a[0]", in quotes where a key has other letters.
+TREE = """json_tree(TO_JSON(input)) AS e WHERE e.fullkey <> '$$'
+    AND (mode <> 'OBJECT' OR NOT contains(regexp_replace(e.fullkey, '"[^"]*"', '', 'g'), '['))
+    AND (mode <> 'ARRAY' OR NOT contains(e.fullkey, '.'))"""
 
 
 def flatten_macro(name, elements):
     return f"""
-CREATE OR REPLACE MACRO ${{catalog}}.{name}(input) AS TABLE
-    SELECT 0 AS SEQ, e.k AS KEY, COALESCE(e.k, '[' || e.i || ']', '') AS PATH, e.i AS INDEX,
-           e.v AS VALUE, TO_JSON(input) AS THIS
+CREATE OR REPLACE MACRO ${{catalog}}.{name}(input, before, mode) AS TABLE
+    SELECT 0 AS SEQ, e.k AS KEY,
+           COALESCE(before || IF(before = '', '', '.') || e.k, before || '[' || e.i || ']', '') AS PATH,
+           e.i AS INDEX, e.v AS VALUE, TO_JSON(input) AS THIS
     FROM (SELECT UNNEST({elements}, recursive := true)) AS e(k, i, v)
 """
 
 
+def tree_macro(name, outer):
+    return f"""
+CREATE OR REPLACE MACRO ${{catalog}}.{name}(input, before, mode) AS TABLE
+    SELECT 0 AS SEQ, IF(e.fullkey LIKE '%]', NULL, e.key) AS KEY,
+           IF(before = '', ltrim(p, '.'), before || p) AS PATH,
+           IF(e.fullkey LIKE '%]', e.key::BIGINT, NULL) AS INDEX,
+           CAST(e.value AS JSON) AS VALUE, TO_JSON(input) -> e.path AS THIS
+    FROM (SELECT *, regexp_replace(substr(e.fullkey, 2), '\\."([^"]*)"', '[''\\1'']', 'g') AS p FROM {TREE}) AS e
+    {outer}
+"""
+
+
 fakesnow.macros.FS_FLATTEN = Template(
-    flatten_macro("_fs_flatten", ELEMENTS)
-    + ";"
-    + flatten_macro(
-        "_fs_flatten_outer",
-        f"(CASE WHEN COALESCE(len({ELEMENTS}), 0) = 0 THEN {NOTHING} ELSE {ELEMENTS} END)",
+    ";".join(
+        [
+            flatten_macro("_fs_flatten", ELEMENTS),
+            flatten_macro(
+                "_fs_flatten_outer",
+                f"(CASE WHEN COALESCE(len({ELEMENTS}), 0) = 0 THEN {NOTHING} ELSE {ELEMENTS} END)",
+            ),
+            tree_macro("_fs_flatten_tree", ""),
+            tree_macro(
+                "_fs_flatten_tree_outer",
+                f"UNION ALL SELECT 0, NULL, '', NULL, NULL, TO_JSON(input) WHERE NOT EXISTS (SELECT 1 FROM {TREE})",
+            ),
+        ]
     )
 )
 
@@ -87,9 +115,15 @@ def flatten(tree):
     if isinstance(tree, (exp.Lateral, exp.TableFromRows)) and isinstance(tree.this, exp.Explode):
         named = [tree.this.this, *tree.this.expressions]
         named = {of.this.name.upper(): of.expression for of in named if isinstance(of, exp.Kwarg)}
-        outer = named.get("OUTER")
-        name = "_fs_flatten_outer" if outer is not None and outer.this else "_fs_flatten"
-        made = exp.Anonymous(this=name, expressions=[named["INPUT"]])
+        given = lambda name: named.get(name) is not None and bool(named[name].this)
+        name = f"_fs_flatten{'_tree' * given('RECURSIVE')}{'_outer' * given('OUTER')}"
+        value, before = named["INPUT"], exp.Literal.string("")
+        if given("PATH"):
+            before = named["PATH"]
+            steps = re.findall(r"[^.\[\]]+", before.this)
+            value = exp.Anonymous(this="json_extract", expressions=[value, exp.Literal.string("/" + "/".join(steps))])
+        mode = exp.Literal.string(named["MODE"].this.upper() if "MODE" in named else "BOTH")
+        made = exp.Anonymous(this=name, expressions=[value, before, mode])
         return exp.Table(this=made, alias=tree.args.get("alias"))
     return tree
 
@@ -458,6 +492,8 @@ def said(error):
         return Refused("100051", "Division by zero", "22012")
     if "INTERRUPT" in text or isinstance(error, duckdb.InterruptException):
         return Refused("000604", "SQL execution canceled", "57014")
+    if "Malformed JSON" in text:
+        return Refused("100069", text, "22P02")
     if isinstance(error, duckdb.ConversionException) or "Conversion Error" in text:
         return Refused("100038", text, "22018")
     if isinstance(error, duckdb.OutOfRangeException) or "Out of Range" in text:
@@ -537,6 +573,42 @@ def corrected(tree):
     return tree
 
 
+def call(name, *arguments):
+    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
+
+
+def described(tree):
+    """What Snowflake tells of semi-structured values, in words that the engine knows. Innermost first."""
+    kinds = (exp.ArrayContains, exp.ArraySize, exp.IsNullValue, exp.JSONKeys, exp.Typeof)
+    for node in reversed(list(tree.find_all(*kinds))):
+        value = node.this
+        text = exp.Literal.string
+        is_a = lambda kind: exp.EQ(this=call("json_type", value), expression=text(kind))
+        if isinstance(node, exp.ArrayContains):
+            value = value.expressions[0]
+            element = call("to_json", node.expression.this)
+            listed = call("from_json", value, text('["JSON"]'))
+            made = exp.If(this=is_a("ARRAY"), true=call("list_contains", listed, element))
+            made = exp.Case(ifs=[made])
+        elif isinstance(node, exp.ArraySize):
+            made = exp.Case(ifs=[exp.If(this=is_a("ARRAY"), true=call("json_array_length", value))])
+        elif isinstance(node, exp.IsNullValue):
+            made = is_a("NULL")
+        elif isinstance(node, exp.JSONKeys):
+            fails = call("error", text("Conversion Error: not an object"))
+            ifs = [
+                exp.If(this=exp.Is(this=value.copy(), expression=exp.Null()), true=exp.Null()),
+                exp.If(this=is_a("OBJECT"), true=call("to_json", call("json_keys", value))),
+            ]
+            made = exp.Case(ifs=ifs, default=fails)
+        else:
+            names = {"NULL": "NULL_VALUE", "UBIGINT": "INTEGER", "BIGINT": "INTEGER", "DOUBLE": "DECIMAL"}
+            ifs = [exp.If(this=text(kind), true=text(name)) for kind, name in names.items()]
+            made = exp.Case(this=call("json_type", value), ifs=ifs, default=call("json_type", value))
+        node.replace(exp.paren(made))
+    return tree
+
+
 def execute(session, body):
     sql = bound(body["sqlText"], body.get("bindings") or {})
     if body.get("describeOnly") and state.fault("compile"):
@@ -555,7 +627,8 @@ def execute(session, body):
     if head.startswith(("SELECT", "WITH", "(")):
         # The engine knows of none.
         sql = re.sub(r"\bCURRENT_WAREHOUSE\(\)", literal(session.warehouse), sql)
-        sql = parse_one(sql, read="snowflake").transform(corrected).sql("snowflake")
+        sql = parse_one(sql, read="snowflake").transform(corrected)
+        sql = described(sql).sql("snowflake")
     cursor = session.conn.cursor()
     cursor.execute(sql, server=True)
     table = cursor._arrow_table

@@ -27,7 +27,7 @@ mod snowflake;
 mod table;
 mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion_sql::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query};
@@ -102,6 +102,8 @@ pub(crate) struct Gate<'a> {
     relations: usize,
     /// How many calls of FLATTEN there are.
     flattened: usize,
+    /// What columns are called that the statement names, in Snowflake's dialect.
+    mentioned: BTreeSet<String>,
     depth: usize,
     /// How many arithmetic operators stand around.
     arithmetic: usize,
@@ -144,6 +146,7 @@ impl<'a> Gate<'a> {
             unplanned: false,
             relations: 0,
             flattened: 0,
+            mentioned: BTreeSet::new(),
             depth: 0,
             arithmetic: 0,
             cost: Cost::default(),
@@ -161,6 +164,7 @@ impl<'a> Gate<'a> {
                 self.query(query)?;
             }
             SqlDialect::Snowflake => {
+                self.mentioned = snowflake::flatten::mentioned(query);
                 let columns = self.query(query)?;
                 self.found.shown = Some(snowflake::shown(&columns));
             }

@@ -11,6 +11,9 @@ use datafusion_sql::sqlparser::ast::BinaryOperator;
 use tollgate_catalog::pg_type::is_document;
 use tollgate_catalog::{Error, ErrorKind};
 
+use super::documents::Document;
+use super::flatten::Element;
+
 /// Before the name of such an operator. No token of a text holds it and a letter.
 const MARK: &str = "\u{b7}";
 /// The most digits of a numeric.
@@ -84,48 +87,6 @@ impl Unit {
     }
 }
 
-/// A column of FLATTEN. Its `SEQ` is none: it may count rows that are hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Element {
-    Key,
-    Path,
-    Index,
-    Value,
-    This,
-}
-
-impl Element {
-    /// All of them, in their order.
-    pub(crate) const ALL: [Self; 5] = [Self::Key, Self::Path, Self::Index, Self::Value, Self::This];
-
-    /// Its name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Path => "path",
-            Self::Index => "index",
-            Self::Value => "value",
-            Self::This => "this",
-        }
-    }
-
-    /// The function that lists it.
-    pub(crate) fn function(self) -> &'static str {
-        match self {
-            Self::Key => "tg_flatten_key",
-            Self::Path => "tg_flatten_path",
-            Self::Index => "tg_flatten_index",
-            Self::Value => "tg_flatten_value",
-            Self::This => "tg_flatten_this",
-        }
-    }
-
-    /// The one that a function lists.
-    pub(crate) fn of(function: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|element| element.function() == function)
-    }
-}
-
 /// Such an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typed {
@@ -139,11 +100,13 @@ pub(crate) enum Typed {
     Round,
     /// The left operand's value, which is semi-structured, at a key or a place.
     Get,
+    /// A function of the left operand, and of the right one if it takes two.
+    Document(Document),
     /// A comparison of values that are ordered alike whatever they are converted to; for equality, of
     /// which no two on the right side can equal one on the left.
     Match(Operator),
-    /// A column of the elements of the left operand, which is semi-structured, as a list. Whether there is a row
-    /// without any, the right one says.
+    /// A column of the elements of the left operand, which is semi-structured, as a list. What else is asked for,
+    /// the right one says.
     Flatten(Element),
     /// The left operand as what the right one makes of it or NULL: never an error.
     Try,
@@ -169,6 +132,7 @@ impl Typed {
             Self::Truncate(unit) => format!("truncate {}", unit.name()),
             Self::Round => "round".to_owned(),
             Self::Get => "get".to_owned(),
+            Self::Document(of) => format!("document {}", of.function()),
             Self::Match(op) => format!("match {op}"),
             Self::Flatten(element) => format!("flatten {}", element.name()),
             Self::Try => "try".to_owned(),
@@ -190,6 +154,7 @@ impl Typed {
             None if name == "try" => Some(Self::Try),
             None if name == "text" => Some(Self::Text),
             Some(("add", of)) => unit(of).map(Self::Add),
+            Some(("document", of)) => Document::of(of).map(Self::Document),
             Some(("truncate", of)) => unit(of).map(Self::Truncate),
             Some(("flatten", of)) => {
                 Element::ALL.into_iter().find(|element| element.name() == of).map(Self::Flatten)
@@ -209,6 +174,8 @@ pub(super) struct Parts {
     pub(super) date_trunc: Option<Arc<ScalarUDF>>,
     pub(super) round: Option<Arc<ScalarUDF>>,
     pub(super) get: Option<Arc<ScalarUDF>>,
+    /// In the order of [`Document::ALL`].
+    pub(super) documents: [Option<Arc<ScalarUDF>>; 7],
     pub(super) attempt: Option<Arc<ScalarUDF>>,
     /// In the order of [`Element::ALL`].
     pub(super) flatten: [Option<Arc<ScalarUDF>>; 5],
@@ -224,11 +191,11 @@ fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
 }
 
-fn refused(what: &str, hint: &str) -> DataFusionError {
+pub(super) fn refused(what: &str, hint: &str) -> DataFusionError {
     DataFusionError::External(Box::new(Error::not_supported(what).with_hint(hint)))
 }
 
-fn wrong(message: &str, hint: &str) -> DataFusionError {
+pub(super) fn wrong(message: &str, hint: &str) -> DataFusionError {
     let error = Error::new(ErrorKind::DatatypeMismatch, message).with_hint(hint);
     DataFusionError::External(Box::new(error))
 }
@@ -249,10 +216,19 @@ impl Parts {
             Typed::Truncate(unit) => self.truncate(unit, left, &left_type),
             Typed::Round => self.round(left, &left_type, right),
             Typed::Get => self.get(left, &left_type, right),
+            Typed::Document(of) => {
+                let place = Document::ALL.into_iter().position(|one| one == of);
+                let function = place.and_then(|place| self.documents.get(place));
+                of.plan(function.and_then(Option::as_ref), left, right, schema)
+            }
             Typed::Match(op) => matched(left, &left_type, op, right, schema),
             Typed::Text if left_type.is_null() || family(&left_type) == Some(Family::Text) => {
                 Ok(left)
             }
+            Typed::Text if is_document(&left_type) => Err(wrong(
+                "TRY_CAST of a semi-structured value",
+                "make it a text first: TRY_CAST(value:key::string AS …)",
+            )),
             Typed::Text => Err(wrong(
                 "TRY_CAST of a value that isn't a text",
                 "cast it with ::, or to a text first",
@@ -346,7 +322,7 @@ impl Parts {
 }
 
 impl Parts {
-    fn flatten(&self, element: Element, value: Expr, of: &DataType, outer: Expr) -> Result<Expr> {
+    fn flatten(&self, element: Element, value: Expr, of: &DataType, asked: Expr) -> Result<Expr> {
         if !is_document(of) {
             let hint = "columns that are VARIANT, OBJECT or ARRAY at a Snowflake are flattened, and \
                         paths into them";
@@ -355,7 +331,7 @@ impl Parts {
         let place = Element::ALL.into_iter().position(|one| one == element);
         let function = place.and_then(|place| self.flatten.get(place)).and_then(Option::as_ref);
         let Some(function) = function else { return Err(refused("FLATTEN", "select the value")) };
-        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![value, outer])))
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![value, asked])))
     }
 }
 
@@ -452,19 +428,18 @@ fn constant(expr: &Expr) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Element, MATCHES, Typed, UNITS};
+    use super::{Document, Element, MATCHES, Typed, UNITS};
 
     #[test]
     fn operators_stand_for_their_operations() {
         let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
         let matches = MATCHES.iter().map(|(op, _)| Typed::Match(*op));
-        for typed in units.chain(matches).chain(Element::ALL.map(Typed::Flatten)).chain([
-            Typed::Divide,
-            Typed::Round,
-            Typed::Get,
-            Typed::Try,
-            Typed::Text,
-        ]) {
+        for typed in units
+            .chain(matches)
+            .chain(Element::ALL.map(Typed::Flatten))
+            .chain(Document::ALL.map(Typed::Document))
+            .chain([Typed::Divide, Typed::Round, Typed::Get, Typed::Try, Typed::Text])
+        {
             assert_eq!(Typed::of(&typed.operator()), Some(typed));
         }
     }

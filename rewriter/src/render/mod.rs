@@ -68,6 +68,7 @@ use tollgate_catalog::{Error, ErrorKind};
 use crate::sample::Sample;
 use crate::secured::OutputColumn;
 
+pub(crate) use snowflake::views::is_guardable;
 use template::Places;
 pub(crate) use template::Template;
 
@@ -190,6 +191,8 @@ struct Printed {
     words: BTreeSet<&'static str>,
     table_functions: BTreeSet<String>,
     literals: BTreeSet<String>,
+    /// Where in values FLATTEN begins.
+    paths: BTreeSet<String>,
     /// Numbers without quotes, where a warehouse wants them so.
     numbers: BTreeSet<String>,
     /// Samples of base tables.

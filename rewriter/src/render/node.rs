@@ -154,7 +154,7 @@ impl Printer {
         }
     }
 
-    fn scan(&mut self, scan: &TableScan) -> Result<Block, Error> {
+    pub(super) fn scan(&mut self, scan: &TableScan) -> Result<Block, Error> {
         if self.base.is_some() {
             // A lookup in a policy; nothing else stands inside of a base table's relation.
             return self.raw(scan);

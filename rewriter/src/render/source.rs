@@ -18,20 +18,16 @@ impl Printer {
         if table.view().is_some() {
             // Its query is its author's, over secured relations; nothing of a user gets inside.
             let base = self.base.take();
-            let mut block = self.block(source.relation(), None)?;
+            let closes = self.barrier.closes_views(self.dialect);
+            let block = match (closes, self.dialect) {
+                (false, _) => self.block(source.relation(), None),
+                (true, Dialect::Postgres) => {
+                    self.block(source.relation(), None).and_then(|block| self.closed(block))
+                }
+                (true, Dialect::Snowflake) => self.guarded_view(source),
+            };
             self.base = base;
-            if self.barrier.closes_views(self.dialect) {
-                block = match self.dialect {
-                    Dialect::Postgres => self.closed(block)?,
-                    // Its query hides rows in ways that no guard of a column can say.
-                    Dialect::Snowflake => {
-                        return Err(self.dialect.unsupported(
-                            "a view in a statement with an expression that can fail",
-                        ));
-                    }
-                };
-            }
-            return self.wrap(&block);
+            return self.wrap(&block?);
         }
         if self.base.is_some() {
             return Err(Error::internal("a secured relation inside of another"));

@@ -230,7 +230,7 @@ fn what_was_not_printed_for_snowflake_is_denied() {
     denied("DELETE FROM \"D\".\"S\".\"T\"");
 }
 
-/// FLATTEN is of a column, and asked for nothing but a row for a value without elements.
+/// FLATTEN is of a column, and asked for nothing but what was printed.
 #[test]
 fn flatten_is_what_was_printed() {
     let mut printed = printed_there();
@@ -246,6 +246,36 @@ fn flatten_is_what_was_printed() {
     assert_eq!(verified(&printed_there(), plain), Err(ErrorKind::Internal));
     printed.words.insert("OUTER");
     assert_eq!(verified(&printed, outer), Ok(()));
+    let all = ", LATERAL FLATTEN(INPUT => \"t2\".\"c0\", PATH => 'a.b[0]', OUTER => TRUE, RECURSIVE => TRUE, \
+               MODE => 'ARRAY') AS \"t3\"";
+    let mut every = printed_there();
+    every.table_functions.insert("FLATTEN".to_owned());
+    every.words.extend(["OUTER", "RECURSIVE"]);
+    every.literals.insert("ARRAY".to_owned());
+    assert_eq!(verified(&every, all), Err(ErrorKind::Internal));
+    every.paths.insert("a.b[0]".to_owned());
+    assert_eq!(verified(&every, all), Ok(()));
+    for call in [
+        "FLATTEN(INPUT => \"t2\".\"c0\", PATH => 'a.b[1]')",
+        "FLATTEN(INPUT => \"t2\".\"c0\", PATH => 'ARRAY')",
+        "FLATTEN(INPUT => \"t2\".\"c0\", PATH => 5)",
+        "FLATTEN(INPUT => \"t2\".\"c0\", PATH => CAST(:1 AS VARCHAR))",
+        "FLATTEN(INPUT => \"t2\".\"c0\", PATH => 'a.b[0]', PATH => 'a.b[0]')",
+        "FLATTEN(PATH => 'a.b[0]', INPUT => \"t2\".\"c0\")",
+        "FLATTEN(PATH => 'a.b[0]')",
+        "FLATTEN(INPUT => 'a.b[0]')",
+        "FLATTEN(INPUT => \"t2\".\"c0\", MODE => 'BOTH')",
+        "FLATTEN(INPUT => \"t2\".\"c0\", MODE => 'a.b[0]')",
+        "FLATTEN(INPUT => \"t2\".\"c0\", MODE => TRUE)",
+        "FLATTEN(INPUT => \"t2\".\"c0\", RECURSIVE => FALSE)",
+        "FLATTEN(INPUT => \"t2\".\"c0\", RECURSIVE => 'ARRAY')",
+        "FLATTEN(INPUT => \"t2\".\"c0\", DEPTH => TRUE)",
+        "FLATTEN(INPUT => \"t2\".\"c0\", \"OUTER\" => TRUE)",
+        "FLATTEN(INPUT => \"t2\".\"c0\", OUTER = TRUE)",
+    ] {
+        let rest = format!(", LATERAL {call} AS \"t3\"");
+        assert_eq!(verified(&every, &rest), Err(ErrorKind::Internal), "{call}");
+    }
     for call in [
         "LATERAL FLATTEN(INPUT => \"t2\".\"c0\")",
         "LATERAL FLATTEN(INPUT => \"t2\".\"c0\") AS \"t9\"",

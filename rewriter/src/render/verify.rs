@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, ObjectName,
-    ObjectNamePart, Query, SetExpr, Statement, TableAlias, TableFactor, TableSampleKind, Value,
-    Visit, Visitor,
+    CastKind, Expr, Function, FunctionArg, ObjectName, ObjectNamePart, Query, SetExpr, Statement,
+    TableAlias, TableFactor, TableSampleKind, Value, Visit, Visitor,
 };
 use datafusion_sql::sqlparser::dialect::{self, PostgreSqlDialect, SnowflakeDialect};
 use datafusion_sql::sqlparser::parser::Parser;
 use tollgate_catalog::Error;
 
-use super::snowflake::flatten::{FLATTEN, OUTER};
+use super::snowflake::flatten::{FLATTEN, OUTER, RECURSIVE, is_printed};
 use super::{Dialect, Printed};
+use crate::operands::is_path;
 
 /// How deep the parser may go: the printer bounds the text, and the gate the statement.
 const DEPTH: usize = 4_096;
@@ -165,36 +165,11 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a table function is a FLATTEN that was printed: of a column, and perhaps with a row for nothing.
+    /// Whether a table function is a FLATTEN that was printed.
     fn flattens(&self, name: &ObjectName, args: &[FunctionArg]) -> bool {
         let is_named = matches!(name.0.as_slice(), [ObjectNamePart::Identifier(name)]
             if name.quote_style.is_none() && name.value == FLATTEN);
-        let argument = |arg: &FunctionArg, word: &str, fits: fn(&Expr) -> bool| match arg {
-            FunctionArg::Named {
-                name,
-                arg: FunctionArgExpr::Expr(value),
-                operator: FunctionArgOperator::RightArrow,
-            } => name.quote_style.is_none() && name.value == word && fits(value),
-            _ => false,
-        };
-        let input = |arg: &FunctionArg| {
-            argument(arg, "INPUT", |value| matches!(value, Expr::CompoundIdentifier(_)))
-        };
-        let outer = |arg: &FunctionArg| {
-            self.printed.words.contains(OUTER)
-                && argument(
-                    arg,
-                    OUTER,
-                    |value| matches!(value, Expr::Value(value) if value.value == Value::Boolean(true)),
-                )
-        };
-        let known = is_named && self.printed.table_functions.contains(FLATTEN);
-        known
-            && match args {
-                [one] => input(one),
-                [one, other] => input(one) && outer(other),
-                _ => false,
-            }
+        is_named && self.printed.table_functions.contains(FLATTEN) && is_printed(args, self.printed)
     }
 
     /// The parts of a base table's name.
@@ -400,7 +375,16 @@ impl Visitor for Walk<'_> {
             Value::Null => ControlFlow::Continue(()),
             // An argument of FLATTEN; it says nothing.
             Value::Boolean(true)
-                if self.dialect == Dialect::Snowflake && self.printed.words.contains(OUTER) =>
+                if self.dialect == Dialect::Snowflake
+                    && [OUTER, RECURSIVE].iter().any(|word| self.printed.words.contains(word)) =>
+            {
+                ControlFlow::Continue(())
+            }
+            // Another one, which nothing else is called with.
+            Value::SingleQuotedString(path)
+                if self.dialect == Dialect::Snowflake
+                    && self.printed.paths.contains(path)
+                    && is_path(path) =>
             {
                 ControlFlow::Continue(())
             }

@@ -49,6 +49,8 @@ SELECT {'a': 1}
 SELECT [1, 2]
 SELECT FILTER(city, x -> x > 1) FROM crm.customers
 SELECT PARSE_JSON('{}')
+SELECT PARSE_JSON(status) FROM crm.orders
+SELECT id FROM crm.orders WHERE IS_NULL_VALUE(TRY_PARSE_JSON(status))
 SELECT OBJECT_CONSTRUCT('a', 1)
 SELECT ARRAY_AGG(id) FROM crm.orders
 SELECT INITCAP(city) FROM crm.customers

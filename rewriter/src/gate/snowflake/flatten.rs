@@ -4,25 +4,27 @@
 //! FLATTEN. So elements are computed from columns like any value, of rows that passed, and what
 //! stands behind the gate sees nothing of another kind.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
-    JoinOperator, ObjectName, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value,
-    visit_expressions,
+    JoinOperator, ObjectName, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Value, WindowSpec, WindowType, visit_expressions,
 };
-use datafusion_sql::sqlparser::tokenizer::Span;
 use tollgate_catalog::{Error, ErrorKind};
 
 use super::make::{literal, typed};
+use super::paths;
 use super::star::ident;
 use crate::gate::budget::{NODE, bound_list};
 use crate::gate::build::{and, bare, query_of};
+use crate::gate::expr::string;
 use crate::gate::items::no_relation;
 use crate::gate::scope::{Output, Scope};
 use crate::gate::table::{alias_columns, plain_alias};
 use crate::gate::{Gate, fold, function, id_of, parts, refuse_if};
-use crate::operands::{Element, Typed};
+use crate::operands::{Asked, Element, MAX_PATH, Mode, Typed, is_path};
 
 /// The most calls of one statement: each stands around all before it.
 const MOST: usize = 16;
@@ -33,10 +35,37 @@ pub(in crate::gate) struct Flatten {
     alias: Option<TableAlias>,
 }
 
-/// How a call of it is asked for: what is flattened, and whether a value without elements has a row.
-struct Asked {
-    input: Expr,
-    outer: bool,
+/// The column that tells of which row an element is. Snowflake's own may count rows that are hidden; this one
+/// counts those that are there.
+const SEQ: &str = "seq";
+
+/// What the columns are called that a statement names.
+pub(in crate::gate) fn mentioned(query: &Query) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let _: ControlFlow<()> = visit_expressions(query, |expr: &Expr| {
+        let last = match expr {
+            Expr::Identifier(ident) => Some(ident),
+            Expr::CompoundIdentifier(idents) => idents.last(),
+            _ => None,
+        };
+        names.extend(last.map(|ident| ident.value.to_ascii_lowercase()));
+        ControlFlow::Continue(())
+    });
+    names
+}
+
+/// The number of a row among those that are there.
+fn numbered() -> Expr {
+    let mut number = function::call("row_number", Vec::new());
+    if let Expr::Function(function) = &mut number {
+        function.over = Some(WindowType::WindowSpec(WindowSpec {
+            window_name: None,
+            partition_by: Vec::new(),
+            order_by: Vec::new(),
+            window_frame: None,
+        }));
+    }
+    number
 }
 
 fn refused(what: &str, hint: &str) -> Error {
@@ -138,8 +167,8 @@ impl Gate<'_> {
                 "name the table whose column it flattens in the same FROM",
             ));
         }
-        let Asked { mut input, outer } = asked(arguments)?;
-        let columns = Element::ALL.len();
+        let (mut input, asked) = asked(arguments)?;
+        let columns = Element::ALL.len() + 1;
         let ((), left) = self.within(left, |gate| {
             gate.copied(u64::try_from(columns).unwrap_or(u64::MAX), |gate| gate.expr(&mut input))
         })?;
@@ -147,13 +176,17 @@ impl Gate<'_> {
 
         let mut alias = alias.unwrap_or_else(|| plain_alias("flatten"));
         fold(&mut alias.name);
-        // Snowflake's first one is SEQ, which isn't there: all names would be those of others.
-        if !alias_columns(&mut alias)?.is_empty() {
+        let names = alias_columns(&mut alias)?;
+        if names.len() > columns {
             return Err(refused(
-                "an alias of FLATTEN with names for its columns",
-                "name its columns key, path, index, value and this, and rename them in the select list",
+                "an alias of FLATTEN with more names than it has columns",
+                "they are seq, key, path, index, value and this",
             ));
         }
+        let mut names = names.into_iter();
+        // It is counted for all rows: only where somebody asks.
+        let seq = names.next().unwrap_or_else(|| SEQ.to_owned());
+        let counts = self.mentioned.contains(&seq.to_ascii_lowercase());
         let qualifier = vec![alias.name.value];
         left.lacks(&qualifier)?;
         left.all_differ()?;
@@ -172,14 +205,21 @@ impl Gate<'_> {
         }
         let (mut items, mut outputs) = (list.items, Vec::with_capacity(columns));
         bound_list(items.len() + columns, "a select list")?;
-        let outer = Expr::Value(Value::Boolean(outer).with_span(Span::empty()));
+        if counts {
+            self.node(2 * NODE)?;
+            let real = self.make_up(&seq);
+            items.push(SelectItem::ExprWithAlias { expr: numbered(), alias: ident(&real) });
+            outputs.push(Output { real, ..Output::plain(seq) });
+        }
+        let asked = string(&asked.text());
         for element in Element::ALL {
             self.node(3 * NODE)?;
             let real = self.make_up(element.name());
-            let made = typed(input.clone(), Typed::Flatten(element), outer.clone());
+            let made = typed(input.clone(), Typed::Flatten(element), asked.clone());
             let expr = function::call("unnest", vec![made]);
             items.push(SelectItem::ExprWithAlias { expr, alias: ident(&real) });
-            outputs.push(Output { real, ..Output::plain(element.name()) });
+            let name = names.next().unwrap_or_else(|| element.name().to_owned());
+            outputs.push(Output { real, ..Output::plain(name) });
         }
         scope.add(Scope::of(qualifier, outputs, Vec::new()).called(&place));
 
@@ -236,62 +276,78 @@ impl Gate<'_> {
     }
 }
 
-/// What the arguments of a call say.
-fn asked(arguments: Vec<FunctionArg>) -> Result<Asked, Error> {
-    let hint = "write FLATTEN(INPUT => value) or FLATTEN(INPUT => value, OUTER => TRUE)";
-    let (mut input, mut outer) = (None, None);
+/// What is flattened by a call, and what else its arguments say.
+fn asked(arguments: Vec<FunctionArg>) -> Result<(Expr, Asked), Error> {
+    let hint = "write FLATTEN(INPUT => value [, PATH => 'a.b[0]'] [, OUTER => TRUE] [, RECURSIVE => TRUE] \
+                [, MODE => 'OBJECT'])";
+    let mut given: [Option<Expr>; 5] = Default::default();
     for argument in arguments {
         let (name, value) = match argument {
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), operator: _ } => {
                 (id_of(&name), value)
             }
             // The first may go without a name.
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if input.is_none() => {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value))
+                if given.iter().all(Option::is_none) =>
+            {
                 ("input".to_owned(), value)
             }
             FunctionArg::Named { .. } | FunctionArg::Unnamed(_) | FunctionArg::ExprNamed { .. } => {
                 return Err(refused("this argument of FLATTEN", hint));
             }
         };
-        let truth = |value: &Expr| match value {
-            Expr::Value(value) => match value.value {
-                Value::Boolean(truth) => Some(truth),
-                _ => None,
-            },
-            _ => None,
+        let place =
+            ["input", "path", "outer", "recursive", "mode"].iter().position(|of| *of == name);
+        let Some(place) = place.and_then(|place| given.get_mut(place)) else {
+            return Err(refused("this argument of FLATTEN", hint));
         };
-        match name.as_str() {
-            "input" => {
-                refuse_if(input.replace(value).is_some(), "an argument of FLATTEN given twice")?;
-            }
-            "outer" => {
-                let Some(truth) = truth(&value) else {
-                    return Err(refused("this argument of FLATTEN", "OUTER is TRUE or FALSE"));
-                };
-                refuse_if(outer.replace(truth).is_some(), "an argument of FLATTEN given twice")?;
-            }
-            "path" => {
-                return Err(refused(
-                    "PATH of FLATTEN",
-                    "put the path into the input, as in INPUT => value:key[0]",
-                ));
-            }
-            "recursive" if truth(&value) == Some(false) => {}
-            "recursive" => {
-                return Err(refused("RECURSIVE of FLATTEN", "flatten what it yields once more"));
-            }
-            "mode" if literal(&value).is_some_and(|mode| mode.eq_ignore_ascii_case("both")) => {}
-            "mode" => {
-                return Err(refused(
-                    "MODE of FLATTEN",
-                    "elements of arrays have an INDEX, those of objects a KEY: ask for it in WHERE",
-                ));
-            }
-            _ => return Err(refused("this argument of FLATTEN", hint)),
-        }
+        refuse_if(place.replace(value).is_some(), "an argument of FLATTEN given twice")?;
     }
+    let [input, path, outer, recursive, mode] = given;
     let input = input.ok_or_else(|| refused("FLATTEN without INPUT", hint))?;
-    Ok(Asked { input, outer: outer.unwrap_or(false) })
+    let mode = match mode {
+        None => Mode::Both,
+        Some(mode) => literal(&mode).and_then(Mode::of).ok_or_else(|| {
+            refused("this MODE of FLATTEN", "MODE is 'OBJECT', 'ARRAY' or 'BOTH'")
+        })?,
+    };
+    let asked = Asked {
+        outer: flag("OUTER", outer)?,
+        recursive: flag("RECURSIVE", recursive)?,
+        mode,
+        path: begin(path)?,
+    };
+    Ok((input, asked))
+}
+
+/// What an argument says that is true or false.
+fn flag(name: &str, value: Option<Expr>) -> Result<bool, Error> {
+    match value {
+        None => Ok(false),
+        Some(Expr::Value(value)) if value.value == Value::Boolean(true) => Ok(true),
+        Some(Expr::Value(value)) if value.value == Value::Boolean(false) => Ok(false),
+        Some(_) => Err(refused("this argument of FLATTEN", &format!("{name} is TRUE or FALSE"))),
+    }
+}
+
+/// Where in the value it begins.
+fn begin(path: Option<Expr>) -> Result<String, Error> {
+    let Some(path) = path else { return Ok(String::new()) };
+    match literal(&path) {
+        Some("") => Ok(String::new()),
+        Some(path) if path.len() > MAX_PATH => Err(Error::new(
+            ErrorKind::ProgramLimit,
+            format!("the PATH of FLATTEN has more than {MAX_PATH} bytes"),
+        )
+        .with_hint("put it into the input, as in INPUT => value:key[0]")),
+        // The warehouse wants a constant, whose keys can't be bound.
+        Some(path) if is_path(path) && paths::is_read(path) => Ok(path.to_owned()),
+        Some(_) | None => Err(refused(
+            "this PATH of FLATTEN",
+            "write a constant such as 'a.b[0]'; keys in quotes stand in the input, as in \
+             INPUT => value:\"a key\"",
+        )),
+    }
 }
 
 /// Demands of joins after a call behind a comma that they give the same with what stands before the comma on

@@ -13,9 +13,9 @@ use super::make::{
     arguments, binary, call, case, integer, is_not_null, is_null, literal, matched, minus, nested,
     or, typed, unless_null, values, whole,
 };
-use super::{casts, dates, paths, strings};
+use super::{casts, dates, documents, paths, strings};
 use crate::gate::expr::string;
-use crate::operands::Typed;
+use crate::operands::{Document, Typed};
 
 /// What a function of Snowflake's is.
 #[derive(Clone, Copy)]
@@ -163,8 +163,15 @@ const FUNCTIONS: &[(&str, Form)] = &[
     ("try_to_timestamp", Made(casts::try_to_timestamp)),
     ("try_to_timestamp_ntz", Made(casts::try_to_timestamp)),
     // Semi-structured values.
+    ("array_contains", Checked(documents::contains)),
+    ("array_size", Made(|a| documents::of(Document::ArraySize, a))),
     ("get", Checked(paths::get)),
     ("get_path", Checked(paths::get_path)),
+    ("is_null_value", Made(|a| documents::of(Document::IsNullValue, a))),
+    ("object_keys", Made(|a| documents::of(Document::ObjectKeys, a))),
+    ("parse_json", Made(|a| documents::of(Document::ParseJson, a))),
+    ("try_parse_json", Made(|a| documents::of(Document::TryParseJson, a))),
+    ("typeof", Made(|a| documents::of(Document::TypeOf, a))),
     // The session.
     ("current_database", Same("current_database")),
     ("current_schema", Same("current_schema")),

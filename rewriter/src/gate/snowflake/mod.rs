@@ -7,6 +7,7 @@
 mod asof;
 mod casts;
 mod dates;
+mod documents;
 pub(super) mod flatten;
 mod functions;
 mod make;

@@ -89,6 +89,11 @@ fn taken(value: Expr, steps: Vec<Step>) -> Result<Expr, Error> {
     Ok(made)
 }
 
+/// Whether a text is a path, of not too many steps.
+pub(super) fn is_read(path: &str) -> bool {
+    steps(path).is_some_and(|steps| steps.len() <= MAX_STEPS)
+}
+
 /// The steps that a text says: names, keys in double quotes, places and keys in brackets.
 fn steps(path: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();

@@ -4,10 +4,11 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
-use tollgate_catalog::Error;
+use tollgate_catalog::{Error, pg_type};
 
 use super::moment::difference;
 use super::{bounded, constant, whole};
+use crate::operands::Document;
 use crate::render::barrier::has_subquery;
 use crate::render::expr::type_of;
 use crate::render::types::Kind;
@@ -101,6 +102,21 @@ impl Printer {
                 self.expr(value, row)?
             }
             ("tg_get", [value, step]) => self.path(value, step, row)?,
+            ("tg_array_contains", [list, value]) => {
+                let list = self.document(list, row)?;
+                // Snowflake takes arrays only: of what isn't one this is NULL.
+                let list = self.invoke("AS_ARRAY", &list);
+                let value = self.expr(value, row)?;
+                let value = self.typed(value, &pg_type::document())?;
+                self.invoke(Document::ArrayContains.word(), &format!("{value}, {list}"))
+            }
+            (name, [value]) if let Some(of) = Document::of(name) => {
+                let value = match of.reads_text() {
+                    true => self.expr(value, row)?,
+                    false => self.document(value, row)?,
+                };
+                self.invoke(of.word(), &value)
+            }
             ("tg_try", [value, _]) => return self.tried(value, &result, row),
             ("coalesce", [_, ..]) => self.plain("COALESCE", args, row)?,
             // PostgreSQL leaves NULL out of account.
@@ -229,6 +245,15 @@ impl Printer {
         let text = self.expr(value, row)?;
         self.printed.functions.insert("TRY_CAST".to_owned());
         Ok(format!("TRY_CAST({text} AS {name})"))
+    }
+
+    /// A semi-structured value, as one wherever it comes from.
+    fn document(&mut self, value: &Expr, row: Row<'_>) -> Result<String, Error> {
+        let text = self.expr(value, row)?;
+        match value {
+            Expr::ScalarFunction(_) => Ok(text),
+            _ => self.typed(text, &pg_type::document()),
+        }
     }
 
     /// The end of a path. Keys are bound, so whatever they say, they are keys.

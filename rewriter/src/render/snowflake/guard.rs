@@ -17,7 +17,7 @@ use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use tollgate_catalog::Error;
 
 use super::class::{Class, fails, no_zero, quotient, refused, turned};
-use super::{constant, is_apart, is_zero, lists};
+use super::{constant, is_apart, is_zero, lists, views};
 use crate::plan::subquery;
 use crate::relation::SecuredSource;
 use crate::render::Dialect;
@@ -29,7 +29,7 @@ pub(in crate::render) fn guard(plan: &LogicalPlan) -> Result<(), Error> {
     walk(plan).map(drop)
 }
 
-fn walk(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
+pub(super) fn walk(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
     stacker::maybe_grow(256 << 10, 2 << 20, || walk_here(plan))
 }
 
@@ -143,9 +143,9 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
         LogicalPlan::TableScan(scan) => {
             let width = plan.schema().fields().len();
             match scan.source.downcast_ref::<SecuredSource>() {
-                // A view's is refused where it is printed.
+                // Others are refused where they are printed.
                 Some(source) if source.secured().table().view().is_some() => {
-                    Ok(vec![Class::Any; width])
+                    projected(views::classes(source)?, scan.projection.as_deref())
                 }
                 Some(source) if !source.barrier() => Ok(vec![Class::Free; width]),
                 Some(source) => columns(source, scan.projection.as_deref()),
@@ -190,7 +190,10 @@ fn columns(source: &SecuredSource, projection: Option<&[usize]>) -> Result<Vec<C
         };
         if is_key { Class::Any } else { Class::Null }
     });
-    let all: Vec<_> = all.collect();
+    projected(all.collect(), projection)
+}
+
+fn projected(all: Vec<Class>, projection: Option<&[usize]>) -> Result<Vec<Class>, Error> {
     let Some(projection) = projection else { return Ok(all) };
     let some = projection.iter().map(|index| all.get(*index).copied()).collect::<Option<_>>();
     some.ok_or_else(|| Error::internal("a projection is out of range"))

@@ -27,13 +27,17 @@ pub(super) const SAFE: &[&str] = &[
     "starts_with",
     "strpos",
     "substr",
+    "tg_array_size",
     "tg_flatten_index",
     "tg_flatten_key",
     "tg_flatten_this",
     "tg_flatten_value",
+    "tg_is_null_value",
     "tg_join",
     "tg_like",
     "tg_text",
+    "tg_try_parse_json",
+    "tg_typeof",
     "to_char",
     "upper",
 ];
@@ -42,9 +46,19 @@ pub(super) const SAFE: &[&str] = &[
 pub(super) const NEAR_ZERO: &[&str] =
     &["ceil", "floor", "round", "tg_int2", "tg_int4", "tg_int8", "tg_times", "trunc"];
 
-/// Functions that turn NULL into something else, and never fail. (The path of no element is `''`.)
-pub(super) const TURNING: &[&str] =
-    &["coalesce", "concat", "current_date", "greatest", "least", "now", "pi", "tg_flatten_path"];
+/// Functions that turn NULL into something else, and never fail. (The path of no element is `''`, and an array may
+/// hold what is NULL.)
+pub(super) const TURNING: &[&str] = &[
+    "coalesce",
+    "concat",
+    "current_date",
+    "greatest",
+    "least",
+    "now",
+    "pi",
+    "tg_array_contains",
+    "tg_flatten_path",
+];
 
 /// Functions that are NULL when an argument is, and fail for some values: texts may become too long,
 /// and `translate` takes no target longer than its source.
@@ -65,6 +79,8 @@ pub(super) const FAILING: &[&str] = &[
     "tan",
     "tg_get",
     "tg_interval_times",
+    "tg_object_keys",
+    "tg_parse_json",
     "timezone",
     "to_timestamp",
     "translate",

@@ -7,6 +7,7 @@
 //! | `lookup` | the lookups of a row policy, which a guard can't hold, as joins |
 //! | `expr` | operators, patterns, constants |
 //! | `function` | the functions whose values are the same |
+//! | `views` | which views can have guards, and those |
 //! | `flatten` | elements of semi-structured values as rows |
 //! | `format` | `to_char` |
 //! | `moment` | differences of times, zones, `to_timestamp` |
@@ -25,6 +26,7 @@ mod guard;
 mod lists;
 mod lookup;
 mod moment;
+pub(super) mod views;
 
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;

@@ -12,6 +12,30 @@ SELECT web.events.id, f.value FROM web.events, LATERAL FLATTEN(INPUT => web.even
 -- Of what has no elements there are none.
 SELECT id, f.value FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.age) f
 SELECT id, f.value IS NULL AS n FROM web.events e, LATERAL FLATTEN(INPUT => e.body:nope, OUTER => TRUE) f ORDER BY id
+-- Below a path, of objects or arrays alone, and of all that is in a value.
+SELECT id, f.key, f.path, f.index, f.value, f.this FROM web.events, LATERAL FLATTEN(INPUT => body, PATH => 'user') f ORDER BY id, f.path
+SELECT id, f.path, f.value::string AS l, f.this FROM web.events, LATERAL FLATTEN(INPUT => body, PATH => 'user.langs') f ORDER BY 1, 2
+SELECT id, f.path, f.value::int AS l FROM web.events, TABLE(FLATTEN(tags, PATH => '[2]')) f ORDER BY 1, 2
+SELECT id, f.path, f.index FROM web.events, LATERAL FLATTEN(INPUT => body:user, PATH => 'langs', OUTER => TRUE) f WHERE id < 3 ORDER BY 1, 3
+SELECT id, f.value FROM web.events, LATERAL FLATTEN(INPUT => body, PATH => 'nope[0].a_1') f
+SELECT id, f.key FROM web.events, LATERAL FLATTEN(INPUT => body, PATH => '') f WHERE id = 2 ORDER BY 2
+SELECT id, f.key, f.index FROM web.events, LATERAL FLATTEN(INPUT => body:user, MODE => 'ARRAY') f
+SELECT id, f.key, f.index FROM web.events, LATERAL FLATTEN(INPUT => body:user, MODE => 'OBJECT') f ORDER BY 1, 2
+SELECT id, f.index, f.value FROM web.events, LATERAL FLATTEN(INPUT => tags, MODE => 'array') f ORDER BY 1, 2
+SELECT id, f.index, f.value FROM web.events, LATERAL FLATTEN(INPUT => tags, MODE => 'OBJECT', OUTER => TRUE) f ORDER BY 1, 2
+SELECT id, f.path, f.key, f.index, f.value, f.this FROM web.events, LATERAL FLATTEN(INPUT => body:user, RECURSIVE => TRUE) f ORDER BY 1, 2
+SELECT id, f.path, f.value FROM web.events, LATERAL FLATTEN(INPUT => body, PATH => 'user', RECURSIVE => TRUE, MODE => 'OBJECT') f ORDER BY 1, 2
+SELECT id, f.path, f.value FROM web.events, LATERAL FLATTEN(INPUT => tags, RECURSIVE => TRUE, OUTER => TRUE, MODE => 'ARRAY') f ORDER BY 1, 2
+SELECT f.path AS at, COUNT(*) AS c FROM web.events, LATERAL FLATTEN(INPUT => body, RECURSIVE => TRUE) f WHERE f.value::string = 'Ada' OR f.index = 0 GROUP BY ALL ORDER BY 1
+-- The number of the row that an element is of: of rows that are there.
+SELECT COUNT(DISTINCT f.seq) AS n, MIN(f.seq) AS first, MAX(f.seq) AS last, COUNT(*) AS c FROM web.events e, LATERAL FLATTEN(INPUT => e.tags, OUTER => TRUE) f
+SELECT id, seq FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f WHERE f.index = 1 AND seq BETWEEN 1 AND 4 AND id <> seq + 10
+SELECT f.seq = g.seq AS same, COUNT(*) AS c FROM (SELECT tags FROM web.events WHERE id = 1) e, LATERAL FLATTEN(INPUT => e.tags) f, LATERAL FLATTEN(INPUT => e.tags) g GROUP BY ALL ORDER BY 1
+SELECT id, LISTAGG(v::string, ',') WITHIN GROUP (ORDER BY i) AS l FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f (s, k, p, i, v, t) GROUP BY id, s
+SELECT f.v, f.this FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (s, k, p, i, v) WHERE f.i = 0
+SELECT f.* FROM web.events e JOIN TABLE(FLATTEN(e.tags)) AS f (SEQ, k) WHERE f.value[0]::int = 3
+SELECT f.* FROM (SELECT tags FROM web.events WHERE id = 1) e JOIN TABLE(FLATTEN(e.tags)) AS f (SEQ, k) ORDER BY f.seq, index
+SELECT * FROM (SELECT * FROM (SELECT tags FROM web.events WHERE id = 1) e, LATERAL FLATTEN(INPUT => tags) f ORDER BY seq, f.index LIMIT 1) x
 -- One after the other, beside others, in subqueries.
 SELECT e.id, f.index, g.value FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, LATERAL FLATTEN(INPUT => f.value) g ORDER BY 1, 2
 SELECT e.id, f.value::string AS l, g.key FROM web.events e, LATERAL FLATTEN(INPUT => e.body:user.langs) f JOIN LATERAL FLATTEN(INPUT => e.extra) g ORDER BY 1, 2
@@ -36,6 +60,10 @@ SELECT id, f.key, f.value::int FROM web.events, LATERAL FLATTEN(INPUT => shared)
 SELECT id FROM web.events, LATERAL FLATTEN(INPUT => proof) f
 SELECT id, f.value FROM web.events, LATERAL FLATTEN(INPUT => proof:p, OUTER => TRUE) f
 SELECT id FROM web.equal, LATERAL FLATTEN(INPUT => doc) f
+SELECT id, f.path, f.value FROM web.events, LATERAL FLATTEN(INPUT => secret, PATH => 'pin', RECURSIVE => TRUE) f
+SELECT id, f.path, f.value FROM web.events, LATERAL FLATTEN(INPUT => shared, RECURSIVE => TRUE, OUTER => TRUE) f ORDER BY id
+SELECT id FROM web.events, LATERAL FLATTEN(INPUT => proof, MODE => 'ARRAY', OUTER => TRUE) f
+SELECT id, f.seq FROM web.events, LATERAL FLATTEN(INPUT => proof, PATH => 'p', OUTER => TRUE) f
 SELECT f.key, COUNT(*) AS c FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE q.name = 'canary' GROUP BY q.name, f.key
 SELECT f.key, COUNT(*) AS c FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f GROUP BY q.name, f.key
 SELECT f.key FROM web.equal q, web.users u, LATERAL FLATTEN(INPUT => u.profile) f WHERE q.name > 'a'
@@ -50,13 +78,36 @@ SELECT id FROM web.events e, LATERAL FLATTEN(INPUT => e.body) f WHERE f.key = 'n
 SELECT COUNT(*) FROM web.events e, LATERAL FLATTEN(INPUT => e.tags, OUTER => TRUE) f WHERE 10 / (f.index + 1) > 2
 SELECT id FROM web.events e, LATERAL FLATTEN(INPUT => e.tags, OUTER => TRUE) f WHERE f.value:x::int > 1
 SELECT id FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f WHERE 10 / LENGTH(f.path) > 1
+SELECT id, f.path, f.value::int AS n FROM web.events, LATERAL FLATTEN(INPUT => body, PATH => 'user', RECURSIVE => TRUE) f WHERE f.path = 'user.age' ORDER BY id
+SELECT SUM(f.value::int) AS s FROM web.events, LATERAL FLATTEN(INPUT => tags, MODE => 'ARRAY') f WHERE f.index = 0
+SELECT id, 10 / f.seq > 0 AS q FROM web.events, LATERAL FLATTEN(INPUT => body, PATH => 'user.langs') f WHERE f.index = 0
+SELECT COUNT(*) FROM web.events, LATERAL FLATTEN(INPUT => body, RECURSIVE => TRUE, OUTER => TRUE) f WHERE 10 / (f.index + 1) > 2
+SELECT id FROM web.events e, LATERAL FLATTEN(INPUT => e.tags, RECURSIVE => TRUE) f WHERE 10 / LENGTH(f.path) > 1
+SELECT v.clinic, COUNT(f.seq) FROM web.visits v, LATERAL FLATTEN(INPUT => v.note) f GROUP BY 1
 -- What is refused.
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => e.tenant_id) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'user..age') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'a b') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => '"user"') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => '[''user'']') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'user.') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'a'') --') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'a$b') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 1) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => ?) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'user', PATH => 'user') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, MODE => 'LIST') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, MODE => BOTH) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, RECURSIVE => 'yes') f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, RECURSIVE => 1 = 1) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, OUTER => NULL) f
+SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body) f (s, k, p, i, v, t, u)
+SELECT f.s FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (seq, key, path)
+SELECT f.value FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (s, k, p, i, v, t)
+SELECT seq FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, LATERAL FLATTEN(INPUT => e.tags) g
 SELECT id, (SELECT COUNT(*) FROM web.events x, LATERAL FLATTEN(INPUT => x.tags) f WHERE x.id = e.id) AS c FROM web.events e ORDER BY id
-SELECT f.seq FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f
-SELECT seq FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f
-SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, PATH => 'user') f
-SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, RECURSIVE => TRUE) f
-SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, MODE => 'ARRAY') f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, DEPTH => 1) f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, OUTER => e.id = 1) f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.body, INPUT => e.tags) f
@@ -73,9 +124,6 @@ SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => nothing) f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => x.tags) f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => (SELECT MAX(id) FROM web.events)) f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) e
-SELECT tags FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (a, b, c, d, e, g)
-SELECT f.v FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f (s, k, p, i, v, t)
-SELECT f.k FROM web.events e JOIN TABLE(FLATTEN(e.tags)) AS f (k)
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, web.users e
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f, web.users f
 SELECT 1 FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f JOIN web.users e ON TRUE

@@ -100,6 +100,10 @@ impl Functions {
             let udf = Arc::new(ScalarUDF::from(flatten));
             add(&mut scalars, udf.name(), udf.aliases(), &udf);
         }
+        for document in document::Document::all() {
+            let udf = Arc::new(ScalarUDF::from(document));
+            add(&mut scalars, udf.name(), udf.aliases(), &udf);
+        }
         // The engine's takes microseconds; PostgreSQL has seconds only.
         scalars.insert("to_timestamp_micros".to_owned(), to_timestamp);
         let bounded = BOUNDED.iter().filter_map(|(engine, name, growth)| {
