@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tollgate_warehouse::postgres::discover;
+use tollgate_warehouse::postgres::{Options, Postgres as Warehouse, discover};
 
 use crate::harness::client::{Client, Parameter};
 use crate::harness::gateway::{Caches, Running, start_over};
@@ -35,6 +35,10 @@ const TURNING: &str = "
 CREATE FUNCTION shop.turn() RETURNS text LANGUAGE sql VOLATILE AS
   $$ SELECT pg_catalog.set_config('TimeZone', 'Asia/Tokyo', false) $$;
 CREATE VIEW shop.turning AS SELECT 1::bigint AS id, shop.turn() AS zone;
+CREATE VIEW shop.connection AS SELECT 1::bigint AS id,
+  (SELECT count(*) FROM pg_catalog.pg_prepared_statements) AS named,
+  coalesce(pg_catalog.current_setting('tollgate.connection', true), '') <> '' AS own,
+  pg_catalog.current_setting('TimeZone') AS zone;
 ";
 
 /// Each column's type, and values for it.
@@ -53,7 +57,10 @@ const VALUES: [(&str, &str, &[&str]); 11] = [
 ];
 
 async fn gateway(postgres: &Postgres, name: &str, dsn: &str) -> Running {
-    let warehouse = warehouse(dsn);
+    through(postgres, name, warehouse(dsn)).await
+}
+
+async fn through(postgres: &Postgres, name: &str, warehouse: Warehouse) -> Running {
     let found = discover(&warehouse, &["shop".to_owned()]).await.unwrap();
     let audit = postgres.scratch(&format!("pooled {name}")).join("audit.jsonl");
     let policies = ["postgres/kinds.sql"];
@@ -262,6 +269,64 @@ fn settings_hold_whoever_stands_in_between() {
                     );
                 }
             }
+        }
+    });
+}
+
+/// What the operator says counts, whatever was found out: with a pooler each transaction brings its settings and nothing
+/// has a name; without one, what looks like a pooler is not connected to.
+#[test]
+fn the_operator_says_what_stands_in_between() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        let full = postgres.create("said", &[KINDS, TURNING]).await;
+        full.inner.batch_execute("ALTER DATABASE said SET TimeZone = 'Asia/Tokyo'").await.unwrap();
+        let refusing = Pooler::start(postgres, "said", "").await;
+        let dropping = Pooler::start(
+            postgres,
+            "said",
+            "ignore_startup_parameters = options, extra_float_digits",
+        )
+        .await;
+        let schemas = ["shop".to_owned()];
+        for (name, dsn, pooled, own) in [
+            ("said direct", postgres.dsn("said"), None, Some(true)),
+            ("said direct pooled", postgres.dsn("said"), Some(true), Some(false)),
+            ("said direct alone", postgres.dsn("said"), Some(false), Some(true)),
+            ("said refusing", refusing.dsn("said"), None, Some(false)),
+            ("said refusing pooled", refusing.dsn("said"), Some(true), Some(false)),
+            ("said refusing alone", refusing.dsn("said"), Some(false), None),
+            ("said dropping pooled", dropping.dsn("said"), Some(true), Some(false)),
+            ("said dropping alone", dropping.dsn("said"), Some(false), None),
+        ] {
+            let server = dsn.parse().unwrap();
+            let options = Options { server, tls: None, statement_timeout: None, pooled };
+            let warehouse = Warehouse::new(options).unwrap();
+            let Some(own) = own else {
+                let error = discover(&warehouse, &schemas).await.unwrap_err();
+                assert_eq!(error.message(), "the warehouse can't be reached", "{name}");
+                let cause = error.cause().unwrap().to_string();
+                assert!(cause.contains("\"pooled\" is false"), "{name}: {cause}");
+                continue;
+            };
+            let gateway = through(postgres, name, warehouse).await;
+            let ana = gateway.connect("ana").await;
+            let sql = "SELECT named > 0, own, zone FROM shop.connection WHERE id = $1";
+            for round in 0..4 {
+                let answer = ana.extended(sql, &[Parameter(Some("1"))]).await;
+                let (is_named, own) = match own && round > 0 {
+                    true => ("t", "t"),
+                    false => ("f", if own { "t" } else { "f" }),
+                };
+                let row = [is_named, own, "UTC"].map(|text| Value::Text(text.to_owned()));
+                assert_eq!(
+                    (answer.error(), answer.rows()),
+                    (None, &[row.to_vec()][..]),
+                    "{name} {round}"
+                );
+            }
+            let asked = ana.simple("SELECT id FROM shop.kinds WHERE id < 4").await;
+            assert_eq!((asked.error(), asked.rows().len()), (None, 3), "{name}");
         }
     });
 }

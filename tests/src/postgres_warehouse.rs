@@ -31,7 +31,7 @@ use crate::ledger::{of, works};
 /// A warehouse over the whole corpus.
 pub(crate) fn warehouse(dsn: &str) -> Postgres {
     let server = dsn.parse().unwrap();
-    Postgres::new(Options { server, tls: None, statement_timeout: None }).unwrap()
+    Postgres::new(Options { server, tls: None, statement_timeout: None, pooled: None }).unwrap()
 }
 
 /// A gateway that forwards to the PostgreSQL that holds the whole corpus.
@@ -268,6 +268,7 @@ fn faults_are_told_and_pass() {
             server: world.postgres.dsn("full").parse().unwrap(),
             tls: None,
             statement_timeout: Some(Duration::from_millis(200)),
+            pooled: None,
         });
         let schemas = ["crm", "health", "hr"].map(str::to_owned);
         let full = warehouse(&world.postgres.dsn("full"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tollgate_catalog::{
     Column, Error, ErrorKind, ForeignKey, Storage, Table, TableName, WarehouseName,
 };
@@ -73,8 +73,8 @@ SELECT current_setting('server_encoding'), current_setting('server_version_num')
 pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discovery, Error> {
     let mut lease = warehouse.pool.lease(warehouse.timeout).await?;
     let link = lease.link()?;
-    let about: [&(dyn ToSql + Sync); 1] = [&schemas];
-    let server = link.ask(|client| client.query_one(SERVER, &about)).await.map_err(public)?;
+    let about: [(&(dyn ToSql + Sync), Type); 1] = [(&schemas, Type::TEXT_ARRAY)];
+    let server = link.ask(|client| client.query_typed_one(SERVER, &about)).await.map_err(public)?;
     let (encoding, version): (String, i32) = (get(&server, 0)?, get(&server, 1)?);
     let missing: Vec<String> = get(&server, 2)?;
     if encoding != "UTF8" {
@@ -88,8 +88,8 @@ pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discov
     if let Some(schema) = missing.first() {
         return Err(invalid(format!("the database has no schema \"{schema}\"")));
     }
-    let columns = link.ask(|client| client.query(COLUMNS, &about)).await.map_err(public)?;
-    let keys = link.ask(|client| client.query(KEYS, &about)).await.map_err(public)?;
+    let columns = link.ask(|client| client.query_typed(COLUMNS, &about)).await.map_err(public)?;
+    let keys = link.ask(|client| client.query_typed(KEYS, &about)).await.map_err(public)?;
     lease.finish().await?;
     let mut found = Found::default();
     columns.iter().try_for_each(|row| found.column(row))?;

@@ -54,7 +54,7 @@ pub(super) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    fn typed(&self) -> impl ExactSizeIterator<Item = (&Value<'a>, Type)> {
+    pub(super) fn typed(&self) -> impl ExactSizeIterator<Item = (&Value<'a>, Type)> {
         self.values.iter().zip(self.types.iter().cloned())
     }
 }
@@ -173,13 +173,13 @@ fn begin(timeout: Option<Duration>) -> String {
 }
 
 impl Link {
-    /// Connects, and says whether the settings are the connection's: they go with the first message, which
-    /// something that stands in between refuses, or drops, if it may give the connection to others.
-    pub(super) async fn connect(server: &Config, tls: &Rustls) -> Result<(Self, bool), Error> {
+    /// Connects, if the settings are the connection's: they go with the first message, which something that
+    /// stands in between refuses, or drops, if it may give the connection to others.
+    pub(super) async fn own(server: &Config, tls: &Rustls) -> Result<Option<Self>, Error> {
         let mut name = [0; 16];
         // Without a name the server can't confirm it.
         if SystemRandom::new().fill(&mut name).is_err() {
-            return Ok((Self::lent(server, tls).await?, false));
+            return Ok(None);
         }
         let name = u128::from_le_bytes(name).to_string();
         let settings = SETTINGS.iter().chain([&READ_ONLY]).copied();
@@ -193,17 +193,16 @@ impl Link {
                 let session = Session::Own { timeout: None };
                 let mut link = Self::new(client, connection, session);
                 match link.has(&settings).await {
-                    Ok(true) => return Ok((link, true)),
-                    Ok(false) => {}
+                    Ok(true) => Ok(Some(link)),
+                    Ok(false) => Ok(None),
                     // What stands in between can't be asked that.
-                    Err(error) if is_told(&error) => {}
-                    Err(error) => return Err(error),
+                    Err(error) if is_told(&error) => Ok(None),
+                    Err(error) => Err(error),
                 }
             }
-            Err(error) if refuses_settings(&error) => {}
-            Err(error) => return Err(error),
+            Err(error) if refuses_settings(&error) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok((Self::lent(server, tls).await?, false))
     }
 
     /// Connects to what may give the connection to others.
