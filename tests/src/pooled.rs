@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tollgate_warehouse::postgres::{Options, Postgres as Warehouse, discover};
+use tollgate_warehouse::postgres::{Options, Postgres as Warehouse, discover, server};
 
 use crate::harness::client::{Client, Parameter};
+use crate::harness::gate::Relay;
 use crate::harness::gateway::{Caches, Running, start_over};
 use crate::harness::postgres::Postgres;
 use crate::harness::value::{Value, compare};
@@ -38,7 +39,8 @@ CREATE VIEW shop.turning AS SELECT 1::bigint AS id, shop.turn() AS zone;
 CREATE VIEW shop.connection AS SELECT 1::bigint AS id,
   (SELECT count(*) FROM pg_catalog.pg_prepared_statements) AS named,
   coalesce(pg_catalog.current_setting('tollgate.connection', true), '') <> '' AS own,
-  pg_catalog.current_setting('TimeZone') AS zone;
+  pg_catalog.current_setting('TimeZone') AS zone,
+  pg_catalog.current_setting('statement_timeout') AS time;
 ";
 
 /// Each column's type, and values for it.
@@ -327,6 +329,58 @@ fn the_operator_says_what_stands_in_between() {
             }
             let asked = ana.simple("SELECT id FROM shop.kinds WHERE id < 4").await;
             assert_eq!((asked.error(), asked.rows().len()), (None, 3), "{name}");
+        }
+    });
+}
+
+/// How long a statement may take is said to the server together with the statement, whoever asked last on its connection;
+/// where that can't be said, there are no rows.
+#[test]
+fn a_statements_time_goes_with_it() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        postgres.create("timed", &[KINDS, TURNING]).await;
+        let relay = Relay::to(postgres.port).await;
+        let server = server("127.0.0.1", relay.port, "timed", "postgres");
+        let statement_timeout = Some(Duration::from_secs(40));
+        let options = Options { server, tls: None, statement_timeout, pooled: None };
+        let gateway = through(postgres, "timed", Warehouse::new(options).unwrap()).await;
+        let (ana, amy) = (gateway.connect("ana").await, gateway.connect("amy").await);
+        let sql = "SELECT time FROM shop.connection WHERE id = $1";
+        let ask = async |client: &Client| client.extended(sql, &[Parameter(Some("1"))]).await;
+        relay.sent();
+        for round in 0..3 {
+            for (client, time) in [(&ana, "40s"), (&ana, "40s"), (&amy, "31s"), (&amy, "31s")] {
+                let answer = ask(client).await;
+                assert_eq!(answer.error(), None, "{round}");
+                assert_eq!(answer.rows()[0][0].text(), time, "{round}");
+            }
+        }
+        let sent = relay.sent();
+        let said = sent.iter().filter(|sent| sent.contains("SET statement_timeout"));
+        let said: Vec<_> = said.collect();
+        assert_eq!(said.len(), 6, "{sent:?}");
+        assert!(said.iter().all(|said| said.contains("BEGIN") && said.contains("ROLLBACK")));
+        // All else that is sent is a name for the text, at most: a query is one text.
+        assert!(sent.len() <= 12 + 1, "{sent:?}");
+
+        for round in 0..3 {
+            relay.change(Some(("SET statement_timeout", "SET statement_timeouf")));
+            let answer = ask(&ana).await;
+            let told = ("58000", "the warehouse could not run the query");
+            assert_eq!(answer.error(), Some(told), "{round}");
+            relay.change(None);
+            let answer = ask(&amy).await;
+            assert_eq!(
+                (answer.error(), answer.rows()[0][0].text()),
+                (None, "31s".to_owned()),
+                "{round}"
+            );
+        }
+        // With the name that a text gets.
+        for (client, time) in [(&ana, "40s"), (&amy, "31s"), (&ana, "40s")] {
+            let answer = client.simple("SELECT time FROM shop.connection").await;
+            assert_eq!((answer.error(), answer.rows()[0][0].text()), (None, time.to_owned()));
         }
     });
 }

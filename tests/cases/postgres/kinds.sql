@@ -2,6 +2,8 @@
 -- connection that reads it.
 CREATE ROLE analyst;
 GRANT ROLE analyst TO USER 'ana';
+GRANT ROLE analyst TO USER 'amy';
+CREATE LIMIT hasty TO USER 'amy' MAX RUNTIME '30 s';
 GRANT SELECT ON shop.kinds TO ROLE analyst;
 GRANT SELECT ON shop.turning TO ROLE analyst;
 GRANT SELECT ON shop.connection TO ROLE analyst;
