@@ -141,6 +141,15 @@ fn bound_values_are_what_literals_are() {
                 assert_eq!((answer.error(), answer.rows().len()), (None, rows), "{sql}");
             }
         }
+        // A long text has no name; what its values are is bound the first time.
+        let list = (0..4000).map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
+        let long =
+            format!("SELECT id FROM shop.kinds WHERE id <> $1 AND id IN ({list}) ORDER BY 1");
+        for (value, rest) in [("1", ["2", "3"]), ("2", ["1", "3"]), ("3", ["1", "2"])] {
+            let answer = ana.extended(&long, &[Parameter(Some(value))]).await;
+            let ids: Vec<_> = answer.rows().iter().map(|row| row[0].text()).collect();
+            assert_eq!((answer.error(), ids.as_slice()), (None, &rest.map(str::to_owned)[..]));
+        }
         let broken =
             ana.extended("SELECT id FROM shop.kinds WHERE word LIKE $1", &[Parameter(Some("a\\"))]);
         assert_eq!(broken.await.error().map(|(code, _)| code), Some("22023"));
