@@ -74,6 +74,8 @@ struct Cte {
     columns: Vec<Output>,
     /// What each place costs that names it.
     cost: Cost,
+    /// Whether something names it.
+    is_named: bool,
 }
 
 /// The state of the walk.
@@ -102,6 +104,10 @@ pub(crate) struct Gate<'a> {
     relations: usize,
     /// How many calls of FLATTEN there are.
     flattened: usize,
+    /// Whether texts that were named may be ordered in several ways.
+    is_collated: bool,
+    /// How many ASOF JOINs there are.
+    asofs: usize,
     depth: usize,
     /// How many arithmetic operators stand around.
     arithmetic: usize,
@@ -144,6 +150,8 @@ impl<'a> Gate<'a> {
             unplanned: false,
             relations: 0,
             flattened: 0,
+            is_collated: false,
+            asofs: 0,
             depth: 0,
             arithmetic: 0,
             cost: Cost::default(),
@@ -326,6 +334,7 @@ impl<'a> Gate<'a> {
             return Some(Relation { name, columns, key: Vec::new() });
         }
         let VisibleTable { table, columns } = self.visible.table(&name)?;
+        self.is_collated |= table.is_collated(&columns);
         let column = |index: &usize| table.columns.get(*index).map(|column| column.name.clone());
         let key = table.held_key().iter().map(|index| {
             let visible = columns.contains(index);
