@@ -557,7 +557,12 @@ fn asof_joins_of_texts_have_one_order() {
             CREATE TABLE shop.c (id bigint, at text, odd text COLLATE \"POSIX\");
             INSERT INTO shop.a VALUES (1, 'b', 'b'), (2, 'B', 'B');
             INSERT INTO shop.b VALUES (1, 'A', 'A'), (2, 'a', 'a'), (3, 'c', 'c');
-            INSERT INTO shop.c SELECT * FROM shop.b;";
+            INSERT INTO shop.c SELECT * FROM shop.b;
+            CREATE TABLE shop.dots (id bigint, \"next·2\" bigint, \"value·3\" bigint, \"place·\" bigint, \"copy·\" bigint);
+            INSERT INTO shop.dots VALUES (1, 2, 3, 4, 5), (2, 3, 4, 5, 6);
+            CREATE TABLE shop.marks (id bigint, at text, \"next⸱2\" bigint);
+            CREATE TABLE shop.marked (id bigint, \"next⸱2\" bigint);
+            INSERT INTO shop.marks VALUES (1, 'x', 2)";
         postgres.create("ordered", &[shop]).await;
         let warehouse = warehouse(&postgres.dsn("ordered"));
         let found = discover(&warehouse, &["shop".to_owned()]).await.unwrap();
@@ -592,5 +597,22 @@ fn asof_joins_of_texts_have_one_order() {
         assert_eq!(ask("shop.a", "shop.c", "l.id >= r.id").await, near("1", "2"));
         assert_eq!(ask("shop.a", "shop.seen", "l.at < r.at").await, refused);
         assert_eq!(ask("(SELECT 1 AS id, 'b' AS at)", "shop.c", "l.at < r.at").await, refused);
+
+        // Names that the gateway makes up are nobody's, whatever the columns are called.
+        let sql = "SELECT l.\"next·2\", r.\"value·3\", r.* FROM shop.dots l ASOF JOIN shop.dots r \
+                   MATCH_CONDITION (l.\"next·2\" + 0 > r.\"next·2\" + 0) ORDER BY 1";
+        let answer = ana.simple(sql).await;
+        let rows = answer.rows().iter();
+        let rows: Vec<Vec<_>> = rows.map(|row| row.iter().map(Value::text).collect()).collect();
+        assert_eq!(answer.error(), None);
+        assert_eq!(rows, [["2", "", "", "", "", "", ""], ["3", "3", "1", "2", "3", "4", "5"]]);
+        let sql = "SELECT * FROM (SELECT \"copy·\", \"place·\" FROM shop.dots INTERSECT ALL SELECT 6, 5) x";
+        let postgres = gateway.connect("ana").await;
+        assert_eq!(postgres.simple(sql).await.rows().len(), 1);
+        assert_eq!(ana.simple("SELECT * FROM shop.marks").await.rows().len(), 1);
+        for sql in ["SELECT id FROM shop.marked", "SELECT \"next⸱2\" FROM shop.marks"] {
+            let told = ("0A000", "the character \"⸱\" in a name is not supported");
+            assert_eq!(postgres.simple(sql).await.error(), Some(told), "{sql}");
+        }
     });
 }

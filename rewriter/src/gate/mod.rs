@@ -38,6 +38,7 @@ use self::scope::{Output, Scope, Whole};
 use crate::dialect::SqlDialect;
 use crate::facts::Facts;
 use crate::functions::Registry;
+use crate::made_up::{MARK, is_users};
 use crate::resolve::{VisibleTable, VisibleTables};
 use crate::sample::Sampled;
 use crate::system::SystemSchemas;
@@ -179,7 +180,7 @@ impl<'a> Gate<'a> {
     /// A name that nobody can have typed.
     fn make_up(&mut self, name: &str) -> String {
         self.made_up += 1;
-        format!("{name}·{}", self.made_up)
+        format!("{name}{MARK}{}", self.made_up)
     }
 
     /// Runs `f` where the columns of `scope` can be named; gives it back.
@@ -284,6 +285,9 @@ impl<'a> Gate<'a> {
     /// The base table or system relation that a name means, or the error of a missing one.
     fn relation(&mut self, parts: &[String]) -> Result<Relation, Error> {
         let relation = self.named(parts)?;
+        let TableName { schema, table } = &relation.name;
+        let columns = relation.columns.iter().map(|column| column.name.as_str());
+        [schema, table].into_iter().map(String::as_str).chain(columns).try_for_each(is_users)?;
         self.found.written.entry(relation.name.clone()).or_insert_with(|| parts.join("."));
         Ok(relation)
     }

@@ -11,8 +11,8 @@ use datafusion_sql::sqlparser::ast::BinaryOperator;
 use tollgate_catalog::pg_type::is_document;
 use tollgate_catalog::{Error, ErrorKind};
 
-/// Before the name of such an operator. No token of a text holds it and a letter.
-const MARK: &str = "\u{b7}";
+use crate::made_up::MARK;
+
 /// The most digits of a numeric.
 const DIGITS: u8 = 38;
 

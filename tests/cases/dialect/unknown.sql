@@ -114,6 +114,7 @@ SELECT NVL(1)
 SELECT DECODE(1, 2)
 SELECT pg_catalog.tg_divide(1, 2)
 SELECT 1 OPERATOR("·divide") 2
+SELECT 1 OPERATOR("⸱divide") 2
 SELECT pg_catalog.pg_sleep(1)
 SELECT c:city FROM crm.customers c
 SELECT city['a'], id[0] FROM crm.customers
