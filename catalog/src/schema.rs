@@ -31,7 +31,10 @@ pub enum Storage {
     /// CSV files with a header line; all have the same schema.
     Csv(Vec<PathBuf>),
     /// In a PostgreSQL, under the same name.
-    Postgres,
+    Postgres {
+        /// The columns whose texts have another order than the database's, by index.
+        collated: Vec<usize>,
+    },
     /// In a Snowflake account.
     Snowflake(RealNames),
     /// Nowhere: a query that the policies declare.
@@ -119,7 +122,7 @@ impl Table {
             Storage::View(_)
             | Storage::Parquet(_)
             | Storage::Csv(_)
-            | Storage::Postgres
+            | Storage::Postgres { .. }
             | Storage::Snowflake(_)
             | Storage::Ledger => &self.primary_key,
         }
@@ -131,9 +134,32 @@ impl Table {
             Storage::View(view) => Some(view),
             Storage::Parquet(_)
             | Storage::Csv(_)
-            | Storage::Postgres
+            | Storage::Postgres { .. }
             | Storage::Snowflake(_)
             | Storage::Ledger => None,
+        }
+    }
+
+    /// Whether whoever has the rows may order texts of these columns in another way than texts of other tables. Of a
+    /// view that isn't known.
+    pub fn is_collated(&self, columns: &[usize]) -> bool {
+        match &self.storage {
+            Storage::Postgres { collated } => collated.iter().any(|index| columns.contains(index)),
+            Storage::View(_) => self.is_in_postgres(),
+            // By their bytes.
+            Storage::Parquet(_) | Storage::Csv(_) | Storage::Snowflake(_) | Storage::Ledger => {
+                false
+            }
+        }
+    }
+
+    fn is_in_postgres(&self) -> bool {
+        match &self.storage {
+            Storage::Postgres { .. } => true,
+            Storage::View(view) => view.reads.iter().any(|(read, _)| read.is_in_postgres()),
+            Storage::Parquet(_) | Storage::Csv(_) | Storage::Snowflake(_) | Storage::Ledger => {
+                false
+            }
         }
     }
 

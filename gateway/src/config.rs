@@ -295,6 +295,8 @@ pub struct Server {
     pub schemas: Vec<String>,
     /// The certificates to trust; none: no TLS.
     pub tls_ca: Option<PathBuf>,
+    /// Whether a pooler of transactions stands in between; none: that is found out.
+    pub pooled: Option<bool>,
 }
 
 /// Where a password is.

@@ -246,8 +246,8 @@ fn connect(config: &Config, warehouse: &Warehouse, server: &Server) -> Result<Po
             Some(trusting?)
         }
     };
-    let options =
-        postgres::Options { server: to, tls, statement_timeout: config.pg.statement_timeout };
+    let statement_timeout = config.pg.statement_timeout;
+    let options = postgres::Options { server: to, tls, statement_timeout, pooled: server.pooled };
     Postgres::new(options).map_err(|error| {
         let hint = error.hint().unwrap_or_default();
         config.error(&warehouse.key("host"), error.to_string(), hint).to_string()

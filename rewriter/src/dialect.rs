@@ -10,6 +10,7 @@ use datafusion_sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, SnowflakeDi
 use datafusion_sql::sqlparser::tokenizer::{TokenWithSpan, Tokenizer};
 use tollgate_catalog::Error;
 
+use crate::made_up;
 use crate::tokens;
 
 /// What a statement is written in.
@@ -78,9 +79,11 @@ impl SqlDialect {
     /// # Errors
     /// 42601, 0A000: what doesn't read in one way only.
     pub(crate) fn spelled(self, part: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
-        match self {
+        let spelled = match self {
             Self::PostgreSql => tokens::spelled(part),
             Self::Snowflake => snowflake::spelled(part),
-        }
+        }?;
+        spelled.iter().try_for_each(|token| made_up::may_be_typed(&token.token))?;
+        Ok(spelled)
     }
 }

@@ -14,6 +14,7 @@ mod finish;
 pub mod functions;
 mod gate;
 mod lineage;
+mod made_up;
 pub mod names;
 mod operands;
 mod output;

@@ -163,13 +163,13 @@ impl Sample {
             Err(Error::not_supported(&format!("{what} on a warehouse of kind \"{kind}\"")))
         };
         match (&table.storage, &self.amount) {
-            (Storage::Postgres, Amount::Rows(_)) => {
+            (Storage::Postgres { .. }, Amount::Rows(_)) => {
                 unsupported("TABLESAMPLE of a number of rows", "postgres")
                     .map_err(|error| error.with_hint("name a percentage"))
             }
             (Storage::Parquet(_) | Storage::Csv(_), _) => unsupported("TABLESAMPLE", "embedded"),
             (Storage::Ledger, _) => Err(Error::not_supported("TABLESAMPLE of records")),
-            (Storage::Postgres, Amount::Percent(_))
+            (Storage::Postgres { .. }, Amount::Percent(_))
             | (Storage::Snowflake(_), _)
             // Refused like whatever else may not be sampled.
             | (Storage::View(_), _) => Ok(()),

@@ -145,7 +145,7 @@ fn is_at_snowflake(table: &Table) -> bool {
     match &table.storage {
         Storage::Snowflake(_) => true,
         Storage::View(view) => view.reads.iter().any(|(read, _)| is_at_snowflake(read)),
-        Storage::Parquet(_) | Storage::Csv(_) | Storage::Postgres | Storage::Ledger => false,
+        Storage::Parquet(_) | Storage::Csv(_) | Storage::Postgres { .. } | Storage::Ledger => false,
     }
 }
 

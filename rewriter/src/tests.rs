@@ -127,6 +127,43 @@ fn reads_identifiers_with_unicode_escapes() {
 }
 
 #[test]
+fn names_that_are_made_up_are_nobody_elses() {
+    let refused = "0A000 the character \"\u{2e31}\" in a name is not supported";
+    for sql in [
+        "SELECT 1 AS \"a\u{2e31}1\"",
+        r#"SELECT U&"a\2E311" FROM t"#,
+        r#"SELECT 1 FROM t AS U&"d!2e311" UESCAPE '!'"#,
+        "SELECT 1 FROM t AS x (\"\u{2e31}\")",
+        "SELECT 1 OPERATOR(\"\u{2e31}divide\") 2",
+        "WITH \"r\u{2e31}1\" AS (SELECT 1) SELECT 2",
+        "DECLARE \"c\u{2e31}\" CURSOR FOR SELECT 1",
+        "EXPLAIN SELECT \"\u{2e31}dup\u{2e31}2\"",
+    ] {
+        check(sql, refused);
+    }
+    // A text may be a name.
+    let refused = "0A000 the character \"\u{2e31}\" between quotes is not supported";
+    for sql in [
+        "SELECT 1 AS 'a\u{2e31}1'",
+        "SELECT 1 'a\u{2e31}1'",
+        "SELECT 1 FROM t AS 'a\u{2e31}1'",
+        "SELECT 1 FROM t AS x ('a\u{2e31}1')",
+        "SELECT 'a\u{2e31}1'",
+    ] {
+        check(sql, refused);
+    }
+    // What else a text is, it isn't; and Catalan words have another character.
+    for sql in ["SELECT $$a\u{2e31}1$$ FROM t", "SELECT \"col\u{b7}lecci\u{f3}\" FROM t"] {
+        assert!(summary(sql).starts_with("query<"), "{sql}");
+    }
+    for sql in
+        ["SELECT 1 AS E'a\\u2e311'", "SELECT 1 AS $$a\u{2e31}1$$", "SELECT 1 AS U&'a\\2e311'"]
+    {
+        assert!(summary(sql).starts_with("42601 "), "{sql}");
+    }
+}
+
+#[test]
 fn bounds_length_and_depth() {
     let long = format!("SELECT '{}'", "x".repeat(crate::statement::MAX_SQL_BYTES));
     assert!(summary(&long).starts_with("54000 "));

@@ -1,13 +1,19 @@
 //! Statements in Snowflake's dialect give what their twins in PostgreSQL's give, for users with different
 //! policies and over every warehouse; and nothing is to be had in one dialect that isn't in the other.
 
+use std::sync::Arc;
+
+use tollgate_warehouse::postgres::discover;
+
 use crate::attacks::leak;
 use crate::generator::Random;
 use crate::harness::client::{Answer, Client, Parameter};
 use crate::harness::flight::{Flight, Rows};
-use crate::harness::gateway::{Caches, PASSWORD, Running, start_caching};
-use crate::harness::value::compare;
+use crate::harness::gateway::{Caches, PASSWORD, Running, start_caching, start_over};
+use crate::harness::postgres::Postgres;
+use crate::harness::value::{Value, compare};
 use crate::harness::{self, case, golden};
+use crate::postgres_warehouse::warehouse;
 
 /// The statements of a case and their twins.
 fn pairs(path: &str) -> Vec<(String, String)> {
@@ -536,5 +542,77 @@ fn asof_joins_give_the_nearest_row() {
             }
         }
         assert!(matched > 500, "{matched}");
+    });
+}
+
+/// Of texts the nearest one is found where there is one order for them: a PostgreSQL that has several may put a text
+/// between two others by one of them, and compare it by another.
+#[test]
+fn asof_joins_of_texts_have_one_order() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        let shop = "CREATE SCHEMA shop;
+            CREATE TABLE shop.a (id bigint, at text, odd text COLLATE \"POSIX\");
+            CREATE TABLE shop.b (id bigint, at text, odd text COLLATE \"POSIX\");
+            CREATE TABLE shop.c (id bigint, at text, odd text COLLATE \"POSIX\");
+            INSERT INTO shop.a VALUES (1, 'b', 'b'), (2, 'B', 'B');
+            INSERT INTO shop.b VALUES (1, 'A', 'A'), (2, 'a', 'a'), (3, 'c', 'c');
+            INSERT INTO shop.c SELECT * FROM shop.b;
+            CREATE TABLE shop.dots (id bigint, \"next·2\" bigint, \"value·3\" bigint, \"place·\" bigint, \"copy·\" bigint);
+            INSERT INTO shop.dots VALUES (1, 2, 3, 4, 5), (2, 3, 4, 5, 6);
+            CREATE TABLE shop.marks (id bigint, at text, \"next⸱2\" bigint);
+            CREATE TABLE shop.marked (id bigint, \"next⸱2\" bigint);
+            INSERT INTO shop.marks VALUES (1, 'x', 2)";
+        postgres.create("ordered", &[shop]).await;
+        let warehouse = warehouse(&postgres.dsn("ordered"));
+        let found = discover(&warehouse, &["shop".to_owned()]).await.unwrap();
+        let audit = postgres.scratch("ordered").join("audit.jsonl");
+        let policies = ["postgres/ordered.sql"];
+        let gateway =
+            start_over(found.tables, Arc::new(warehouse), &audit, &policies, Caches::default());
+        let gateway = gateway.await;
+        let ana = snowflake(&gateway, "ana").await;
+        let ask = async |left: &str, right: &str, condition: &str| {
+            let sql = format!(
+                "SELECT l.id, r.id FROM {left} l ASOF JOIN {right} r MATCH_CONDITION ({condition}) \
+                 ORDER BY l.id"
+            );
+            let answer = ana.simple(&sql).await;
+            let rows = |row: &Vec<Value>| (row[0].text(), row[1].text());
+            match answer.error() {
+                None => Ok(answer.rows().iter().map(rows).collect::<Vec<_>>()),
+                Some((_, message)) => Err(message.to_owned()),
+            }
+        };
+        let near = |one: &str, two: &str| {
+            Ok(vec![("1".to_owned(), one.to_owned()), ("2".to_owned(), two.to_owned())])
+        };
+        let refused = Err(
+            "a MATCH_CONDITION of texts over tables with collations of their own is not supported"
+                .to_owned(),
+        );
+        // A column that ana doesn't see says nothing.
+        assert_eq!(ask("shop.a", "shop.b", "l.at >= r.at").await, near("2", "1"));
+        assert_eq!(ask("shop.a", "shop.c", "l.at >= r.at").await, refused);
+        assert_eq!(ask("shop.a", "shop.c", "l.id >= r.id").await, near("1", "2"));
+        assert_eq!(ask("shop.a", "shop.seen", "l.at < r.at").await, refused);
+        assert_eq!(ask("(SELECT 1 AS id, 'b' AS at)", "shop.c", "l.at < r.at").await, refused);
+
+        // Names that the gateway makes up are nobody's, whatever the columns are called.
+        let sql = "SELECT l.\"next·2\", r.\"value·3\", r.* FROM shop.dots l ASOF JOIN shop.dots r \
+                   MATCH_CONDITION (l.\"next·2\" + 0 > r.\"next·2\" + 0) ORDER BY 1";
+        let answer = ana.simple(sql).await;
+        let rows = answer.rows().iter();
+        let rows: Vec<Vec<_>> = rows.map(|row| row.iter().map(Value::text).collect()).collect();
+        assert_eq!(answer.error(), None);
+        assert_eq!(rows, [["2", "", "", "", "", "", ""], ["3", "3", "1", "2", "3", "4", "5"]]);
+        let sql = "SELECT * FROM (SELECT \"copy·\", \"place·\" FROM shop.dots INTERSECT ALL SELECT 6, 5) x";
+        let postgres = gateway.connect("ana").await;
+        assert_eq!(postgres.simple(sql).await.rows().len(), 1);
+        assert_eq!(ana.simple("SELECT * FROM shop.marks").await.rows().len(), 1);
+        for sql in ["SELECT id FROM shop.marked", "SELECT \"next⸱2\" FROM shop.marks"] {
+            let told = ("0A000", "the character \"⸱\" in a name is not supported");
+            assert_eq!(postgres.simple(sql).await.error(), Some(told), "{sql}");
+        }
     });
 }

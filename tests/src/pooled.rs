@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tollgate_warehouse::postgres::discover;
+use tollgate_warehouse::postgres::{Options, Postgres as Warehouse, discover, server};
 
 use crate::harness::client::{Client, Parameter};
+use crate::harness::gate::Relay;
 use crate::harness::gateway::{Caches, Running, start_over};
 use crate::harness::postgres::Postgres;
 use crate::harness::value::{Value, compare};
@@ -35,6 +36,11 @@ const TURNING: &str = "
 CREATE FUNCTION shop.turn() RETURNS text LANGUAGE sql VOLATILE AS
   $$ SELECT pg_catalog.set_config('TimeZone', 'Asia/Tokyo', false) $$;
 CREATE VIEW shop.turning AS SELECT 1::bigint AS id, shop.turn() AS zone;
+CREATE VIEW shop.connection AS SELECT 1::bigint AS id,
+  (SELECT count(*) FROM pg_catalog.pg_prepared_statements) AS named,
+  coalesce(pg_catalog.current_setting('tollgate.connection', true), '') <> '' AS own,
+  pg_catalog.current_setting('TimeZone') AS zone,
+  pg_catalog.current_setting('statement_timeout') AS time;
 ";
 
 /// Each column's type, and values for it.
@@ -53,7 +59,10 @@ const VALUES: [(&str, &str, &[&str]); 11] = [
 ];
 
 async fn gateway(postgres: &Postgres, name: &str, dsn: &str) -> Running {
-    let warehouse = warehouse(dsn);
+    through(postgres, name, warehouse(dsn)).await
+}
+
+async fn through(postgres: &Postgres, name: &str, warehouse: Warehouse) -> Running {
     let found = discover(&warehouse, &["shop".to_owned()]).await.unwrap();
     let audit = postgres.scratch(&format!("pooled {name}")).join("audit.jsonl");
     let policies = ["postgres/kinds.sql"];
@@ -131,6 +140,15 @@ fn bound_values_are_what_literals_are() {
                 let answer = ana.extended(sql, &[Parameter(Some(value))]).await;
                 assert_eq!((answer.error(), answer.rows().len()), (None, rows), "{sql}");
             }
+        }
+        // A long text has no name; what its values are is bound the first time.
+        let list = (0..4000).map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
+        let long =
+            format!("SELECT id FROM shop.kinds WHERE id <> $1 AND id IN ({list}) ORDER BY 1");
+        for (value, rest) in [("1", ["2", "3"]), ("2", ["1", "3"]), ("3", ["1", "2"])] {
+            let answer = ana.extended(&long, &[Parameter(Some(value))]).await;
+            let ids: Vec<_> = answer.rows().iter().map(|row| row[0].text()).collect();
+            assert_eq!((answer.error(), ids.as_slice()), (None, &rest.map(str::to_owned)[..]));
         }
         let broken =
             ana.extended("SELECT id FROM shop.kinds WHERE word LIKE $1", &[Parameter(Some("a\\"))]);
@@ -262,6 +280,116 @@ fn settings_hold_whoever_stands_in_between() {
                     );
                 }
             }
+        }
+    });
+}
+
+/// What the operator says counts, whatever was found out: with a pooler each transaction brings its settings and nothing
+/// has a name; without one, what looks like a pooler is not connected to.
+#[test]
+fn the_operator_says_what_stands_in_between() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        let full = postgres.create("said", &[KINDS, TURNING]).await;
+        full.inner.batch_execute("ALTER DATABASE said SET TimeZone = 'Asia/Tokyo'").await.unwrap();
+        let refusing = Pooler::start(postgres, "said", "").await;
+        let dropping = Pooler::start(
+            postgres,
+            "said",
+            "ignore_startup_parameters = options, extra_float_digits",
+        )
+        .await;
+        let schemas = ["shop".to_owned()];
+        for (name, dsn, pooled, own) in [
+            ("said direct", postgres.dsn("said"), None, Some(true)),
+            ("said direct pooled", postgres.dsn("said"), Some(true), Some(false)),
+            ("said direct alone", postgres.dsn("said"), Some(false), Some(true)),
+            ("said refusing", refusing.dsn("said"), None, Some(false)),
+            ("said refusing pooled", refusing.dsn("said"), Some(true), Some(false)),
+            ("said refusing alone", refusing.dsn("said"), Some(false), None),
+            ("said dropping pooled", dropping.dsn("said"), Some(true), Some(false)),
+            ("said dropping alone", dropping.dsn("said"), Some(false), None),
+        ] {
+            let server = dsn.parse().unwrap();
+            let options = Options { server, tls: None, statement_timeout: None, pooled };
+            let warehouse = Warehouse::new(options).unwrap();
+            let Some(own) = own else {
+                let error = discover(&warehouse, &schemas).await.unwrap_err();
+                assert_eq!(error.message(), "the warehouse can't be reached", "{name}");
+                let cause = error.cause().unwrap().to_string();
+                assert!(cause.contains("\"pooled\" is false"), "{name}: {cause}");
+                continue;
+            };
+            let gateway = through(postgres, name, warehouse).await;
+            let ana = gateway.connect("ana").await;
+            let sql = "SELECT named > 0, own, zone FROM shop.connection WHERE id = $1";
+            for round in 0..4 {
+                let answer = ana.extended(sql, &[Parameter(Some("1"))]).await;
+                let (is_named, own) = match own && round > 0 {
+                    true => ("t", "t"),
+                    false => ("f", if own { "t" } else { "f" }),
+                };
+                let row = [is_named, own, "UTC"].map(|text| Value::Text(text.to_owned()));
+                assert_eq!(
+                    (answer.error(), answer.rows()),
+                    (None, &[row.to_vec()][..]),
+                    "{name} {round}"
+                );
+            }
+            let asked = ana.simple("SELECT id FROM shop.kinds WHERE id < 4").await;
+            assert_eq!((asked.error(), asked.rows().len()), (None, 3), "{name}");
+        }
+    });
+}
+
+/// How long a statement may take is said to the server together with the statement, whoever asked last on its connection;
+/// where that can't be said, there are no rows.
+#[test]
+fn a_statements_time_goes_with_it() {
+    harness::run(async {
+        let postgres = Postgres::shared().await;
+        postgres.create("timed", &[KINDS, TURNING]).await;
+        let relay = Relay::to(postgres.port).await;
+        let server = server("127.0.0.1", relay.port, "timed", "postgres");
+        let statement_timeout = Some(Duration::from_secs(40));
+        let options = Options { server, tls: None, statement_timeout, pooled: None };
+        let gateway = through(postgres, "timed", Warehouse::new(options).unwrap()).await;
+        let (ana, amy) = (gateway.connect("ana").await, gateway.connect("amy").await);
+        let sql = "SELECT time FROM shop.connection WHERE id = $1";
+        let ask = async |client: &Client| client.extended(sql, &[Parameter(Some("1"))]).await;
+        relay.sent();
+        for round in 0..3 {
+            for (client, time) in [(&ana, "40s"), (&ana, "40s"), (&amy, "31s"), (&amy, "31s")] {
+                let answer = ask(client).await;
+                assert_eq!(answer.error(), None, "{round}");
+                assert_eq!(answer.rows()[0][0].text(), time, "{round}");
+            }
+        }
+        let sent = relay.sent();
+        let said = sent.iter().filter(|sent| sent.contains("SET statement_timeout"));
+        let said: Vec<_> = said.collect();
+        assert_eq!(said.len(), 6, "{sent:?}");
+        assert!(said.iter().all(|said| said.contains("BEGIN") && said.contains("ROLLBACK")));
+        // All else that is sent is a name for the text, at most: a query is one text.
+        assert!(sent.len() <= 12 + 1, "{sent:?}");
+
+        for round in 0..3 {
+            relay.change(Some(("SET statement_timeout", "SET statement_timeouf")));
+            let answer = ask(&ana).await;
+            let told = ("58000", "the warehouse could not run the query");
+            assert_eq!(answer.error(), Some(told), "{round}");
+            relay.change(None);
+            let answer = ask(&amy).await;
+            assert_eq!(
+                (answer.error(), answer.rows()[0][0].text()),
+                (None, "31s".to_owned()),
+                "{round}"
+            );
+        }
+        // With the name that a text gets.
+        for (client, time) in [(&ana, "40s"), (&amy, "31s"), (&ana, "40s")] {
+            let answer = client.simple("SELECT time FROM shop.connection").await;
+            assert_eq!((answer.error(), answer.rows()[0][0].text()), (None, time.to_owned()));
         }
     });
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use datafusion_common::ScalarValue;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::{ToSql, Type};
 use tollgate_catalog::{Snapshot, TableName};
@@ -13,7 +14,8 @@ use tollgate_identity::Principal;
 use tollgate_policy::{Bundle, Circumstances, MaskSecret, SourceFile, Standing, decide};
 use tollgate_proxy::load;
 use tollgate_rewriter::{
-    Parameter as Bound, Registry, Rendering, Secured, SessionFacts, VisibleTable, VisibleTables,
+    Parameter as Bound, Prepared, Registry, Rendering, Secured, SessionFacts, VisibleTable,
+    VisibleTables,
 };
 use tollgate_warehouse::embedded::Embedded;
 use tollgate_warehouse::postgres::{Options, Postgres, discover};
@@ -31,7 +33,7 @@ use crate::ledger::{of, works};
 /// A warehouse over the whole corpus.
 pub(crate) fn warehouse(dsn: &str) -> Postgres {
     let server = dsn.parse().unwrap();
-    Postgres::new(Options { server, tls: None, statement_timeout: None }).unwrap()
+    Postgres::new(Options { server, tls: None, statement_timeout: None, pooled: None }).unwrap()
 }
 
 /// A gateway that forwards to the PostgreSQL that holds the whole corpus.
@@ -133,6 +135,12 @@ pub(crate) fn secured(
     files: &[SourceFile],
     statements: &[String],
 ) -> Vec<Secured> {
+    let prepared = prepared(snapshot, files, statements).into_iter();
+    prepared.map(|prepared| prepared.bind(Vec::new()).unwrap()).collect()
+}
+
+/// The same before parameters have values.
+fn prepared(snapshot: &Snapshot, files: &[SourceFile], statements: &[String]) -> Vec<Prepared> {
     let registry = Registry::new(&tollgate_gateway::Functions::new(Embedded::udf_source()));
     let bundle = Bundle::load(files, snapshot, &registry, &MaskSecret::new([7; 32])).unwrap();
     let bundle = Arc::new(bundle);
@@ -154,10 +162,36 @@ pub(crate) fn secured(
         let resolved =
             tollgate_rewriter::resolve(&parsed, &registry, &facts, &visible, &SystemRelations);
         let permit = decide(&bundle, &ana, &now, resolved.unwrap()).unwrap();
-        let prepared = tollgate_rewriter::secure(permit, &registry, 1, &[]).unwrap();
-        prepared.bind(Vec::new()).unwrap()
+        tollgate_rewriter::secure(permit, &registry, 1, &[]).unwrap()
     };
     statements.iter().map(secure).collect()
+}
+
+/// A text is printed for all values once; a long one is for those that it was printed for first, and isn't kept.
+#[test]
+fn texts_are_printed_once() {
+    harness::run(async {
+        let world = harness::world().await;
+        let warehouse = warehouse(&world.postgres.dsn("full"));
+        let schemas = ["crm", "health", "hr"].map(str::to_owned);
+        let snapshot = Snapshot::new(1, discover(&warehouse, &schemas).await.unwrap().tables);
+        let files = policies();
+        let list = |of: i64| (0..of).map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
+        let sql = |of| format!("SELECT id FROM crm.orders WHERE id <> $1 AND id IN ({})", list(of));
+        let prepared = prepared(&snapshot, &files, &[sql(10), sql(4000)]);
+        for (prepared, is_open) in prepared.iter().zip([[true, true, true], [true, false, false]]) {
+            let mut texts = Vec::new();
+            for (value, is_open) in (7_i64..).zip(is_open) {
+                let secured = prepared.bind(vec![ScalarValue::Int64(Some(value))]).unwrap();
+                let rendering = secured.for_postgres().unwrap();
+                let is_value = |bound: &&Bound| matches!(bound, Bound::Written { text: Some(text), .. } if *text == value.to_string());
+                let open = rendering.parameters().iter().filter(is_value).count();
+                assert_eq!(open, usize::from(is_open), "{value}");
+                texts.push(rendering.text().to_owned());
+            }
+            assert_eq!(texts[0] == texts[1], is_open[1]);
+        }
+    });
 }
 
 /// Runs a text as it stands.
@@ -268,6 +302,7 @@ fn faults_are_told_and_pass() {
             server: world.postgres.dsn("full").parse().unwrap(),
             tls: None,
             statement_timeout: Some(Duration::from_millis(200)),
+            pooled: None,
         });
         let schemas = ["crm", "health", "hr"].map(str::to_owned);
         let full = warehouse(&world.postgres.dsn("full"));

@@ -221,6 +221,10 @@ pub(super) struct Warehouse {
     /// Postgres, Snowflake: the certificates of the authorities to trust, PEM. Without, only a server on
     /// this machine is connected to.
     pub(super) tls_ca: Option<String>,
+    /// Postgres: whether something in between, as PgBouncer, may give each transaction to another connection.
+    /// True: each transaction brings its settings, and no statement has a name there. False: what looks like a
+    /// pooler is not connected to (default: that is found out at each connection).
+    pub(super) pooled: Option<bool>,
     /// Snowflake: the account, as "xy12345".
     pub(super) account: Option<String>,
     /// Snowflake: the address of the service (default "https://<account>.snowflakecomputing.com").

@@ -135,6 +135,7 @@ impl Checker<'_> {
                     ("password_file", raw.password_file.is_some()),
                     ("password_env", raw.password_env.is_some()),
                     ("tls_ca", raw.tls_ca.is_some()),
+                    ("pooled", raw.pooled.is_some()),
                 ];
                 self.of_another(at, &foreign, "embedded");
                 self.of_another(at, &of_snowflake(raw), "embedded");
@@ -153,6 +154,7 @@ impl Checker<'_> {
                     ("port", raw.port.is_some()),
                     ("password_file", raw.password_file.is_some()),
                     ("password_env", raw.password_env.is_some()),
+                    ("pooled", raw.pooled.is_some()),
                 ];
                 self.of_another(at, &foreign, "snowflake");
                 self.of_another(at, &of_embedded(raw), "snowflake");
@@ -371,6 +373,7 @@ impl Checker<'_> {
             password,
             schemas: raw.schemas.clone(),
             tls_ca: raw.tls_ca.as_ref().map(|file| self.base.join(file)),
+            pooled: raw.pooled,
         })
     }
 }

@@ -98,6 +98,16 @@ fn a_warehouse_has_the_keys_of_its_kind() {
     assert_eq!((found.port, found.schemas.as_slice()), (5432, &["s".to_owned()][..]));
     assert!(matches!(&found.password,
         Some(super::Secret::File(file)) if *file == Path::new("/etc/tollgate/p")));
+    for (said, pooled) in
+        [("", None), ("pooled = true\n", Some(true)), ("pooled = false\n", Some(false))]
+    {
+        let server = format!("{server}{said}");
+        let config = parse(&SMALL.replace("data = \"/srv/data\"\n", &server)).unwrap();
+        let super::Place::Postgres(found) = &config.warehouses[0].place else { panic!("a server") };
+        assert_eq!(found.pooled, pooled);
+    }
+    let both = parse(&SMALL.replace("data = ", "pooled = true\ndata = ")).unwrap_err();
+    assert_eq!(both, ["9: \"warehouse.pooled\" is nothing to a warehouse of kind \"embedded\""]);
     let both = parse(&SMALL.replace("data = ", "host = \"db\"\ndata = ")).unwrap_err();
     assert_eq!(both, ["9: \"warehouse.host\" is nothing to a warehouse of kind \"embedded\""]);
     let bare = parse(&SMALL.replace("data = \"/srv/data\"", "kind = \"postgres\"")).unwrap_err();

@@ -8,10 +8,11 @@ use tollgate_catalog::{Error, ErrorKind};
 use super::budget::bound_list;
 use super::refuse_if;
 use super::scope::{self, Output};
+use crate::made_up::mark;
 
-/// Between a name and its number, where one select list has a name twice. Can't be typed by
-/// accident.
-pub(crate) const DUPLICATE: &str = "\u{b7}dup\u{b7}";
+/// Between a name and its number, where one select list has a name twice. No
+/// identifier has it.
+pub(crate) const DUPLICATE: &str = concat!(mark!(), "dup", mark!());
 
 /// A select list that is being made.
 #[derive(Default)]

@@ -17,9 +17,10 @@ use super::function::call;
 use super::scope::{Column, Output, Scope};
 use super::table::{alias_column, alias_columns, plain_alias};
 use super::{Gate, fold, parts, quoted_name, refuse_if};
+use crate::made_up::mark;
 
 /// The column that tells the columns of a row apart, under a name that nobody can have typed.
-const PLACE: &str = "place\u{b7}";
+const PLACE: &str = concat!("place", mark!());
 
 fn refused(function: &str) -> Error {
     Error::not_supported(&format!("this form of the function \"{function}\""))

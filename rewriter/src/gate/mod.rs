@@ -38,6 +38,7 @@ use self::scope::{Output, Scope, Whole};
 use crate::dialect::SqlDialect;
 use crate::facts::Facts;
 use crate::functions::Registry;
+use crate::made_up::{MARK, is_users};
 use crate::resolve::{VisibleTable, VisibleTables};
 use crate::sample::Sampled;
 use crate::system::SystemSchemas;
@@ -74,6 +75,8 @@ struct Cte {
     columns: Vec<Output>,
     /// What each place costs that names it.
     cost: Cost,
+    /// Whether something names it.
+    is_named: bool,
 }
 
 /// The state of the walk.
@@ -104,6 +107,10 @@ pub(crate) struct Gate<'a> {
     flattened: usize,
     /// What columns are called that the statement names, in Snowflake's dialect.
     mentioned: BTreeSet<String>,
+    /// Whether texts that were named may be ordered in several ways.
+    is_collated: bool,
+    /// How many ASOF JOINs there are.
+    asofs: usize,
     depth: usize,
     /// How many arithmetic operators stand around.
     arithmetic: usize,
@@ -147,6 +154,8 @@ impl<'a> Gate<'a> {
             relations: 0,
             flattened: 0,
             mentioned: BTreeSet::new(),
+            is_collated: false,
+            asofs: 0,
             depth: 0,
             arithmetic: 0,
             cost: Cost::default(),
@@ -175,7 +184,7 @@ impl<'a> Gate<'a> {
     /// A name that nobody can have typed.
     fn make_up(&mut self, name: &str) -> String {
         self.made_up += 1;
-        format!("{name}·{}", self.made_up)
+        format!("{name}{MARK}{}", self.made_up)
     }
 
     /// Runs `f` where the columns of `scope` can be named; gives it back.
@@ -280,6 +289,9 @@ impl<'a> Gate<'a> {
     /// The base table or system relation that a name means, or the error of a missing one.
     fn relation(&mut self, parts: &[String]) -> Result<Relation, Error> {
         let relation = self.named(parts)?;
+        let TableName { schema, table } = &relation.name;
+        let columns = relation.columns.iter().map(|column| column.name.as_str());
+        [schema, table].into_iter().map(String::as_str).chain(columns).try_for_each(is_users)?;
         self.found.written.entry(relation.name.clone()).or_insert_with(|| parts.join("."));
         Ok(relation)
     }
@@ -330,6 +342,7 @@ impl<'a> Gate<'a> {
             return Some(Relation { name, columns, key: Vec::new() });
         }
         let VisibleTable { table, columns } = self.visible.table(&name)?;
+        self.is_collated |= table.is_collated(&columns);
         let column = |index: &usize| table.columns.get(*index).map(|column| column.name.clone());
         let key = table.held_key().iter().map(|index| {
             let visible = columns.contains(index);

@@ -131,6 +131,7 @@ impl Gate<'_> {
             unique: unique.clone(),
             columns: names.iter().map(Output::plain).collect(),
             cost: Cost::default(),
+            is_named: false,
         };
         let columns = if recursive {
             self.ctes.push(known);
@@ -182,10 +183,16 @@ impl Gate<'_> {
                         let names: Vec<String> = names.collect();
                         known.columns = scope::rename(columns.clone(), &names);
                     }
+                    let asofs = gate.asofs;
                     // A condition moves into both.
                     for (left, right) in columns.iter_mut().zip(gate.set_expr(right, None)?.columns)
                     {
                         left.reach = left.reach.saturating_add(right.reach);
+                    }
+                    let itself = recursive.and_then(|place| gate.ctes.get(place));
+                    if gate.asofs > asofs && itself.is_some_and(|cte| cte.is_named) {
+                        return Err(Error::not_supported("ASOF JOIN in a recursive term")
+                            .with_hint("join with what the recursive query yields"));
                     }
                     Ok(columns)
                 })?;

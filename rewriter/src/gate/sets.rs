@@ -7,9 +7,10 @@ use datafusion_sql::sqlparser::ast::{
 
 use super::build::{bare, query_of};
 use super::table::alias_column;
+use crate::made_up::mark;
 
-/// The column of the numbers. Can't be typed by accident.
-const COPY: &str = "copy\u{b7}";
+/// The column of the numbers.
+const COPY: &str = concat!("copy", mark!());
 
 /// `one op ALL other`; `legs` have passed the gate and yield `columns`. The three names are the plan's.
 pub(super) fn all(

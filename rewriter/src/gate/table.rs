@@ -267,8 +267,9 @@ impl Gate<'_> {
     ) -> Result<Scope, Error> {
         let folded = parts(name)?;
         if let [single] = folded.as_slice() {
-            let cte = self.ctes.iter().rev().find(|cte| cte.user == *single);
+            let cte = self.ctes.iter_mut().rev().find(|cte| cte.user == *single);
             if let Some(cte) = cte {
+                cte.is_named = true;
                 *name = quoted_name([cte.unique.as_str()]);
                 let (columns, cost) = (cte.columns.clone(), cte.cost);
                 self.inlined(cost)?;

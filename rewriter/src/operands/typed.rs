@@ -13,9 +13,8 @@ use tollgate_catalog::{Error, ErrorKind};
 
 use super::documents::Document;
 use super::flatten::Element;
+use crate::made_up::MARK;
 
-/// Before the name of such an operator. No token of a text holds it and a letter.
-const MARK: &str = "\u{b7}";
 /// The most digits of a numeric.
 const DIGITS: u8 = 38;
 
@@ -105,6 +104,8 @@ pub(crate) enum Typed {
     /// A comparison of values that are ordered alike whatever they are converted to; for equality, of
     /// which no two on the right side can equal one on the left.
     Match(Operator),
+    /// The same where texts of the two sides may be ordered in different ways: of no texts.
+    Plain(Operator),
     /// A column of the elements of the left operand, which is semi-structured, as a list. What else is asked for,
     /// the right one says.
     Flatten(Element),
@@ -134,6 +135,7 @@ impl Typed {
             Self::Get => "get".to_owned(),
             Self::Document(of) => format!("document {}", of.function()),
             Self::Match(op) => format!("match {op}"),
+            Self::Plain(op) => format!("plain {op}"),
             Self::Flatten(element) => format!("flatten {}", element.name()),
             Self::Try => "try".to_owned(),
             Self::Text => "text".to_owned(),
@@ -146,6 +148,7 @@ impl Typed {
         let BinaryOperator::PGCustomBinaryOperator(path) = op else { return None };
         let [name] = path.as_slice() else { return None };
         let name = name.strip_prefix(MARK)?;
+        let compared = |sign: &str| MATCHES.iter().find(|(_, of)| *of == sign).map(|(op, _)| *op);
         let unit = |name: &str| UNITS.iter().find(|(_, of)| *of == name).map(|(unit, _)| *unit);
         match name.split_once(' ') {
             None if name == "divide" => Some(Self::Divide),
@@ -159,9 +162,8 @@ impl Typed {
             Some(("flatten", of)) => {
                 Element::ALL.into_iter().find(|element| element.name() == of).map(Self::Flatten)
             }
-            Some(("match", sign)) => {
-                MATCHES.iter().find(|(_, of)| *of == sign).map(|(op, _)| Self::Match(*op))
-            }
+            Some(("match", of)) => compared(of).map(Self::Match),
+            Some(("plain", of)) => compared(of).map(Self::Plain),
             _ => None,
         }
     }
@@ -222,6 +224,11 @@ impl Parts {
                 of.plan(function.and_then(Option::as_ref), left, right, schema)
             }
             Typed::Match(op) => matched(left, &left_type, op, right, schema),
+            Typed::Plain(_) if family(&left_type) == Some(Family::Text) => Err(refused(
+                "a MATCH_CONDITION of texts over tables with collations of their own",
+                "compare numbers or times",
+            )),
+            Typed::Plain(op) => matched(left, &left_type, op, right, schema),
             Typed::Text if left_type.is_null() || family(&left_type) == Some(Family::Text) => {
                 Ok(left)
             }
@@ -433,7 +440,7 @@ mod tests {
     #[test]
     fn operators_stand_for_their_operations() {
         let units = UNITS.iter().flat_map(|(unit, _)| [Typed::Add(*unit), Typed::Truncate(*unit)]);
-        let matches = MATCHES.iter().map(|(op, _)| Typed::Match(*op));
+        let matches = MATCHES.iter().flat_map(|(op, _)| [Typed::Match(*op), Typed::Plain(*op)]);
         for typed in units
             .chain(matches)
             .chain(Element::ALL.map(Typed::Flatten))

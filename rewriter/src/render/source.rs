@@ -63,7 +63,7 @@ impl Printer {
     /// What the table is called in the warehouse, outermost part first.
     fn real_name(&self, table: &Table) -> Result<Vec<String>, Error> {
         match (self.dialect, &table.storage) {
-            (Dialect::Postgres, Storage::Postgres) => {
+            (Dialect::Postgres, Storage::Postgres { .. }) => {
                 Ok(vec![table.name.schema.clone(), table.name.table.clone()])
             }
             (Dialect::Snowflake, Storage::Snowflake(real)) => {
@@ -73,7 +73,7 @@ impl Printer {
                 Dialect::Postgres | Dialect::Snowflake,
                 Storage::Parquet(_)
                 | Storage::Csv(_)
-                | Storage::Postgres
+                | Storage::Postgres { .. }
                 | Storage::Snowflake(_)
                 | Storage::View(_)
                 | Storage::Ledger,
@@ -136,13 +136,13 @@ impl Printer {
         let mut columns = Vec::with_capacity(table.columns.len());
         for (index, column) in table.columns.iter().enumerate() {
             let name = match (self.dialect, &table.storage) {
-                (Dialect::Postgres, Storage::Postgres) => Some(&column.name),
+                (Dialect::Postgres, Storage::Postgres { .. }) => Some(&column.name),
                 (Dialect::Snowflake, Storage::Snowflake(real)) => real.columns.get(index),
                 (
                     Dialect::Postgres | Dialect::Snowflake,
                     Storage::Parquet(_)
                     | Storage::Csv(_)
-                    | Storage::Postgres
+                    | Storage::Postgres { .. }
                     | Storage::Snowflake(_)
                     | Storage::View(_)
                     | Storage::Ledger,

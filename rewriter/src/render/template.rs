@@ -31,7 +31,7 @@ pub(super) struct Places(BTreeMap<usize, usize>);
 
 impl Template {
     /// Prints a plan whose parameters have no values yet; nothing if its text would be another one for
-    /// other values, or if it is too long to be kept.
+    /// other values.
     pub(crate) fn of(plan: &LogicalPlan, output: &[OutputColumn]) -> Option<Self> {
         let (rendering, places) =
             print(Dialect::Postgres, plan, output, Some(Places::default())).ok()?;
@@ -39,7 +39,12 @@ impl Template {
         let places = places.unwrap_or_default().0.into_iter();
         let places = places.map(|(client, number)| Some((number.checked_sub(1)?, client)));
         let places = places.collect::<Option<Vec<_>>>()?;
-        (text.len() <= MAX_KEPT).then_some(Self { text, parameters, places })
+        Some(Self { text, parameters, places })
+    }
+
+    /// Whether it may be kept.
+    pub(crate) fn is_short(&self) -> bool {
+        self.text.len() <= MAX_KEPT
     }
 
     /// The text with these values; nothing if one of them has another form.

@@ -32,16 +32,28 @@ impl Secured {
         LogicalPlan::Limit(Limit { skip: None, fetch, input: Arc::new(plan) })
     }
 
-    /// The bounded plan as text for PostgreSQL: printed and proven once for all values, where it can be.
+    /// The bounded plan as text for PostgreSQL: printed and proven once for all values, where it can be; a long
+    /// text isn't kept.
     ///
     /// # Errors
     /// What PostgreSQL has no words for.
     pub fn for_postgres(&self) -> Result<Rendering, Error> {
         let meaning = &self.bound.meaning;
+        // For these values alone.
+        let mut long = None;
         let known = self.bound.text.get_or_init(|| {
-            deep(meaning.operators, || Template::of(&self.bounded(&self.open), &meaning.output))
+            let plan = self.bounded(&self.open);
+            let text = deep(meaning.operators, || Template::of(&plan, &meaning.output))?;
+            match text.is_short() {
+                true => Some(text),
+                false => {
+                    long = Some(text);
+                    None
+                }
+            }
         });
-        if let Some(rendering) = known.as_ref().and_then(|known| known.filled(&self.values)) {
+        let text = known.as_ref().or(long.as_ref());
+        if let Some(rendering) = text.and_then(|text| text.filled(&self.values)) {
             return Ok(rendering);
         }
         deep(meaning.operators, || {

@@ -37,6 +37,9 @@ SELECT 1 FROM crm.orders ASOF JOIN crm.orders MATCH_CONDITION (orders.id >= orde
 SELECT o.id FROM crm.orders o ASOF JOIN (crm.customers c JOIN crm.tenants t USING (tenant_id)) MATCH_CONDITION (o.id >= c.id)
 SELECT o.id FROM crm.orders o ASOF JOIN LATERAL (SELECT o.id AS x) c MATCH_CONDITION (o.id >= c.x)
 SELECT o.id FROM crm.orders o ASOF JOIN crm.customers c ON o.id = c.id
+WITH RECURSIVE r AS (SELECT 1::BIGINT AS n UNION ALL SELECT r.n + 1 FROM r ASOF JOIN crm.orders o MATCH_CONDITION (r.n >= o.id) WHERE r.n < 5) SELECT n FROM r
+WITH RECURSIVE r AS (SELECT 1::BIGINT AS n UNION ALL SELECT r.n + 1 FROM r JOIN (SELECT o.id FROM crm.orders o ASOF JOIN crm.orders p MATCH_CONDITION (o.id >= p.id)) x ON x.id = r.n WHERE r.n < 5) SELECT n FROM r
+WITH RECURSIVE r AS (SELECT 1::BIGINT AS n UNION ALL SELECT o.id FROM crm.orders o ASOF JOIN r MATCH_CONDITION (o.id >= r.n) WHERE o.id < 5) SELECT n FROM r
 SELECT o.id FROM crm.orders o LEFT ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id)
 SELECT (SELECT COUNT(*) FROM crm.orders o ASOF JOIN crm.customers c MATCH_CONDITION (o.id >= c.id) ON o.customer_id = x.id) FROM crm.customers x
 SELECT * FROM crm.customers c, LATERAL FLATTEN(INPUT => c.city) f
@@ -113,6 +116,7 @@ SELECT NVL(1)
 SELECT DECODE(1, 2)
 SELECT pg_catalog.tg_divide(1, 2)
 SELECT 1 OPERATOR("·divide") 2
+SELECT 1 OPERATOR("⸱divide") 2
 SELECT pg_catalog.pg_sleep(1)
 SELECT c:city FROM crm.customers c
 SELECT city['a'], id[0] FROM crm.customers

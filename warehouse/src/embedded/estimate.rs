@@ -140,7 +140,7 @@ fn read(table: &Table) -> Result<Size, Error> {
             });
             Ok(Size::Chunks(facts.collect::<Result<_, Error>>()?))
         }
-        Storage::Postgres | Storage::Snowflake(_) | Storage::Ledger => {
+        Storage::Postgres { .. } | Storage::Snowflake(_) | Storage::Ledger => {
             Err(Error::internal("a table of another warehouse"))
         }
         Storage::View(_) => Err(Error::internal("a view has no files")),

@@ -137,7 +137,7 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
             Arc::new(ParquetFormat::new().with_options(options))
         }
         Storage::Csv(_) => Arc::new(CsvFormat::default().with_has_header(true)),
-        Storage::Postgres | Storage::Snowflake(_) | Storage::Ledger => {
+        Storage::Postgres { .. } | Storage::Snowflake(_) | Storage::Ledger => {
             return Err(internal_datafusion_err!("a table of another warehouse"));
         }
         Storage::View(_) => return Err(internal_datafusion_err!("a view has no raw rows")),
@@ -153,7 +153,9 @@ fn open(state: &SessionState, table: &Table) -> Result<ListingTable> {
 fn present(table: &Table) -> Result<()> {
     let files = match &table.storage {
         Storage::Parquet(files) | Storage::Csv(files) => files.as_slice(),
-        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) | Storage::Ledger => &[],
+        Storage::Postgres { .. } | Storage::Snowflake(_) | Storage::View(_) | Storage::Ledger => {
+            &[]
+        }
     };
     let damaged = files.iter().find_map(|file| intact(table, file).err());
     match damaged {
@@ -169,7 +171,7 @@ fn intact(table: &Table, file: &FilePath) -> Result<(), IoError> {
     match &table.storage {
         Storage::Csv(_) => headed(table, file),
         Storage::Parquet(_)
-        | Storage::Postgres
+        | Storage::Postgres { .. }
         | Storage::Snowflake(_)
         | Storage::View(_)
         | Storage::Ledger => Ok(()),
@@ -197,7 +199,9 @@ fn headed(table: &Table, file: &FilePath) -> Result<(), IoError> {
 fn urls(table: &Table) -> Result<Vec<ListingTableUrl>> {
     let files: &[PathBuf] = match &table.storage {
         Storage::Parquet(files) | Storage::Csv(files) => files,
-        Storage::Postgres | Storage::Snowflake(_) | Storage::View(_) | Storage::Ledger => &[],
+        Storage::Postgres { .. } | Storage::Snowflake(_) | Storage::View(_) | Storage::Ledger => {
+            &[]
+        }
     };
     files.iter().map(|file| url(file)).collect()
 }

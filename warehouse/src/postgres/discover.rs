@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tollgate_catalog::{
     Column, Error, ErrorKind, ForeignKey, Storage, Table, TableName, WarehouseName,
 };
@@ -24,6 +24,7 @@ pub struct Discovery {
     pub left_out: Vec<String>,
 }
 
+/// The collation 100 is the database's own at every server.
 const COLUMNS: &str = "
 SELECT n.nspname::text, c.relname::text, a.attname::text, t.typname::text, t.typtype::text,
        tn.nspname::text, et.typname::text, a.atttypmod, a.attnotnull,
@@ -31,7 +32,8 @@ SELECT n.nspname::text, c.relname::text, a.attname::text, t.typname::text, t.typ
        c.reltuples::float8,
        CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid)
             WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_relation_size(relid)), 0)::int8
-                                       FROM pg_partition_tree(c.oid) WHERE isleaf) END
+                                       FROM pg_partition_tree(c.oid) WHERE isleaf) END,
+       a.attcollation NOT IN (0, 100)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -73,8 +75,8 @@ SELECT current_setting('server_encoding'), current_setting('server_version_num')
 pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discovery, Error> {
     let mut lease = warehouse.pool.lease(warehouse.timeout).await?;
     let link = lease.link()?;
-    let about: [&(dyn ToSql + Sync); 1] = [&schemas];
-    let server = link.ask(|client| client.query_one(SERVER, &about)).await.map_err(public)?;
+    let about: [(&(dyn ToSql + Sync), Type); 1] = [(&schemas, Type::TEXT_ARRAY)];
+    let server = link.ask(|client| client.query_typed_one(SERVER, &about)).await.map_err(public)?;
     let (encoding, version): (String, i32) = (get(&server, 0)?, get(&server, 1)?);
     let missing: Vec<String> = get(&server, 2)?;
     if encoding != "UTF8" {
@@ -88,8 +90,8 @@ pub async fn discover(warehouse: &Postgres, schemas: &[String]) -> Result<Discov
     if let Some(schema) = missing.first() {
         return Err(invalid(format!("the database has no schema \"{schema}\"")));
     }
-    let columns = link.ask(|client| client.query(COLUMNS, &about)).await.map_err(public)?;
-    let keys = link.ask(|client| client.query(KEYS, &about)).await.map_err(public)?;
+    let columns = link.ask(|client| client.query_typed(COLUMNS, &about)).await.map_err(public)?;
+    let keys = link.ask(|client| client.query_typed(KEYS, &about)).await.map_err(public)?;
     lease.finish().await?;
     let mut found = Found::default();
     columns.iter().try_for_each(|row| found.column(row))?;
@@ -134,7 +136,7 @@ impl Found {
             bytes: bytes.and_then(|bytes| u64::try_from(bytes).ok()),
             cache_for: None,
             warehouse: Some(WarehouseName::default()),
-            storage: Storage::Postgres,
+            storage: Storage::Postgres { collated: Vec::new() },
         });
         let kind: String = get(row, 4)?;
         let of = Declared {
@@ -145,12 +147,19 @@ impl Found {
             modifier: get(row, 7)?,
         };
         match of.data_type() {
-            Ok(data_type) => table.columns.push(Column {
-                name: column,
-                data_type,
-                nullable: !get::<bool>(row, 8)?,
-                comment: get(row, 9)?,
-            }),
+            Ok(data_type) => {
+                table.columns.push(Column {
+                    name: column,
+                    data_type,
+                    nullable: !get::<bool>(row, 8)?,
+                    comment: get(row, 9)?,
+                });
+                if let Storage::Postgres { collated } = &mut table.storage
+                    && get::<bool>(row, 13)?
+                {
+                    collated.push(table.columns.len().saturating_sub(1));
+                }
+            }
             Err(reason) => self.left_out.push(format!("column \"{column}\" of {name}: {reason}")),
         }
         Ok(())

@@ -22,19 +22,14 @@ impl Postgres {
             return Ok(read.whole);
         }
         let rendering = secured.for_postgres()?;
-        let Query { text, types, values } = Query::of(&rendering)?;
+        let query = Query::of(&rendering)?;
         let mut lease = self.pool.lease(self.timeout).await?;
         let link = lease.link()?;
-        let text = format!("EXPLAIN (FORMAT JSON) {text}");
-        let statement = link.ask(|client| client.prepare_typed(&text, &types)).await;
-        let statement = statement.map_err(error::planning)?;
-        let values: Vec<&(dyn ToSql + Sync)> =
-            values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let row = link.ask(|client| client.query_one(&statement, &values)).await;
-        let row = row.map_err(error::public)?;
-        let Json(plan) = row.try_get(0).map_err(Error::internal)?;
-        // Its name ends before the transaction does.
-        drop((statement, row));
+        let text = format!("EXPLAIN (FORMAT JSON) {}", query.text);
+        let values = query.typed().map(|(value, of)| (value as &(dyn ToSql + Sync), of));
+        let values: Vec<_> = values.collect();
+        let row = link.ask(|client| client.query_typed_one(&text, &values)).await;
+        let Json(plan) = row.map_err(error::planning)?.try_get(0).map_err(Error::internal)?;
         lease.finish().await?;
         let top = plan.pointer("/0/Plan").ok_or_else(|| Error::internal("EXPLAIN has no plan"))?;
         let explained = explained(top, &read.tables);

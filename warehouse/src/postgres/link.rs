@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::join;
+use futures::future::{join, join3};
 use futures::task::AtomicWaker;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio_postgres::error::SqlState;
@@ -54,7 +54,7 @@ pub(super) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    fn typed(&self) -> impl ExactSizeIterator<Item = (&Value<'a>, Type)> {
+    pub(super) fn typed(&self) -> impl ExactSizeIterator<Item = (&Value<'a>, Type)> {
         self.values.iter().zip(self.types.iter().cloned())
     }
 }
@@ -172,14 +172,22 @@ fn begin(timeout: Option<Duration>) -> String {
     )
 }
 
+/// Says it, if there is something to say.
+async fn say(client: &Client, set: Option<&str>) -> Result<(), Error> {
+    match set {
+        Some(set) => client.batch_execute(set).await,
+        None => Ok(()),
+    }
+}
+
 impl Link {
-    /// Connects, and says whether the settings are the connection's: they go with the first message, which
-    /// something that stands in between refuses, or drops, if it may give the connection to others.
-    pub(super) async fn connect(server: &Config, tls: &Rustls) -> Result<(Self, bool), Error> {
+    /// Connects, if the settings are the connection's: they go with the first message, which something that
+    /// stands in between refuses, or drops, if it may give the connection to others.
+    pub(super) async fn own(server: &Config, tls: &Rustls) -> Result<Option<Self>, Error> {
         let mut name = [0; 16];
         // Without a name the server can't confirm it.
         if SystemRandom::new().fill(&mut name).is_err() {
-            return Ok((Self::lent(server, tls).await?, false));
+            return Ok(None);
         }
         let name = u128::from_le_bytes(name).to_string();
         let settings = SETTINGS.iter().chain([&READ_ONLY]).copied();
@@ -193,17 +201,16 @@ impl Link {
                 let session = Session::Own { timeout: None };
                 let mut link = Self::new(client, connection, session);
                 match link.has(&settings).await {
-                    Ok(true) => return Ok((link, true)),
-                    Ok(false) => {}
+                    Ok(true) => Ok(Some(link)),
+                    Ok(false) => Ok(None),
                     // What stands in between can't be asked that.
-                    Err(error) if is_told(&error) => {}
-                    Err(error) => return Err(error),
+                    Err(error) if is_told(&error) => Ok(None),
+                    Err(error) => Err(error),
                 }
             }
-            Err(error) if refuses_settings(&error) => {}
-            Err(error) => return Err(error),
+            Err(error) if refuses_settings(&error) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok((Self::lent(server, tls).await?, false))
     }
 
     /// Connects to what may give the connection to others.
@@ -270,35 +277,41 @@ impl Link {
         timeout: Option<Duration>,
         query: &Query<'_>,
     ) -> Result<RowStream, Refused> {
-        let Session::Own { timeout: known } = self.session else {
-            return self.rows(&begin(timeout), None, query).await;
-        };
-        let timeout = millis(timeout);
-        if known != Some(timeout) {
-            // Not in the transaction, whose settings end with it.
-            self.session = Session::Own { timeout: None };
-            let set = format!("SET statement_timeout = {timeout}");
-            drive(&mut self.wire, self.client.batch_execute(&set)).await.map_err(Refused::Begin)?;
-            self.session = Session::Own { timeout: Some(timeout) };
+        if self.session == Session::Lent {
+            return self.rows(&begin(timeout), None, None, query).await;
         }
+        let timeout = Some(millis(timeout));
         // One that was asked before has a name at the server, and a plan.
-        let named = self.statement(query).await.map_err(Refused::Query)?;
-        match self.rows(BEGIN, named.as_ref(), query).await {
+        let named = self.statement(timeout, query).await?;
+        match self.rows(BEGIN, timeout, named.as_ref(), query).await {
             // It doesn't know the name any more, or the plan can't be had again.
             Err(Refused::Query(error)) if named.is_some() && is_stale(&error) => {
                 self.known.clear();
-                self.rows(BEGIN, None, query).await
+                self.rows(BEGIN, timeout, None, query).await
             }
             rows => rows,
         }
     }
 
+    /// What says to the server how long a statement may take, unless that was said. Not in a transaction, whose
+    /// settings end with it.
+    fn unsaid(&mut self, timeout: Option<u64>) -> Option<String> {
+        let set = timeout.filter(|_| self.session != Session::Own { timeout });
+        set.map(|timeout| {
+            // Until the server has answered.
+            self.session = Session::Own { timeout: None };
+            format!("SET statement_timeout = {timeout}")
+        })
+    }
+
     async fn rows(
         &mut self,
         begin: &str,
+        timeout: Option<u64>,
         named: Option<&Statement>,
         query: &Query<'_>,
     ) -> Result<RowStream, Refused> {
+        let set = self.unsaid(timeout);
         let client = &self.client;
         let asked = async {
             match named {
@@ -307,21 +320,30 @@ impl Link {
             }
         };
         let all = async {
-            let mut both = pin!(join(client.batch_execute(begin), asked));
+            let begun = client.batch_execute(begin);
+            let mut all = pin!(join3(say(client, set.as_deref()), begun, asked));
             // What is looked at first is sent first; what ends the transaction, last.
-            let at_once = both.as_mut().now_or_never();
+            let at_once = all.as_mut().now_or_never();
             let _ = client.batch_execute("ROLLBACK").now_or_never();
             match at_once {
                 Some(done) => done,
-                None => both.await,
+                None => all.await,
             }
         };
-        let (began, rows) = drive(&mut self.wire, all).await;
+        let (said, began, rows) = drive(&mut self.wire, all).await;
+        said.map_err(Refused::Begin)?;
+        if set.is_some() {
+            self.session = Session::Own { timeout };
+        }
         began.map_err(Refused::Begin)?;
         rows.map_err(Refused::Query)
     }
 
-    async fn statement(&mut self, query: &Query<'_>) -> Result<Option<Statement>, Error> {
+    async fn statement(
+        &mut self,
+        timeout: Option<u64>,
+        query: &Query<'_>,
+    ) -> Result<Option<Statement>, Refused> {
         if query.text.len() > LONG {
             return Ok(None);
         }
@@ -330,8 +352,15 @@ impl Link {
             Some(place) => {
                 let mut known = self.known.remove(place);
                 if known.statement.is_none() {
+                    let set = self.unsaid(timeout);
                     let prepared = self.client.prepare_typed(query.text, &query.types);
-                    known.statement = Some(drive(&mut self.wire, prepared).await?);
+                    let both = join(say(&self.client, set.as_deref()), prepared);
+                    let (said, prepared) = drive(&mut self.wire, both).await;
+                    said.map_err(Refused::Begin)?;
+                    if set.is_some() {
+                        self.session = Session::Own { timeout };
+                    }
+                    known.statement = Some(prepared.map_err(Refused::Query)?);
                 }
                 known
             }

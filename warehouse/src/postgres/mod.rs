@@ -57,6 +57,9 @@ pub struct Options {
     pub tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     /// How long one statement may run at the server.
     pub statement_timeout: Option<Duration>,
+    /// Whether something stands in between that may give each transaction to another connection; none: that is
+    /// found out.
+    pub pooled: Option<bool>,
 }
 
 /// The address of a server, without a password.

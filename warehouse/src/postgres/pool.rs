@@ -26,6 +26,9 @@ const CANCEL: Duration = Duration::from_secs(5);
 /// How often it is made, and how long is waited for the query's end in between.
 const CANCELS: usize = 600;
 const PAUSE: Duration = Duration::from_millis(500);
+/// What the operator reads who said that nothing stands in between.
+const POOLED: &str = "what answers has not the settings that the connection began with, as a pooler of transactions hasn't, \
+                      but \"pooled\" is false: connect to the server itself, or take \"pooled\" out";
 /// Connections that wait for a query. How many there are in all, admission bounds.
 const IDLE: usize = 64;
 
@@ -36,7 +39,7 @@ pub(super) struct Pool {
     #[expect(clippy::vec_box, reason = "moved from hand to hand")]
     idle: Mutex<Vec<Box<Link>>>,
     uses: Uses,
-    /// Whether something gives connections to others.
+    /// Whether something gives connections to others, as the operator says or as was found out.
     lent: AtomicBool,
 }
 
@@ -55,13 +58,8 @@ impl Pool {
         let mode = if encrypted { SslMode::Require } else { SslMode::Disable };
         options.server.ssl_mode(mode).connect_timeout(CONNECT).application_name("tollgate");
         let tls = Rustls::new(options.tls.clone());
-        Ok(Self {
-            options,
-            tls,
-            idle: Mutex::default(),
-            uses: Uses::default(),
-            lent: AtomicBool::new(false),
-        })
+        let lent = AtomicBool::new(options.pooled == Some(true));
+        Ok(Self { options, tls, idle: Mutex::default(), uses: Uses::default(), lent })
     }
 
     /// How many there are.
@@ -124,18 +122,23 @@ impl Pool {
         let server = &self.options.server;
         let connecting = async {
             if self.lent.load(Ordering::Relaxed) {
-                return Link::lent(server, &self.tls).await;
+                return Link::lent(server, &self.tls).await.map_err(refused);
             }
-            let (link, is_own) = Link::connect(server, &self.tls).await?;
-            if !is_own && !self.lent.swap(true, Ordering::Relaxed) {
+            if let Some(link) = Link::own(server, &self.tls).await.map_err(refused)? {
+                return Ok(link);
+            }
+            if self.options.pooled == Some(false) {
+                return Err(unreachable(POOLED));
+            }
+            if !self.lent.swap(true, Ordering::Relaxed) {
                 tracing::info!(
                     "what answers for the warehouse's server may give connections to others: each query brings its settings"
                 );
             }
-            Ok(link)
+            Link::lent(server, &self.tls).await.map_err(refused)
         };
         match timeout(CONNECT, connecting).await {
-            Ok(connected) => connected.map(Box::new).map_err(refused),
+            Ok(connected) => connected.map(Box::new),
             Err(elapsed) => Err(unreachable(elapsed)),
         }
     }

@@ -59,6 +59,7 @@ impl Gate<'_> {
             JoinConstraint::Natural => return Err(Error::not_supported("NATURAL ASOF JOIN")),
         };
         stands_alone(&join.relation)?;
+        self.asofs += 1;
         let beside = std::mem::take(&mut self.beside);
         let right = self.table_factor(&mut join.relation)?;
         self.beside = beside;
@@ -133,7 +134,10 @@ impl Gate<'_> {
             let key = outside(self, of_right);
             joined.push(binary(of_left.clone(), Typed::Match(Operator::Eq).operator(), key));
         }
-        joined.push(binary(earlier.clone(), Typed::Match(order.op).operator(), value));
+        // The neighbour is found by the order of the right side's texts.
+        let matches =
+            if self.is_collated { Typed::Plain(order.op) } else { Typed::Match(order.op) };
+        joined.push(binary(earlier.clone(), matches.operator(), value));
         let bound = binary(earlier, order.before, of_alias(&next));
         joined.push(Expr::Nested(Box::new(or(is_null(of_alias(&next)), bound))));
         items.push(item(neighbour(order.next, &later, partition), &next));

@@ -17,6 +17,7 @@ use crate::gate::items::List;
 use crate::gate::scope::{Column, Scope};
 use crate::gate::table::{alias_column, plain_alias};
 use crate::gate::{Gate, function, id_of, quoted_name};
+use crate::made_up::mark;
 
 /// The aggregate functions that PIVOT knows.
 const AGGREGATES: &[&str] = &["avg", "count", "max", "min", "sum"];
@@ -198,8 +199,8 @@ impl Gate<'_> {
 }
 
 /// The columns of the rows that UNPIVOT adds, under names that nobody can have typed.
-const PLACE: &str = "place\u{b7}";
-const NAME: &str = "name\u{b7}";
+const PLACE: &str = concat!("place", mark!());
+const NAME: &str = concat!("name", mark!());
 
 /// In place of a relation that was taken out.
 pub(super) fn nothing() -> TableFactor {
