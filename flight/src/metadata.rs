@@ -43,24 +43,8 @@ pub(crate) async fn batch(
 ) -> Answer<(RecordBatch, Meter)> {
     let session = shared.session(caller, &Options::default())?;
     let asked = asked::of(command)?;
-    if let Some(constant) = constant(shared, command) {
-        let meter = session.constant(&asked).await.map_err(|error| status(&error))?;
-        return Ok((constant.map_err(internal)?, meter));
-    }
     let (view, meter) = session.introspect(&asked).await.map_err(|error| status(&error))?;
     Ok((answer(shared, &view, command)?, meter))
-}
-
-/// The answer to a command that asks for nothing of the catalog.
-fn constant(shared: &Shared, command: &Command) -> Option<Result<RecordBatch>> {
-    match command {
-        Command::CommandGetTableTypes(command) => Some(table_types(*command)),
-        Command::CommandGetSqlInfo(command) => {
-            Some(facts::batch(command, shared.settings.token_lifetime))
-        }
-        Command::CommandGetXdbcTypeInfo(command) => Some(types::batch(command)),
-        _ => None,
-    }
 }
 
 fn answer(shared: &Shared, view: &View, command: &Command) -> Answer<RecordBatch> {
@@ -79,6 +63,7 @@ fn answer(shared: &Shared, view: &View, command: &Command) -> Answer<RecordBatch
             builder.build()
         }
         Command::CommandGetTables(command) => tables(view, database, command),
+        Command::CommandGetTableTypes(command) => table_types(*command),
         Command::CommandGetPrimaryKeys(of) => {
             let named = named(&of.catalog, &of.db_schema, &of.table);
             keys::primary(&view.keys(), &named, database).map_err(Into::into)
@@ -97,6 +82,10 @@ fn answer(shared: &Shared, view: &View, command: &Command) -> Answer<RecordBatch
             keys::foreign(&view.keys(), Some(&referenced), Some(&referencing), database)
                 .map_err(Into::into)
         }
+        Command::CommandGetSqlInfo(command) => {
+            facts::batch(command, shared.settings.token_lifetime)
+        }
+        Command::CommandGetXdbcTypeInfo(command) => types::batch(command),
         _ => return Err(violation("this command asks for no metadata")),
     };
     batch.map_err(internal)

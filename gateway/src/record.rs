@@ -106,7 +106,17 @@ impl Gateway {
         caller: &Caller<'_>,
         asked: &str,
     ) -> Result<(View, Meter), Error> {
-        let mut meter = self.asked(caller, asked, true).await?;
+        let (id, mut meter) = self.meter(caller);
+        let state = self.state();
+        let active = circumstances(caller.principal).and_then(|circumstances| {
+            Ok(state.standing(caller.principal, &circumstances)?.active().clone())
+        });
+        let asked = (state.as_ref(), asked);
+        self.introspected((&id, &mut meter), caller, asked, active.as_ref()).durable().await?;
+        if let Err(error) = active {
+            meter.end(Ending::Denied(error.kind()));
+            return Err(error);
+        }
         // Access may have been revoked while the record was written: what is seen is what is in force now.
         let view = match caller.ended.is_cancelled() {
             true => Err(revoked()),
@@ -116,40 +126,6 @@ impl Gateway {
             Ok(view) => Ok((view, meter)),
             Err(error) => {
                 meter.end(Ending::Failed(error.kind()));
-                Err(error)
-            }
-        }
-    }
-
-    /// The same for what everybody is answered alike, which tells nothing: it is recorded, too, but nobody waits until
-    /// that is durable.
-    pub(crate) async fn constant(&self, caller: &Caller<'_>, asked: &str) -> Result<Meter, Error> {
-        let mut meter = self.asked(caller, asked, false).await?;
-        if caller.ended.is_cancelled() {
-            let error = revoked();
-            meter.end(Ending::Failed(error.kind()));
-            return Err(error);
-        }
-        Ok(meter)
-    }
-
-    /// Records a call, and whether the caller may make any. A denial is always waited for.
-    async fn asked(&self, caller: &Caller<'_>, asked: &str, waits: bool) -> Result<Meter, Error> {
-        let (id, mut meter) = self.meter(caller);
-        let state = self.state();
-        let active = circumstances(caller.principal).and_then(|circumstances| {
-            Ok(state.standing(caller.principal, &circumstances)?.active().clone())
-        });
-        let asked = (state.as_ref(), asked);
-        let pending = self.introspected((&id, &mut meter), caller, asked, active.as_ref());
-        match waits || active.is_err() {
-            true => pending.durable().await.map(|_| ())?,
-            false => pending.queued().await?,
-        }
-        match active {
-            Ok(_) => Ok(meter),
-            Err(error) => {
-                meter.end(Ending::Denied(error.kind()));
                 Err(error)
             }
         }

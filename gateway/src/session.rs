@@ -377,14 +377,6 @@ impl Session {
         self.gateway.introspect(&self.caller(), asked).await
     }
 
-    /// The same for what a front end answers alike to everybody: nobody waits until it is recorded durably.
-    ///
-    /// # Errors
-    /// It can't be recorded, or the principal may ask nothing.
-    pub async fn constant(&self, asked: &str) -> Result<Meter, Error> {
-        self.gateway.constant(&self.caller(), asked).await
-    }
-
     /// Whether a transaction block is open.
     pub fn transaction(&self) -> TransactionState {
         self.transaction

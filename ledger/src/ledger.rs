@@ -283,21 +283,6 @@ struct Late {
 }
 
 impl Pending {
-    /// Waits until the decision is on its way, before all that is sent after it: it may be lost with its process.
-    ///
-    /// # Errors
-    /// It isn't recorded.
-    pub async fn queued(mut self) -> Result<(), Refusal> {
-        if self.late.is_some() {
-            return self.durable().await;
-        }
-        match self.answer.try_recv() {
-            Ok(answer) => answer,
-            Err(oneshot::error::TryRecvError::Empty) => Ok(()),
-            Err(oneshot::error::TryRecvError::Closed) => Err(Refusal::Closed),
-        }
-    }
-
     /// Waits until the decision is durable.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! Calls for metadata over Flight SQL are recorded, as statements that query the system catalogs are.
 
 use std::path::Path;
-use std::time::Duration;
 
 use arrow_flight::sql::{
     CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
@@ -208,57 +207,6 @@ fn no_metadata_leaves_a_full_ledger() {
         };
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
         assert!(refused.message().contains("the query can't be recorded"), "{refused}");
-        server.stop().await;
-    });
-}
-
-/// What everybody is answered alike doesn't wait for its record, which is made all the same; what shows the catalog
-/// does.
-#[test]
-fn constant_answers_do_not_wait_for_the_ledger() {
-    run(async {
-        let postgres = Postgres::shared().await;
-        let owner = postgres.create("flight_ledger", &[]).await;
-        let folder = postgres.scratch("flight_ledger");
-        let keys = [
-            "flight.listen = \"127.0.0.1:0\"",
-            "ledger.kind = \"postgres\"",
-            "ledger.url_file = \"url\"",
-        ];
-        let site = Site::new(folder, &keys);
-        let url = format!(
-            "postgres://postgres@127.0.0.1:{}/flight_ledger?sslmode=disable",
-            postgres.port
-        );
-        std::fs::write(site.folder.join("url"), url).unwrap();
-        write(&site.data().join("items.parquet"), &rows(0..3), 3);
-        let server = site.serve().await;
-        let mut ana = Flight::connect(server.flight().unwrap(), "ana", PASSWORD).await.unwrap();
-        let mut other = Flight::connect(server.flight().unwrap(), "ana", PASSWORD).await.unwrap();
-        ana.run(command(&CommandGetTables::default())).await.unwrap();
-        let lock = "BEGIN; LOCK TABLE records IN ACCESS EXCLUSIVE MODE";
-        owner.inner.batch_execute(lock).await.unwrap();
-        let mut waits = tokio::spawn(async move {
-            other.run(command(&CommandGetTables::default())).await.map(|rows| rows.count())
-        });
-        for constant in [
-            command(&CommandGetSqlInfo { info: vec![8] }),
-            command(&CommandGetTableTypes {}),
-            command(&CommandGetXdbcTypeInfo { data_type: Some(12) }),
-        ] {
-            assert!(ana.run(constant).await.unwrap().count() > 0);
-        }
-        assert!(tokio::time::timeout(Duration::from_millis(500), &mut waits).await.is_err());
-        owner.inner.batch_execute("ROLLBACK").await.unwrap();
-        assert!(waits.await.unwrap().unwrap() > 0);
-        let recorded = "SELECT count(*) FROM records WHERE kind = $1";
-        for kind in [1_i64, 2] {
-            crate::routing::until("it isn't recorded", || async {
-                let count = owner.inner.query_one(recorded, &[&kind]).await.unwrap();
-                count.get::<_, i64>(0) == 5
-            })
-            .await;
-        }
         server.stop().await;
     });
 }

@@ -42,23 +42,6 @@ impl Pending {
         }
     }
 
-    /// Waits until the decision is on its way, for what is answered the same to everybody.
-    ///
-    /// # Errors
-    /// It can't be written.
-    pub(crate) async fn queued(self) -> Result<(), Error> {
-        let queued = match self.0 {
-            Waiting::Line(mut answer) => match answer.try_recv() {
-                Ok(answer) => answer,
-                Err(oneshot::error::TryRecvError::Empty) => Ok(()),
-                Err(oneshot::error::TryRecvError::Closed) => Err(Refusal::Closed),
-            },
-            Waiting::Ledger(pending) => pending.queued().await,
-            Waiting::Refused(refusal) => Err(refusal),
-        };
-        queued.map_err(refused)
-    }
-
     /// Waits until the decision is durable.
     ///
     /// # Errors
