@@ -73,7 +73,7 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
     ];
     let [mut figure, fastest] = measure(sides)?;
     let records = std::fs::read_to_string(folder.join("audit.jsonl"))?;
-    if records.matches("\"cached\":true").count() < ROUNDS as usize {
+    if records.matches("\"cached\":true").count() < (WARM + ROUNDS) as usize {
         figure.name = "Tollgate, too large to be kept";
     }
     drop((server, peer));
@@ -105,7 +105,7 @@ fn read_roapi(folder: &Path, port: u16) -> Result<Figure> {
 
 fn report(figures: &[Figure], fastest: f64) {
     println!(
-        "\nFlight SQL, read by ADBC in Python, no TLS: medians of {ROUNDS} rounds, CPU of the server"
+        "\nFlight SQL, read by ADBC in Python, no TLS: medians of {ROUNDS} rounds in turns, CPU of the server"
     );
     println!(
         "{:<30} {:>7} {:>7} {:>17} {:>10} {:>15}",
@@ -140,21 +140,22 @@ struct Side {
 
 /// Reads all sides in turns, so that the machine's noise falls on each.
 fn measure<const N: usize>(mut sides: [Side; N]) -> Result<[Figure; N]> {
-    let mut read = [(); N].map(|()| (Vec::new(), Vec::new(), Duration::ZERO, 0.0));
+    let mut read = [(); N].map(|()| (Vec::new(), Vec::new(), Duration::ZERO, 0, 0.0));
     // The first rounds warm caches up, and let the client find its windows.
     for round in 0..WARM + ROUNDS {
-        for (side, (speeds, firsts, used, size)) in sides.iter_mut().zip(&mut read) {
+        for (side, (speeds, firsts, used, rows, size)) in sides.iter_mut().zip(&mut read) {
             if round == 0 {
                 eprintln!("reading: {}", side.name);
             }
             let before = server::cpu(side.server)?;
             let once = side.reader.round()?;
-            if once.rows == 0 || (round > 0 && once.size != *size) {
-                return Err(format!("{}: {} rows in round {round}", side.name, once.rows).into());
+            if once.rows == 0 || (round > 0 && once.rows != *rows) {
+                return Err(format!("{}: {} rows, then {}", side.name, rows, once.rows).into());
             }
-            *size = once.size;
+            *rows = once.rows;
             if round >= WARM {
                 *used += server::cpu(side.server)?.saturating_sub(before);
+                *size += once.size;
                 speeds.push(once.size / once.seconds.max(1e-9));
                 firsts.push(once.first);
             }
@@ -162,8 +163,9 @@ fn measure<const N: usize>(mut sides: [Side; N]) -> Result<[Figure; N]> {
     }
     let mut read = read.into_iter();
     Ok(sides.map(|side| {
-        let (speeds, firsts, used, size) = read.next().unwrap_or_default();
-        let cpu = used.as_secs_f64() / (size * f64::from(ROUNDS));
+        let (speeds, firsts, used, _, size) = read.next().unwrap_or_default();
+        let cpu = used.as_secs_f64() / size;
+        let size = size / f64::from(ROUNDS);
         let (speed, first) = (median(speeds), median(firsts));
         Figure { name: side.name, size, speed, cpu, first }
     }))

@@ -77,6 +77,8 @@ struct Cte {
     cost: Cost,
     /// Whether something names it.
     is_named: bool,
+    /// Whether its rows are numbered, which may differ from one reading to the next.
+    is_numbered: bool,
 }
 
 /// The state of the walk.
@@ -111,6 +113,8 @@ pub(crate) struct Gate<'a> {
     is_collated: bool,
     /// How many ASOF JOINs there are.
     asofs: usize,
+    /// How often rows are numbered for FLATTEN.
+    numbered: usize,
     depth: usize,
     /// How many arithmetic operators stand around.
     arithmetic: usize,
@@ -156,6 +160,7 @@ impl<'a> Gate<'a> {
             mentioned: BTreeSet::new(),
             is_collated: false,
             asofs: 0,
+            numbered: 0,
             depth: 0,
             arithmetic: 0,
             cost: Cost::default(),

@@ -132,7 +132,9 @@ impl Gate<'_> {
             columns: names.iter().map(Output::plain).collect(),
             cost: Cost::default(),
             is_named: false,
+            is_numbered: false,
         };
+        let numbered = self.numbered;
         let columns = if recursive {
             self.ctes.push(known);
             self.recursive = Some(place);
@@ -152,6 +154,9 @@ impl Gate<'_> {
             self.ctes.push(known);
             columns
         };
+        if let Some(known) = self.ctes.get_mut(place) {
+            known.is_numbered = self.numbered > numbered;
+        }
         complete_alias(&mut cte.alias, &columns);
         // MATERIALIZED or not is advice about speed; the result is the same.
         cte.materialized = None;

@@ -269,6 +269,14 @@ impl Gate<'_> {
         if let [single] = folded.as_slice() {
             let cte = self.ctes.iter_mut().rev().find(|cte| cte.user == *single);
             if let Some(cte) = cte {
+                if cte.is_numbered {
+                    // Each place that names it reads it anew.
+                    if cte.is_named {
+                        return Err(Error::not_supported("SEQ in what is named twice")
+                            .with_hint("name the column by which the rows differ instead"));
+                    }
+                    self.numbered += 1;
+                }
                 cte.is_named = true;
                 *name = quoted_name([cte.unique.as_str()]);
                 let (columns, cost) = (cte.columns.clone(), cte.cost);

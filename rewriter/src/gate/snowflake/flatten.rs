@@ -206,6 +206,7 @@ impl Gate<'_> {
         let (mut items, mut outputs) = (list.items, Vec::with_capacity(columns));
         bound_list(items.len() + columns, "a select list")?;
         if counts {
+            self.numbered += 1;
             self.node(2 * NODE)?;
             let real = self.make_up(&seq);
             items.push(SelectItem::ExprWithAlias { expr: numbered(), alias: ident(&real) });

@@ -277,7 +277,7 @@ impl Row<'_> {
                         [value, Class::Free] => *value,
                         _ => turned(all),
                     }),
-                    "coalesce" => self.first(&call.args),
+                    "coalesce" => Ok(first(&call.args, &classes)),
                     "tg_plus" | "tg_minus" => match classes.as_slice() {
                         [left, right] => self.sum(*left, *right),
                         _ => Err(refused()),
@@ -304,7 +304,8 @@ impl Row<'_> {
                 let values = case.when_then_expr.iter().map(|pair| &pair.1);
                 let mut worst = Class::Free;
                 for value in values.chain(&case.else_expr) {
-                    let class = if free { self.class(value)? } else { self.chosen(value)? };
+                    let class = self.class(value)?;
+                    let class = if free { class } else { chosen(class, value) };
                     worst = worst.max(class);
                 }
                 Ok(worst)
@@ -424,30 +425,6 @@ impl Row<'_> {
         }
     }
 
-    /// The class of `coalesce`.
-    fn first(&self, args: &[Expr]) -> Result<Class, Error> {
-        let mut worst = Class::Free;
-        let mut free = true;
-        for arg in args {
-            free &= self.class(arg)? == Class::Free;
-        }
-        for arg in args {
-            worst = worst.max(if free { self.class(arg)? } else { self.chosen(arg)? });
-        }
-        Ok(worst)
-    }
-
-    /// What a value is that is chosen by something that depends on a row.
-    fn chosen(&self, value: &Expr) -> Result<Class, Error> {
-        let class = self.class(value)?;
-        Ok(match (class, constant(value)) {
-            (Class::Free, Some(value)) if value.is_null() => Class::Null,
-            (Class::Free, Some(value)) if is_zero(&value) => Class::Zero,
-            (Class::Free, Some(_) | None) => Class::Any,
-            (Class::Null | Class::Zero | Class::Any, _) => class,
-        })
-    }
-
     /// The worst class of an expression's direct parts.
     fn parts(&self, expr: &Expr) -> Result<Class, Error> {
         let mut worst = Ok(Class::Free);
@@ -479,5 +456,22 @@ fn one_row(plan: &LogicalPlan) -> bool {
         LogicalPlan::Subquery(node) => one_row(&node.subquery),
         LogicalPlan::Sort(node) => one_row(&node.input),
         _ => false,
+    }
+}
+
+/// The class of `coalesce`, by those of its arguments.
+fn first(args: &[Expr], classes: &[Class]) -> Class {
+    let free = classes.iter().all(|class| *class == Class::Free);
+    let of = |(class, arg): (&Class, &Expr)| if free { *class } else { chosen(*class, arg) };
+    classes.iter().zip(args).map(of).max().unwrap_or(Class::Free)
+}
+
+/// What a value of this class is where something that depends on a row chooses it.
+fn chosen(class: Class, value: &Expr) -> Class {
+    match (class, constant(value)) {
+        (Class::Free, Some(value)) if value.is_null() => Class::Null,
+        (Class::Free, Some(value)) if is_zero(&value) => Class::Zero,
+        (Class::Free, Some(_) | None) => Class::Any,
+        (Class::Null | Class::Zero | Class::Any, _) => class,
     }
 }

@@ -4,12 +4,12 @@
 //! conditions, on the guarded columns of the table below. Joins, aggregates and the like hide rows in other
 //! ways. What its author computes stands inside of the guard, so it must not fail on any value.
 
-use datafusion_expr::LogicalPlan;
+use datafusion_expr::{Expr, LogicalPlan};
 use tollgate_catalog::Error;
 
-use super::bounded;
 use super::class::Class;
 use super::guard;
+use super::{bounded, constant};
 use crate::relation::SecuredSource;
 use crate::render::barrier::is_total;
 use crate::render::block::Block;
@@ -119,7 +119,24 @@ pub(super) fn classes(source: &SecuredSource) -> Result<Vec<Class>, Error> {
         (Class::Free, Hides { below: true, .. }) => Class::Any,
         (class @ (Class::Null | Class::Zero | Class::Any), _) => class,
     };
-    Ok(classes.into_iter().map(class).collect())
+    let nulls = top(relation).iter().map(is_null).chain(std::iter::repeat(false));
+    // What is NULL on each row is NULL on a hidden one.
+    let class = |(of, null)| if null { Class::Null } else { class(of) };
+    Ok(classes.into_iter().zip(nulls).map(class).collect())
+}
+
+/// The expressions of a view's columns, where they aren't those of what it reads.
+fn top(plan: &LogicalPlan) -> &[Expr] {
+    match plan {
+        LogicalPlan::Projection(node) => &node.expr,
+        LogicalPlan::SubqueryAlias(node) => top(&node.input),
+        LogicalPlan::Filter(node) => top(&node.input),
+        _ => &[],
+    }
+}
+
+fn is_null(expr: &Expr) -> bool {
+    constant(expr).is_some_and(|value| value.is_null())
 }
 
 /// Whose rows are hidden: some of what a view reads, or some by itself.

@@ -149,5 +149,8 @@ SELECT f.value FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f ORDER BY f.
 SELECT f.key FROM web.hidden h, LATERAL FLATTEN(INPUT => h.body) f
 SELECT f.key FROM web.missing h, LATERAL FLATTEN(INPUT => h.body) f
 SELECT e.id FROM web.events e ASOF JOIN LATERAL FLATTEN(INPUT => e.tags) f MATCH_CONDITION (e.id >= f.index)
+WITH x AS (SELECT id, f.seq AS s FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) SELECT COUNT(DISTINCT s) AS n, COUNT(DISTINCT id) AS ids FROM x
+WITH x AS (SELECT id, f.seq AS s FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f) SELECT a.id, b.id FROM x a JOIN x b ON a.s = b.s
+WITH x AS (SELECT id, f.seq AS s FROM web.events e, LATERAL FLATTEN(INPUT => e.tags) f), y AS (SELECT s FROM x) SELECT a.s FROM y a JOIN y b ON a.s = b.s
 SELECT 1 FROM web.events e, LATERAL SPLIT_TO_TABLE(e.tenant_id, ',') s
 SELECT 1 FROM web.events e, LATERAL (SELECT e.id AS x) s

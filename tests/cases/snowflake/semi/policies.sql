@@ -33,13 +33,16 @@ CREATE VIEW web.objects AS SELECT id, doc, tags, tags IS NULL AS bare FROM web.s
 CREATE VIEW web.levels AS SELECT name, profile FROM web.users WHERE name <> 'Bo';
 CREATE VIEW web.bodies AS SELECT id, body, tags FROM web.events;
 CREATE VIEW web.absent AS SELECT id, body, 1 AS one FROM web.events WHERE tenant_id IS NULL OR tenant_id <> 'x';
+CREATE VIEW web.nulled AS SELECT id, body, tags FROM web.events;
 CREATE VIEW web.tallied AS SELECT tenant_id, count(*) AS n FROM web.events GROUP BY tenant_id;
 GRANT SELECT ON web.shorts TO ROLE analyst;
 GRANT SELECT ON web.objects TO ROLE analyst;
 GRANT SELECT ON web.levels TO ROLE analyst;
 GRANT SELECT ON web.bodies TO ROLE analyst;
 GRANT SELECT ON web.absent TO ROLE analyst;
+GRANT SELECT ON web.nulled TO ROLE analyst;
 GRANT SELECT ON web.tallied TO ROLE analyst;
 CREATE ROW POLICY bodies ON web.bodies AS RESTRICTIVE TO ROLE analyst USING (id <> 3);
+CREATE MASKING POLICY nulled_bodies ON web.nulled (body) USING (mask_null(value)) EXCEPT ROLE owner;
 CREATE MASKING POLICY bodies_tags ON web.bodies (tags)
   USING (CASE WHEN id = 1 THEN value ELSE NULL END) EXCEPT ROLE owner PREDICATES DENY;

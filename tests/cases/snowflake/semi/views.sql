@@ -30,5 +30,7 @@ SELECT id FROM web.shorts WHERE TYPEOF(secret) IS NOT NULL
 SELECT id FROM web.shorts WHERE proof:p::string = 'x'
 SELECT id FROM web.shorts, LATERAL FLATTEN(INPUT => proof) f
 SELECT id, ARRAY_SIZE(tags) AS n FROM web.bodies ORDER BY id
+SELECT id, body:user.name::string AS n, OBJECT_KEYS(body) AS k, ARRAY_SIZE(tags) AS s FROM web.nulled ORDER BY id
+SELECT n.id, f.value FROM web.nulled n, LATERAL FLATTEN(INPUT => body) f
 SELECT id FROM web.bodies WHERE ARRAY_SIZE(tags) = 3
 SELECT id, doc FROM web.shorts WHERE doc = doc
