@@ -1,6 +1,7 @@
 """ADBC's session options, however it authenticates. Arguments: URI, certificate file, password, token."""
 
 import sys
+import time
 
 import adbc_driver_flightsql.dbapi as flight
 import adbc_driver_manager
@@ -9,6 +10,18 @@ URI, CERTIFICATE, PASSWORD, TOKEN = sys.argv[1:5]
 
 with open(CERTIFICATE) as file:
     TLS = {"adbc.flight.sql.client_option.tls_root_certs": file.read()}
+
+
+def schema(connection):
+    """The schema, once the driver has it: it reads the headers of an answer beside the answer, so that the next call
+    may go without what they carry."""
+    for _ in range(200):
+        try:
+            return connection.adbc_current_db_schema
+        except adbc_driver_manager.Error as error:
+            assert "not supported" in str(error), error
+            time.sleep(0.05)
+    return None
 
 
 def check(user, credentials):
@@ -20,7 +33,7 @@ def check(user, credentials):
             except adbc_driver_manager.Error as error:
                 assert "does not exist" in str(error), error
         connection.adbc_current_db_schema = "crm"
-        assert connection.adbc_current_db_schema == "crm"
+        assert schema(connection) == "crm"
         assert connection.adbc_current_catalog == "tollgate"
         for _ in range(2):
             with connection.cursor() as cursor:
