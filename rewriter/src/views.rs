@@ -146,10 +146,10 @@ pub(crate) fn declare(
         columns.push(Column { name, data_type, nullable: true, comment: None });
     }
     // Showing one can fail, and of no other view nothing that can fail is asked.
-    if shows_documents && !crate::render::is_guardable(&planned.plan)? {
+    if shows_documents && !crate::render::is_guardable(&planned.plan) {
         return Err(Error::not_supported("a semi-structured column of this view").with_hint(
             "such a view selects from one table, or from one view like it, without DISTINCT, ORDER BY and LIMIT, \
-             and computes nothing that can fail",
+             and nothing fails in its conditions, or where its columns are NULL",
         ));
     }
     let named = named_columns(&planned.plan).map_err(Error::internal)?;

@@ -416,6 +416,7 @@ fn policies_over_them_are_checked() {
             mask("CASE WHEN has_role('r') THEN value ELSE NULL END"),
             rows("body IS NOT NULL"),
             view("SELECT id, body FROM web.events"),
+            view("SELECT body, 10 / id AS q FROM web.events"),
             view(
                 "SELECT id, body AS b, tags IS NULL AS t FROM web.events WHERE body IS NOT NULL AND id > 1",
             ),
@@ -452,7 +453,7 @@ fn policies_over_them_are_checked() {
             view("SELECT id, body FROM web.events UNION ALL SELECT id, doc FROM web.equal"),
             view("SELECT id, body FROM web.events ORDER BY id LIMIT 1"),
             view("SELECT DISTINCT id, body FROM web.events"),
-            view("SELECT body, 10 / id AS q FROM web.events"),
+            view("SELECT body, 10 / coalesce(id, 0) AS q FROM web.events"),
             view("SELECT body FROM web.events WHERE 10 / id > 1"),
             view("SELECT body FROM web.events WHERE id IN (SELECT id FROM web.equal)"),
             view("SELECT body, (SELECT max(id) FROM web.equal) AS m FROM web.events"),
@@ -541,6 +542,7 @@ fn values_stay_what_they_are_until_they_leave() {
             ),
             ("ana", "SELECT bare, OBJECT_KEYS(doc) FROM web.objects"),
             ("root", "SELECT profile:level::int FROM web.levels"),
+            ("ana", "SELECT twice FROM web.twice"),
             (
                 "root",
                 "SELECT u.name, f.seq, f.path FROM web.users u, LATERAL FLATTEN(INPUT => u.profile, MODE => 'OBJECT', OUTER => TRUE, RECURSIVE => TRUE, PATH => 'a.b[0]') f",

@@ -7,6 +7,7 @@ mod fuzz;
 mod licence;
 mod run;
 mod setup;
+mod tests;
 
 use std::process::ExitCode;
 
@@ -65,7 +66,7 @@ const TEST: [Step; 5] = [
     Step { name: "format", run: || run::command(&mut cargo(&["fmt", "--all", "--check"])) },
     Step { name: "dependencies", run: dependencies::check },
     Step { name: "lints", run: lints },
-    Step { name: "tests", run: || run::command(&mut cargo(&["test", "--workspace"])) },
+    Step { name: "tests", run: tests::all },
 ];
 
 fn lints() -> Outcome {

@@ -106,13 +106,6 @@ pub(super) fn needed(plan: &LogicalPlan) -> Result<Needed, Error> {
     Ok(needed)
 }
 
-/// Whether nothing in a plan can fail.
-pub(super) fn is_total(plan: &LogicalPlan) -> Result<bool, Error> {
-    let mut needed = Needed::default();
-    let risky = walk(plan, &mut needed)?;
-    Ok(!needed.guards() && !risky.contains(&true))
-}
-
 /// The columns of a node that are computed by what isn't total.
 fn walk(plan: &LogicalPlan, needed: &mut Needed) -> Result<Vec<bool>, Error> {
     stacker::maybe_grow(256 << 10, 2 << 20, || walk_here(plan, needed))

@@ -148,7 +148,7 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
                     projected(views::classes(source)?, scan.projection.as_deref())
                 }
                 Some(source) if !source.barrier() => Ok(vec![Class::Free; width]),
-                Some(source) => columns(source, scan.projection.as_deref()),
+                Some(source) => projected(columns(source)?, scan.projection.as_deref()),
                 None => Ok(vec![Class::Any; width]),
             }
         }
@@ -168,7 +168,7 @@ fn walk_here(plan: &LogicalPlan) -> Result<Vec<Class>, Error> {
 
 /// What the columns of a restricted table are. A value that a policy looks up is equal to a key of the other
 /// table where the guard holds: what is computed from it alone may be computed for all keys there.
-fn columns(source: &SecuredSource, projection: Option<&[usize]>) -> Result<Vec<Class>, Error> {
+pub(super) fn columns(source: &SecuredSource) -> Result<Vec<Class>, Error> {
     let secured = source.secured();
     let mut keys = BTreeSet::new();
     if let Some(policy) = secured.row_predicate() {
@@ -190,12 +190,16 @@ fn columns(source: &SecuredSource, projection: Option<&[usize]>) -> Result<Vec<C
         };
         if is_key { Class::Any } else { Class::Null }
     });
-    projected(all.collect(), projection)
+    Ok(all.collect())
 }
 
-fn projected(all: Vec<Class>, projection: Option<&[usize]>) -> Result<Vec<Class>, Error> {
+/// Those columns that a scan has.
+pub(super) fn projected<T: Clone>(
+    all: Vec<T>,
+    projection: Option<&[usize]>,
+) -> Result<Vec<T>, Error> {
     let Some(projection) = projection else { return Ok(all) };
-    let some = projection.iter().map(|index| all.get(*index).copied()).collect::<Option<_>>();
+    let some = projection.iter().map(|index| all.get(*index).cloned()).collect::<Option<_>>();
     some.ok_or_else(|| Error::internal("a projection is out of range"))
 }
 
@@ -224,6 +228,11 @@ fn joined(join: JoinType, left: &[Class], right: &[Class]) -> Result<Vec<Class>,
     let mut both = side(left, fills_left && hides(right));
     both.extend(side(right, fills_right && hides(left)));
     Ok(both)
+}
+
+/// What an expression is by what columns are; an error where it could fail.
+pub(super) fn class_of(expr: &Expr, schema: &DFSchema, classes: &[Class]) -> Result<Class, Error> {
+    Row { schema, classes }.class(expr)
 }
 
 struct Row<'a> {

@@ -31,6 +31,8 @@ CREATE AGGREGATION POLICY k2 ON web.visits TO ROLE analyst
 CREATE VIEW web.shorts AS SELECT id, body AS doc, tags, secret, proof, shared, 'v' AS kind FROM web.events WHERE id < 3;
 CREATE VIEW web.objects AS SELECT id, doc, tags, tags IS NULL AS bare FROM web.shorts WHERE doc IS NOT NULL;
 CREATE VIEW web.levels AS SELECT name, profile FROM web.users WHERE name <> 'Bo';
+CREATE VIEW web.shares AS SELECT name, 10 / (length(name) - 2) AS share FROM web.users WHERE name <> 'Bo';
+CREATE VIEW web.twice AS SELECT share * 2 AS twice FROM web.shares WHERE name LIKE 'A%';
 CREATE VIEW web.bodies AS SELECT id, body, tags FROM web.events;
 CREATE VIEW web.absent AS SELECT id, body, 1 AS one FROM web.events WHERE tenant_id IS NULL OR tenant_id <> 'x';
 CREATE VIEW web.nulled AS SELECT id, body, tags FROM web.events;
@@ -38,6 +40,7 @@ CREATE VIEW web.tallied AS SELECT tenant_id, count(*) AS n FROM web.events GROUP
 GRANT SELECT ON web.shorts TO ROLE analyst;
 GRANT SELECT ON web.objects TO ROLE analyst;
 GRANT SELECT ON web.levels TO ROLE analyst;
+GRANT SELECT ON web.twice TO ROLE analyst;
 GRANT SELECT ON web.bodies TO ROLE analyst;
 GRANT SELECT ON web.absent TO ROLE analyst;
 GRANT SELECT ON web.nulled TO ROLE analyst;
