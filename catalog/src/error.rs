@@ -133,6 +133,8 @@ kinds! {
     InvalidCursorName = "34000", "invalid_cursor_name";
     /// The portal or cursor exists already.
     DuplicateCursor = "42P03", "duplicate_cursor";
+    /// An object's state doesn't allow it: a cursor would go back.
+    NotInPrerequisiteState = "55000", "not_in_prerequisite_state";
     /// The client broke the protocol.
     ProtocolViolation = "08P01", "protocol_violation";
     /// The warehouse failed.

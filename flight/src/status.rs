@@ -100,6 +100,7 @@ fn code(kind: ErrorKind) -> Code {
         | ErrorKind::InvalidStatementName
         | ErrorKind::DuplicateStatement
         | ErrorKind::InvalidCursorName
+        | ErrorKind::NotInPrerequisiteState
         | ErrorKind::DuplicateCursor
         | ErrorKind::ProtocolViolation => Code::InvalidArgument,
         ErrorKind::NotSupported => Code::Unimplemented,

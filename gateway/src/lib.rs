@@ -25,6 +25,7 @@ mod sight;
 mod stages;
 mod start;
 mod state;
+mod statement;
 pub mod stream;
 mod system;
 

@@ -10,7 +10,6 @@ use parking_lot::{Mutex, RwLock};
 use tollgate_catalog::{Error, Snapshot};
 use tollgate_identity::Principal;
 use tollgate_policy::Bundle;
-use tollgate_rewriter::statement::Body;
 use tollgate_rewriter::{
     OutputColumn, Parsed, Prepared, Registry, Secured, SessionFacts, SqlDialect,
 };
@@ -218,19 +217,6 @@ impl Statement {
         let digest = ring::digest::digest(&ring::digest::SHA256, decision.as_bytes());
         hash.copy_from_slice(digest.as_ref());
         Some(hash)
-    }
-
-    /// Whether it returns rows, as far as its text tells.
-    pub fn returns_rows_hint(&self) -> bool {
-        match self.inner.parsed.body() {
-            Body::Query(_) | Body::Explain(_) | Body::ExplainAccess(_) | Body::Execute { .. } => {
-                true
-            }
-            Body::Command(command) => {
-                matches!(command, tollgate_rewriter::command::Command::Show(_))
-            }
-            Body::Prepare { .. } => false,
-        }
     }
 }
 

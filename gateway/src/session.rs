@@ -219,6 +219,11 @@ impl Session {
             Body::Command(Command::Show(name)) => {
                 Ok(Description { parameters: Vec::new(), columns: Some(show_columns(name)) })
             }
+            Body::Delivered { query, .. } => {
+                let target = Statement::new(tollgate_rewriter::Parsed::clone(query));
+                let prepared = self.gateway.look(&self.caller(), &target, hints).await?;
+                Ok(Description { parameters: prepared.parameters().to_vec(), columns: None })
+            }
             Body::Command(_) | Body::Prepare { .. } => {
                 Ok(Description { parameters: Vec::new(), columns: None })
             }
@@ -277,6 +282,8 @@ impl Session {
                 Ok(Outcome::Rows(RowStream::fixed(access_columns(), batch, Tag::Explain)))
             }
             Body::Command(command) => self.command(command),
+            // Front ends that can do so run its query.
+            Body::Delivered { .. } => Err(command::elsewhere("cursors and COPY")),
             Body::Prepare { name, query } => {
                 if self.prepared.contains_key(name) {
                     return Err(Error::new(
@@ -318,7 +325,10 @@ impl Session {
     }
 
     /// Inside a failed block only its end is understood.
-    fn refuse_in_failed_block(&self, statement: &Statement) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The block has failed, and this is something else.
+    pub fn refuse_in_failed_block(&self, statement: &Statement) -> Result<(), Error> {
         let ends = matches!(
             statement.parsed().body(),
             Body::Command(Command::Commit | Command::Rollback | Command::RollbackTo(_))

@@ -5,6 +5,9 @@
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use tollgate_catalog::{Error, ErrorKind};
 
+use crate::delivery::{self, Fetch};
+use crate::words::{Words, end_of_input, syntax};
+
 /// A session command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -51,6 +54,8 @@ pub enum Command {
     Deallocate(Option<String>),
     /// `CLOSE name`; `None` is ALL.
     Close(Option<String>),
+    /// `FETCH` and `MOVE`.
+    Fetch(Fetch),
     /// `UNLISTEN`: nothing is ever listened to.
     Unlisten,
 }
@@ -68,111 +73,6 @@ pub enum Discard {
     Temp,
 }
 
-/// The words of a command, read one by one, without what stands between them.
-struct Words<'a> {
-    tokens: &'a [TokenWithSpan],
-}
-
-impl<'a> Words<'a> {
-    fn peek(&self) -> Option<&'a Token> {
-        Words { tokens: self.tokens }.next()
-    }
-
-    fn next(&mut self) -> Option<&'a Token> {
-        while let Some((first, rest)) = self.tokens.split_first() {
-            self.tokens = rest;
-            if !matches!(first.token, Token::Whitespace(_) | Token::EOF) {
-                return Some(&first.token);
-            }
-        }
-        None
-    }
-
-    /// Takes the keyword if it is next.
-    fn eat(&mut self, keyword: &str) -> bool {
-        let hit = matches!(self.peek(), Some(Token::Word(word))
-            if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword));
-        if hit {
-            self.next();
-        }
-        hit
-    }
-
-    fn eat_any(&mut self, keywords: &[&str]) -> bool {
-        keywords.iter().any(|keyword| self.eat(keyword))
-    }
-
-    fn end(&self) -> Result<(), Error> {
-        match self.peek() {
-            None => Ok(()),
-            Some(token) => Err(syntax(token)),
-        }
-    }
-
-    fn identifier(&mut self) -> Result<String, Error> {
-        match self.next() {
-            Some(Token::Word(word)) => {
-                Ok(tollgate_catalog::id::fold(&word.value, word.quote_style.is_some()))
-            }
-            Some(token) => Err(syntax(token)),
-            None => Err(end_of_input()),
-        }
-    }
-
-    /// A name of one or more parts, as settings have them.
-    fn dotted(&mut self) -> Result<String, Error> {
-        let mut name = self.identifier()?;
-        while self.peek() == Some(&Token::Period) {
-            self.next();
-            name.push('.');
-            name.push_str(&self.identifier()?);
-        }
-        Ok(name.to_ascii_lowercase())
-    }
-
-    /// The values after TO: words, strings and numbers between commas.
-    fn values(&mut self) -> Result<Option<String>, Error> {
-        if self.eat("default") {
-            self.end()?;
-            return Ok(None);
-        }
-        let mut out = String::new();
-        loop {
-            if self.peek() == Some(&Token::Minus) {
-                self.next();
-                out.push('-');
-            }
-            match self.next() {
-                Some(Token::Word(word)) => {
-                    out.push_str(&tollgate_catalog::id::fold(
-                        &word.value,
-                        word.quote_style.is_some(),
-                    ));
-                }
-                Some(Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text)) => {
-                    out.push_str(text);
-                }
-                Some(Token::Number(number, _)) => out.push_str(number),
-                Some(token) => return Err(syntax(token)),
-                None => return Err(end_of_input()),
-            }
-            match self.next() {
-                None => return Ok(Some(out)),
-                Some(Token::Comma) => out.push_str(", "),
-                Some(token) => return Err(syntax(token)),
-            }
-        }
-    }
-}
-
-fn syntax(token: &Token) -> Error {
-    Error::new(ErrorKind::Syntax, format!("syntax error at or near \"{token}\""))
-}
-
-fn end_of_input() -> Error {
-    Error::new(ErrorKind::Syntax, "syntax error at end of input")
-}
-
 /// Reads a session command, or gives `None` if the statement isn't one.
 ///
 /// `tokens` holds one statement without its semicolon.
@@ -180,7 +80,7 @@ fn end_of_input() -> Error {
 /// # Errors
 /// A command that is malformed, or known and refused.
 pub(crate) fn read(tokens: &[TokenWithSpan]) -> Result<Option<Command>, Error> {
-    let mut words = Words { tokens };
+    let mut words = Words::new(tokens);
     let command = if words.eat("set") {
         set(&mut words)?
     } else if words.eat("show") {
@@ -232,6 +132,10 @@ pub(crate) fn read(tokens: &[TokenWithSpan]) -> Result<Option<Command>, Error> {
         } else {
             Command::Close(Some(words.identifier()?))
         }
+    } else if words.eat("fetch") {
+        Command::Fetch(delivery::fetch(&mut words, false)?)
+    } else if words.eat("move") {
+        Command::Fetch(delivery::fetch(&mut words, true)?)
     } else if words.eat("unlisten") {
         words.next();
         Command::Unlisten

@@ -8,6 +8,7 @@ mod aggregation;
 mod arithmetic;
 mod bounds;
 pub mod command;
+pub mod delivery;
 mod dialect;
 mod facts;
 mod finish;
@@ -31,6 +32,7 @@ pub mod statement;
 mod system;
 mod tokens;
 mod views;
+mod words;
 mod zoneless;
 
 pub use dialect::SqlDialect;

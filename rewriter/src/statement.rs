@@ -1,17 +1,21 @@
 //! SQL text to statements: split, classified, and refused unless they read.
 
+mod delivered;
+mod errors;
 mod nesting;
 
 use std::sync::Arc;
 
 use datafusion_sql::sqlparser::ast::{Query, SetExpr, Statement};
-use datafusion_sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+use datafusion_sql::sqlparser::parser::Parser;
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use tollgate_catalog::{Error, ErrorKind};
 
 use crate::command::{self, Command};
+use crate::delivery::Delivery;
 use crate::dialect::SqlDialect;
 use crate::tokens::{self, Cursor};
+use errors::{parser_error, read_only, syntax_error};
 
 /// The longest SQL text that is parsed, in bytes.
 pub const MAX_SQL_BYTES: usize = 1 << 20;
@@ -43,6 +47,13 @@ pub enum Body {
     ExplainAccess(Arc<Query>),
     /// A session command.
     Command(Command),
+    /// A query whose rows a cursor or a `COPY` delivers.
+    Delivered {
+        /// How.
+        delivery: Delivery,
+        /// The query.
+        query: Arc<Parsed>,
+    },
     /// `PREPARE name AS query`.
     Prepare {
         /// The statement's name.
@@ -144,7 +155,10 @@ fn split(
             .with_hint("send them one by one"));
         }
         let text: Arc<str> = cursor.text(&part).into();
-        let body = body(dialect, part, &text, operators)?;
+        let body = match delivered::read(dialect, &part, sql, &text, operators)? {
+            Some(body) => body,
+            None => body(dialect, part, &text, operators)?,
+        };
         statements.push(Parsed { sql: text, dialect, body, operators, as_written: true });
     }
     Ok(statements)
@@ -199,52 +213,6 @@ fn explained_access(part: &[TokenWithSpan]) -> Option<usize> {
         }
     }
     Some(taken)
-}
-
-fn parser_error(error: &ParserError, sql: &str) -> Error {
-    match error {
-        ParserError::RecursionLimitExceeded => {
-            Error::new(ErrorKind::ProgramLimit, "the statement is nested too deeply")
-                .with_hint("split it into common table expressions")
-        }
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
-            syntax_error(text, sql)
-        }
-    }
-}
-
-/// The parser's text, in the house's grammar and with the position taken out of it.
-fn syntax_error(text: &str, sql: &str) -> Error {
-    let (what, place) = match text.rfind(" at Line: ") {
-        Some(at) => (text.get(..at).unwrap_or(text), text.get(at..)),
-        None => (text, None),
-    };
-    let mut chars = what.chars();
-    let lower: String =
-        chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect();
-    // What the parser says of a token that it has no word for isn't for users.
-    let error = match lower.contains('{') {
-        true => Error::new(ErrorKind::Syntax, "syntax error"),
-        false => Error::new(ErrorKind::Syntax, format!("syntax error: {lower}")),
-    };
-    let position = place.and_then(|place| {
-        let mut numbers = place
-            .split(|c: char| !c.is_ascii_digit())
-            .filter(|digits| !digits.is_empty())
-            .filter_map(|digits| digits.parse::<u64>().ok());
-        let (line, column) = (numbers.next()?, numbers.next()?);
-        let at = Cursor::new(sql).to(Location::new(line, column));
-        Some(sql.get(..at)?.chars().count() + 1)
-    });
-    match position {
-        Some(position) => error.at(position),
-        None => error,
-    }
-}
-
-fn read_only(what: &str) -> Error {
-    Error::new(ErrorKind::ReadOnly, format!("{what} is not permitted, the gateway only reads"))
-        .with_hint("use SELECT, or change the data at its warehouse")
 }
 
 /// Names every statement of the parser: one that it learns later breaks this build.

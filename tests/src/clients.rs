@@ -243,3 +243,8 @@ fn psycopg_works() {
 fn sqlalchemy_works() {
     harness::run(script("check_sqlalchemy.py"));
 }
+
+#[test]
+fn drivers_that_fetch_and_copy_work() {
+    harness::run(script("check_deliveries.py"));
+}

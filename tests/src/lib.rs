@@ -47,6 +47,8 @@ mod costs;
 #[cfg(test)]
 mod credits;
 #[cfg(test)]
+mod deliveries;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod dialect;

@@ -9,12 +9,18 @@ use crate::run::{Outcome, cache, command, on_path};
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
 const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 const JDBC: &str = "/usr/share/java/postgresql.jar";
-const CLIENTS: [&str; 9] = [
+/// Where Debian registers the ODBC driver.
+const ODBC: &str = "/etc/odbcinst.ini";
+const CLIENTS: [&str; 13] = [
     "psycopg[binary]==3.3.9",
     "asyncpg==0.32.0",
     "SQLAlchemy==2.1.9",
     "adbc-driver-flightsql==1.13.0",
     "adbc-driver-manager==1.13.0",
+    "adbc-driver-postgresql==1.13.0",
+    "connectorx==0.4.6",
+    "psycopg2-binary==2.9.13",
+    "pyodbc==5.5.0",
     "pyarrow==26.0.1",
     "duckdb==1.5.5",
     "duckdb-extension-tpch==1.5.5",
@@ -64,16 +70,18 @@ fn java() -> Outcome {
 }
 
 fn postgres() -> Outcome {
+    let odbc = fs::read_to_string(ODBC).is_ok_and(|drivers| drivers.contains("PostgreSQL Unicode"));
     let server = Path::new(POSTGRES).exists() && on_path("psql");
-    if server && Path::new(PGBOUNCER).exists() {
-        println!("PostgreSQL 15, psql and PgBouncer are here");
+    if server && Path::new(PGBOUNCER).exists() && odbc {
+        println!("PostgreSQL 15, psql, PgBouncer and the ODBC driver are here");
         return Ok(());
     }
     if !on_path("apt-get") {
-        return Err("PostgreSQL 15 (server and psql) or PgBouncer is missing and there is no apt-get: install it by hand".to_owned());
+        return Err("PostgreSQL 15 (server and psql), PgBouncer or its ODBC driver is missing and there is no apt-get: install it by hand".to_owned());
     }
     // mold links faster where the user's own configuration asks for it; nothing here does
-    let mut install = vec!["install", "-y", "--no-install-recommends", "pgbouncer"];
+    let mut install =
+        vec!["install", "-y", "--no-install-recommends", "pgbouncer", "odbc-postgresql"];
     if !server {
         install.extend(["postgresql-15", "postgresql-client-15"]);
     }

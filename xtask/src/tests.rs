@@ -95,7 +95,10 @@ fn passed_on(command: &mut Command) -> Result<(Outcome, Vec<String>), String> {
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut lines = Vec::new();
     let mut out = std::io::stdout();
-    for line in BufReader::new(child.stdout.take().expect("piped")).split(b'\n') {
+    let Some(printed) = child.stdout.take() else {
+        return Err(format!("could not read what `{shown}` prints"));
+    };
+    for line in BufReader::new(printed).split(b'\n') {
         let line = String::from_utf8_lossy(&line.map_err(failed)?).into_owned();
         writeln!(out, "{line}").map_err(failed)?;
         lines.push(line);
@@ -109,7 +112,7 @@ fn passed_on(command: &mut Command) -> Result<(Outcome, Vec<String>), String> {
 }
 
 #[cfg(test)]
-mod tests {
+mod unit {
     use super::unsteady;
 
     fn check(output: &str, expected: &[&str]) {

@@ -238,7 +238,7 @@ impl World {
 
     fn end(&self, parsed: &Parsed) -> End {
         let parsed: &Parsed = match parsed.body() {
-            Body::Prepare { query, .. } => query,
+            Body::Prepare { query, .. } | Body::Delivered { query, .. } => query,
             Body::Query(_)
             | Body::Explain(_)
             | Body::ExplainAccess(_)
@@ -270,7 +270,10 @@ impl World {
     pub fn road(&self, parsed: &Parsed) -> Option<Result<Secured, Error>> {
         match parsed.body() {
             Body::Query(_) | Body::Explain(_) | Body::ExplainAccess(_) => {}
-            Body::Command(_) | Body::Prepare { .. } | Body::Execute { .. } => return None,
+            Body::Command(_)
+            | Body::Delivered { .. }
+            | Body::Prepare { .. }
+            | Body::Execute { .. } => return None,
         }
         let road = || {
             let resolved = tollgate_rewriter::resolve(

@@ -120,6 +120,8 @@ impl Session {
                     format!("cursor \"{name}\" does not exist"),
                 ));
             }
+            // Front ends that have cursors keep them.
+            Command::Fetch(_) => return Err(elsewhere("cursors")),
             Command::Unlisten => "UNLISTEN",
         };
         Ok(Outcome::Command { tag: tag.to_owned() })
@@ -230,6 +232,12 @@ impl Session {
     fn warn(&mut self, code: &'static str, message: &str) {
         self.notices.push(Notice { severity: "WARNING", code, message: message.to_owned() });
     }
+}
+
+/// The error of what the PostgreSQL protocol alone has.
+pub(super) fn elsewhere(what: &str) -> Error {
+    Error::not_supported(&format!("{what} in this protocol"))
+        .with_hint("send the query by itself and read its rows as they come")
 }
 
 pub(super) fn show_columns(name: &str) -> Arc<[OutputColumn]> {

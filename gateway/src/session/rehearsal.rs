@@ -61,6 +61,7 @@ impl Session {
             Body::Explain(_)
             | Body::ExplainAccess(_)
             | Body::Command(_)
+            | Body::Delivered { .. }
             | Body::Prepare { .. }
             | Body::Execute { .. } => {
                 Err(Error::not_supported("an explanation of anything but a query"))

@@ -10,7 +10,9 @@ use pgwire::messages::extendedquery::{
 use pgwire::messages::response::EmptyQueryResponse;
 use tollgate_catalog::{Error, ErrorKind, pg_type};
 use tollgate_gateway::{Description, Outcome, Statement, TransactionState};
+use tollgate_rewriter::command::Command;
 
+use super::cursor::Asked;
 use super::encode::Format;
 use super::error::{Stop, violation};
 use super::message::{Bind, Target};
@@ -19,7 +21,7 @@ use super::portal::{self, Portal, Prepared, Rows, State};
 use super::session::Connection;
 
 /// What a prepared statement or a portal weighs beside its text or values.
-const ENTRY: usize = 1024;
+pub(super) const ENTRY: usize = 1024;
 
 /// The types of the parameters on the wire: as declared, else as the statement asks for.
 fn parameter_oids(declared: &[u32], description: &Description) -> Vec<u32> {
@@ -72,6 +74,18 @@ impl Connection {
         let Some(statement) = statement else {
             return Ok(Arc::new(Description { parameters: Vec::new(), columns: None }));
         };
+        if let Some(Command::Fetch(fetch)) = statement.command() {
+            let columns = self.fetched(fetch);
+            return Ok(Arc::new(Description { parameters: Vec::new(), columns }));
+        }
+        self.described_query(statement, hints).await
+    }
+
+    pub(super) async fn described_query(
+        &mut self,
+        statement: &Statement,
+        hints: &[Option<DataType>],
+    ) -> Result<Arc<Description>, Stop> {
         tokio::select! {
             biased;
             description = self.session.describe(statement, hints) => Ok(Arc::new(description?)),
@@ -149,6 +163,8 @@ impl Connection {
             description,
             described,
             state: State::Bound,
+            cursor: None,
+            passed: 0,
         };
         self.portals.set(portal, bound, bytes)?;
         self.wire.put(&BindComplete::new())
@@ -235,6 +251,11 @@ impl Connection {
                 };
                 let hints = fixed(&portal.description);
                 let values = std::mem::take(&mut portal.values);
+                if statement.is_of_the_protocol() {
+                    let formats = &portal.formats;
+                    let asked = Asked::Extended { hints: &hints, values, formats, limit };
+                    return self.delivered(&statement, asked).await.map(drop);
+                }
                 match self.execute(&statement, &hints, values).await? {
                     Outcome::Empty => return self.wire.put(&EmptyQueryResponse::new()),
                     Outcome::Command { tag } => return self.complete(tag),
@@ -265,9 +286,11 @@ impl Connection {
         };
         let mut rows = Box::new(rows);
         let pumped = rows.pump(&mut self.wire, limit, &self.cancel).await?;
+        portal.passed += pumped.rows;
         if pumped.ended {
             portal.state = State::Exhausted(rows.tag(0));
-            self.complete_rows(&mut rows, pumped.rows)
+            let tag = rows.tag(pumped.rows);
+            self.complete_rows(&mut rows, tag)
         } else {
             rows.pause();
             portal.state = State::Rows(rows);
@@ -293,7 +316,7 @@ fn hint(oid: u32) -> Result<Option<DataType>, Error> {
 }
 
 /// The types with which values were decoded are those with which the statement has to run.
-fn fixed(description: &Description) -> Vec<Option<DataType>> {
+pub(super) fn fixed(description: &Description) -> Vec<Option<DataType>> {
     description.parameters.iter().cloned().map(Some).collect()
 }
 

@@ -1,10 +1,13 @@
 //! The Postgres front end: wire facts in, wire bytes out; it decides nothing.
 //!
 //! A connection goes through `handshake` (encryption), `startup` (parameters, authentication) and
-//! `session` (the loop), which hands statements to `simple` and `extended`.
+//! `session` (the loop), which hands statements to `simple` and `extended`; `cursor` and `copy` are other ways for
+//! rows to go.
 
 mod binding;
 mod cancel;
+mod copy;
+mod cursor;
 mod error;
 mod extended;
 mod handshake;

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
+use bytes::BytesMut;
 use datafusion::common::ScalarValue;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use tollgate_catalog::{Error, ErrorKind, pg_type};
 use tollgate_gateway::{CancelToken, Description, Notice, OutputColumn, RowStream, Statement};
 
+use super::copy::CopyEncoder;
+use super::cursor::Cursor;
 use super::encode::{Format, RowEncoder};
 use super::error::{Stop, clean, violation};
 use super::wire::{FULL, Flushed, Wire};
@@ -45,6 +48,10 @@ pub(crate) struct Portal {
     pub(crate) description: Arc<Description>,
     pub(crate) described: u64,
     pub(crate) state: State,
+    /// What it is as a cursor, if SQL declared it.
+    pub(crate) cursor: Option<Cursor>,
+    /// How many rows it has given or passed by.
+    pub(crate) passed: u64,
 }
 
 /// How far a portal is.
@@ -107,15 +114,32 @@ impl<T> Named<T> {
         self.entries.clear();
         self.bytes = 0;
     }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Keeps those entries that are to be kept.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        self.entries.retain(|_, (entry, _)| keep(entry));
+        self.bytes = self.entries.values().map(|(_, bytes)| bytes).sum();
+    }
 }
 
 /// A result on its way: what the stream still has, and what of its last batch is unsent.
 pub(crate) struct Rows {
     stream: RowStream,
-    encoder: RowEncoder,
+    encoder: Encoder,
+    formats: Vec<Format>,
     batch: Option<RecordBatch>,
     offset: usize,
     row_bytes: usize,
+}
+
+/// What writes rows.
+enum Encoder {
+    Rows(RowEncoder),
+    Copy(CopyEncoder),
 }
 
 /// How a pump ended.
@@ -133,12 +157,33 @@ impl Rows {
         formats: &[Format],
         time_zone: &str,
     ) -> Result<Self, Error> {
-        let types: Vec<DataType> =
-            stream.columns().iter().map(|column| column.data_type.clone()).collect();
-        let formats = each(formats, types.len())?;
-        let own = stream.columns().iter().map(|column| column.own).collect();
-        let encoder = RowEncoder::new(&types, &formats, time_zone)?.trimmed(own);
-        Ok(Self { stream, encoder, batch: None, offset: 0, row_bytes: 0 })
+        let formats = each(formats, stream.columns().len())?;
+        let encoder = Encoder::Rows(encoder(stream.columns(), &formats, time_zone)?);
+        Ok(Self { stream, encoder, formats, batch: None, offset: 0, row_bytes: 0 })
+    }
+
+    /// The rows of a COPY.
+    pub(crate) fn copied(stream: RowStream, encoder: CopyEncoder) -> Self {
+        let encoder = Encoder::Copy(encoder);
+        Self { stream, encoder, formats: Vec::new(), batch: None, offset: 0, row_bytes: 0 }
+    }
+
+    /// Ends the rows of a COPY.
+    pub(crate) fn end(&mut self, out: &mut BytesMut) -> Result<(), Error> {
+        match &mut self.encoder {
+            Encoder::Rows(_) => Ok(()),
+            Encoder::Copy(encoder) => encoder.end(out),
+        }
+    }
+
+    /// Writes values in these formats from now on.
+    pub(crate) fn written(&mut self, formats: &[Format], time_zone: &str) -> Result<(), Error> {
+        let formats = each(formats, self.stream.columns().len())?;
+        if formats != self.formats {
+            self.encoder = Encoder::Rows(encoder(self.stream.columns(), &formats, time_zone)?);
+            self.formats = formats;
+        }
+        Ok(())
     }
 
     /// What to say when `rows` rows were sent and no more are there.
@@ -172,14 +217,8 @@ impl Rows {
                 return Ok(Pumped { rows: sent, ended: false });
             }
             let Some(batch) = &self.batch else {
-                let next = tokio::select! {
-                    biased;
-                    next = self.stream.next() => next,
-                    () = wire.gone() => return Err(Stop::Gone),
-                };
-                match next {
-                    None => return Ok(Pumped { rows: sent, ended: true }),
-                    Some(batch) => self.begin(batch?),
+                if !self.pull(wire).await? {
+                    return Ok(Pumped { rows: sent, ended: true });
                 }
                 continue;
             };
@@ -188,7 +227,10 @@ impl Rows {
             let count = self.slice().min(usize::try_from(left).unwrap_or(usize::MAX));
             let to = from.saturating_add(count).min(batch.num_rows());
             let before = wire.output.len();
-            self.encoder.encode(batch, from..to, &mut wire.output)?;
+            match &mut self.encoder {
+                Encoder::Rows(encoder) => encoder.encode(batch, from..to, &mut wire.output)?,
+                Encoder::Copy(encoder) => encoder.encode(batch, from..to, &mut wire.output)?,
+            }
             let (rows, bytes) = (to - from, wire.output.len().saturating_sub(before));
             self.row_bytes = bytes.div_ceil(rows.max(1));
             self.offset = to;
@@ -199,6 +241,51 @@ impl Rows {
             self.stream.sent(rows as u64, bytes as u64);
             if wire.output.len() >= FULL {
                 self.flush(wire, cancel).await?;
+            }
+        }
+    }
+
+    /// Passes rows by until there are no more, or so many are passed.
+    pub(crate) async fn pass(
+        &mut self,
+        wire: &mut Wire,
+        limit: Option<u64>,
+    ) -> Result<Pumped, Stop> {
+        let mut passed = 0;
+        loop {
+            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(passed));
+            if left == 0 {
+                return Ok(Pumped { rows: passed, ended: false });
+            }
+            let Some(batch) = &self.batch else {
+                if !self.pull(wire).await? {
+                    return Ok(Pumped { rows: passed, ended: true });
+                }
+                continue;
+            };
+            self.stream.may_go_on()?;
+            let rows = batch.num_rows() - self.offset;
+            let count = rows.min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.offset += count;
+            if count == rows {
+                self.batch = None;
+            }
+            passed += count as u64;
+        }
+    }
+
+    /// Waits for the next batch; false if there is none.
+    async fn pull(&mut self, wire: &mut Wire) -> Result<bool, Stop> {
+        let next = tokio::select! {
+            biased;
+            next = self.stream.next() => next,
+            () = wire.gone() => return Err(Stop::Gone),
+        };
+        match next {
+            None => Ok(false),
+            Some(batch) => {
+                self.begin(batch?);
+                Ok(true)
             }
         }
     }
@@ -238,6 +325,16 @@ impl Rows {
     fn slice(&self) -> usize {
         (FULL / self.row_bytes.max(1)).clamp(1, SLICE)
     }
+}
+
+fn encoder(
+    columns: &[OutputColumn],
+    formats: &[Format],
+    time_zone: &str,
+) -> Result<RowEncoder, Error> {
+    let types: Vec<DataType> = columns.iter().map(|column| column.data_type.clone()).collect();
+    let own = columns.iter().map(|column| column.own).collect();
+    Ok(RowEncoder::new(&types, formats, time_zone)?.trimmed(own))
 }
 
 fn canceled() -> Error {

@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     skipping: bool,
     /// The last thing that the client read is that we are ready.
     at_rest: bool,
+    /// How long cursors without a transaction may be left unread.
+    unread: Duration,
     _registration: Registration,
     _slot: OwnedSemaphorePermit,
 }
@@ -48,6 +50,7 @@ impl Connection {
             cycle: 0,
             skipping: false,
             at_rest: false,
+            unread: limits.stall,
             _registration: registration,
             _slot: slot,
         }
@@ -88,6 +91,11 @@ impl Connection {
                         "terminating connection due to administrator command",
                     ));
                 }
+                () = tokio::time::sleep(self.unread), if self.at_rest && self.holds() => {
+                    // Nobody reads the cursors that outlived their transaction.
+                    self.portals.clear();
+                    continue;
+                }
                 () = silence(idle), if self.at_rest => {
                     return Stop::Fatal(Error::new(
                         ErrorKind::IdleInTransaction,
@@ -120,6 +128,11 @@ impl Connection {
         }
     }
 
+    /// Whether there are cursors without a transaction.
+    fn holds(&self) -> bool {
+        self.session.transaction() == TransactionState::Idle && !self.portals.is_empty()
+    }
+
     async fn answer(&mut self, message: Message) -> Result<(), Stop> {
         match message {
             Message::Query(sql) => self.query(&sql).await,
@@ -143,7 +156,7 @@ impl Connection {
     /// Tells the client of an error, and skips or goes on as the kind of message asks for.
     async fn report(&mut self, kind: u8, error: &Error) -> Result<(), Stop> {
         self.session.fail();
-        self.portals.clear();
+        self.settle(false);
         self.notices()?;
         self.wire.put(&error::response("ERROR", error))?;
         if message::is_extended(kind) {
@@ -162,7 +175,7 @@ impl Connection {
         }
         let status = match self.session.transaction() {
             TransactionState::Idle => {
-                self.portals.clear();
+                self.settle(true);
                 TransactionStatus::Idle
             }
             TransactionState::Open => TransactionStatus::Transaction,
@@ -182,11 +195,17 @@ impl Connection {
     }
 
     /// Ends a statement after its rows.
-    pub(super) fn complete_rows(&mut self, rows: &mut Rows, sent: u64) -> Result<(), Stop> {
-        if let Some(notice) = rows.take_notice() {
-            self.wire.put(&error::notice(&notice))?;
+    pub(super) fn complete_rows(&mut self, rows: &mut Rows, tag: String) -> Result<(), Stop> {
+        self.notice(rows)?;
+        self.complete(tag)
+    }
+
+    /// Says what is to be said of rows that have ended.
+    pub(super) fn notice(&mut self, rows: &mut Rows) -> Result<(), Stop> {
+        match rows.take_notice() {
+            Some(notice) => self.wire.put(&error::notice(&notice)),
+            None => Ok(()),
         }
-        self.complete(rows.tag(sent))
     }
 
     pub(super) fn notices(&mut self) -> Result<(), Stop> {
@@ -212,7 +231,11 @@ impl Connection {
         // Portals live as long as their transaction. COMMIT AND CHAIN begins another one.
         let ended = before != TransactionState::Idle
             && self.session.transaction() == TransactionState::Idle;
-        if ended || matches!(&outcome, Outcome::Command { tag } if tag == "COMMIT") {
+        let is = |word: &str| matches!(&outcome, Outcome::Command { tag } if tag == word);
+        if ended || is("COMMIT") {
+            self.settle(is("COMMIT"));
+        }
+        if is("DISCARD ALL") {
             self.portals.clear();
         }
         // SQL and protocol share the names of prepared statements.

@@ -3,6 +3,7 @@
 use pgwire::messages::response::EmptyQueryResponse;
 use tollgate_gateway::Outcome;
 
+use super::cursor::Asked;
 use super::error::Stop;
 use super::portal::{self, Rows};
 use super::session::Connection;
@@ -19,6 +20,9 @@ impl Connection {
             self.wire.put(&EmptyQueryResponse::new())?;
         }
         for statement in &statements {
+            if self.delivered(statement, Asked::Simple { several: statements.len() > 1 }).await? {
+                continue;
+            }
             match self.execute(statement, &[], Vec::new()).await? {
                 Outcome::Empty => self.wire.put(&EmptyQueryResponse::new())?,
                 Outcome::Command { tag } => self.complete(tag)?,
@@ -26,7 +30,8 @@ impl Connection {
                     self.wire.put(&portal::describe(stream.columns(), &[])?)?;
                     let mut rows = Rows::new(stream, &[], self.session.time_zone())?;
                     let pumped = rows.pump(&mut self.wire, None, &self.cancel).await?;
-                    self.complete_rows(&mut rows, pumped.rows)?;
+                    let tag = rows.tag(pumped.rows);
+                    self.complete_rows(&mut rows, tag)?;
                 }
             }
         }

@@ -106,6 +106,18 @@ pub(super) fn needed(plan: &LogicalPlan) -> Result<Needed, Error> {
     Ok(needed)
 }
 
+/// Whether an expression fails on no value of its columns; a pattern, which is a constant, fails on none either.
+pub(super) fn never_fails(expr: &Expr, schema: &DFSchema) -> Result<bool, Error> {
+    let row = Row { schema, risky: &[] };
+    let matches = |expr: &Expr| match expr {
+        Expr::Like(_) => true,
+        Expr::ScalarFunction(call) => call.func.name() == "tg_like",
+        _ => false,
+    };
+    let fails = |expr: &Expr| Ok(!matches(expr) && !row.is_total(expr));
+    expr.exists(fails).map(|fails| !fails).map_err(Error::internal)
+}
+
 /// The columns of a node that are computed by what isn't total.
 fn walk(plan: &LogicalPlan, needed: &mut Needed) -> Result<Vec<bool>, Error> {
     stacker::maybe_grow(256 << 10, 2 << 20, || walk_here(plan, needed))

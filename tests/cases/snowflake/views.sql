@@ -12,6 +12,12 @@ CREATE VIEW crm.turned AS SELECT id, 10 / coalesce(id, 0) AS x FROM crm.orders W
 GRANT SELECT ON crm.turned TO ROLE analyst;
 CREATE VIEW crm.failing AS SELECT id FROM crm.orders WHERE 10 / (id - 4) > 0 OR id = 4;
 GRANT SELECT ON crm.failing TO ROLE analyst;
+CREATE VIEW crm.asserted AS SELECT id FROM crm.orders WHERE CASE WHEN id = 4 THEN 1 / 0 ELSE 1 END > 0;
+GRANT SELECT ON crm.asserted TO ROLE analyst;
+CREATE VIEW crm.narrow AS SELECT id FROM crm.orders WHERE CAST(date_part('day', ordered_at) AS numeric(1, 0)) > 0;
+GRANT SELECT ON crm.narrow TO ROLE analyst;
+CREATE VIEW crm.joined AS SELECT id FROM crm.orders WHERE status || currency = 'paidEUR';
+GRANT SELECT ON crm.joined TO ROLE analyst;
 CREATE VIEW crm.named AS SELECT id FROM crm.priced WHERE near > 0;
 GRANT SELECT ON crm.named TO ROLE analyst;
 -- One that no guard can say.

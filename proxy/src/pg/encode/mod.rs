@@ -256,14 +256,14 @@ fn too_large() -> Error {
 }
 
 /// Leaves room for a length and says where.
-fn begin(out: &mut BytesMut) -> usize {
+pub(super) fn begin(out: &mut BytesMut) -> usize {
     let at = out.len();
     out.put_i32(0);
     at
 }
 
 /// Fills in the length of what follows `at`; a message's length counts itself (`own`).
-fn finish(out: &mut BytesMut, at: usize, own: usize) -> Result<(), Error> {
+pub(super) fn finish(out: &mut BytesMut, at: usize, own: usize) -> Result<(), Error> {
     let length = i32::try_from(out.len() - at - 4 + own).map_err(|_| too_large())?;
     if let Some(bytes) = out.get_mut(at..at + 4) {
         bytes.copy_from_slice(&length.to_be_bytes());

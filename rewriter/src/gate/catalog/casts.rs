@@ -66,6 +66,9 @@ pub(super) fn registered(expr: &mut Expr) {
     while let Expr::Nested(nested) = source {
         source = nested.as_mut();
     }
+    if is_text(data_type) {
+        function_name(source);
+    }
     let Expr::Cast { expr: source, data_type: middle, .. } = source else { return };
     let Some((to_oid, to_name)) = functions(middle) else { return };
     let oid = call(to_oid, vec![taken(source)]);
@@ -73,6 +76,23 @@ pub(super) fn registered(expr: &mut Expr) {
         *expr = call(to_name, vec![oid]);
     } else {
         **inner = oid;
+    }
+}
+
+/// Columns that are functions: an oid inside, a name at the edge.
+const PROCS: &[&str] =
+    &["typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze"];
+
+/// Makes a column that is a function its name.
+pub(super) fn function_name(expr: &mut Expr) {
+    let column = match &*expr {
+        Expr::Identifier(column) => Some(column),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    };
+    if column.is_some_and(|column| PROCS.contains(&folded(column).as_str())) {
+        let column = taken(expr);
+        *expr = call("tg_regproc_name", vec![column]);
     }
 }
 

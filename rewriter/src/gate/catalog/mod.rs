@@ -14,8 +14,8 @@ mod subquery;
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Ident, Query, Select, SelectItem, Subscript, TableFactor,
-    Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, Expr, Ident, Query, Select, SelectItem, SetExpr, Subscript,
+    TableFactor, Value, VisitMut, VisitorMut,
 };
 use datafusion_sql::sqlparser::tokenizer::Span;
 use tollgate_catalog::id;
@@ -25,10 +25,10 @@ use crate::functions::Registry;
 use crate::names::output_name;
 use crate::system::SystemSchemas;
 
-/// Columns that are vectors: they count from 0, unlike arrays.
 /// Columns that every relation has in PostgreSQL, beside its own.
 const HIDDEN: &[&str] = &["tableoid", "xmin"];
 
+/// Columns that are vectors: they count from 0, unlike arrays.
 const VECTORS: &[&str] = &["indkey", "indclass", "indcollation", "indoption", "proargtypes"];
 
 /// Normalises a statement over the catalogs; says whether it is one.
@@ -41,7 +41,28 @@ pub(super) fn normalise(
     let Some(looked) = look::look(query, system, search_path) else { return false };
     let mut pass = Pass { registry, system, looked, scopes: Vec::new() };
     let _done: ControlFlow<()> = query.visit(&mut pass);
+    shown(&mut query.body);
     true
+}
+
+/// What a query shows of columns that are functions: their names.
+fn shown(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+                {
+                    casts::function_name(expr);
+                }
+            }
+        }
+        SetExpr::Query(query) => shown(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            shown(left);
+            shown(right);
+        }
+        _ => {}
+    }
 }
 
 /// What a SELECT sees.

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::DataType;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, JoinType};
 use datafusion_expr::expr::GroupingSet;
@@ -258,9 +259,12 @@ impl Row<'_> {
                 let class = self.class(&cast.expr)?;
                 let from = cast.expr.get_type(self.schema).map_err(Error::internal)?;
                 let to = cast.field.data_type();
-                // A text is cast as a constant only, and a date that is in a column is one.
-                let field =
-                    matches!(&*cast.expr, Expr::ScalarFunction(c) if c.name() == "date_part");
+                // A text is cast as a constant only, and a date that is in a column is one. The largest field, seconds
+                // since 1970, has 13 digits before the point.
+                let wide = matches!(to, DataType::Decimal128(digits, scale)
+                    if i16::from(*digits) - i16::from(*scale) > 13);
+                let field = wide
+                    && matches!(&*cast.expr, Expr::ScalarFunction(c) if c.name() == "date_part");
                 let safe = is_total_cast(&from, to)
                     || field
                     || constant(&cast.expr).is_some()

@@ -13,7 +13,7 @@ use super::class::{Class, refused};
 use super::guard;
 use super::{bounded, constant};
 use crate::relation::SecuredSource;
-use crate::render::barrier::has_subquery;
+use crate::render::barrier::{has_subquery, never_fails};
 use crate::render::block::Block;
 use crate::render::{Printer, Row};
 
@@ -130,8 +130,7 @@ fn computed(expr: &Expr, schema: &DFSchema, input: &[Of]) -> Result<Of, Error> {
         let index = schema.maybe_index_of_column(column);
         index.and_then(|index| input.get(index)).is_none_or(|of| of.fails)
     });
-    let anything = vec![Class::Any; input.len()];
-    Ok(Of { class, fails: fails || guard::class_of(expr, schema, &anything).is_err() })
+    Ok(Of { class, fails: fails || !never_fails(expr, schema)? })
 }
 
 /// The columns and the conditions of a view as texts.
