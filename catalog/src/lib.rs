@@ -3,6 +3,7 @@
 //! The right-most thinking crate: synchronous, without IO, clocks or an engine. It also holds the
 //! one [`error::Error`] type, because every room reports through it.
 
+pub mod bytes;
 pub mod error;
 pub mod id;
 pub mod pg_type;

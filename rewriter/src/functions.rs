@@ -157,6 +157,7 @@ const INTERNAL: &[&str] = &[
     "generate_series",
     "tg_array_contains",
     "tg_array_size",
+    "tg_bytes",
     "tg_date_series",
     "tg_divide",
     "tg_flatten_index",

@@ -1,13 +1,14 @@
 //! Casts with PostgreSQL's results, in place of the engine's.
 //!
 //! A rule of [`crate::finish`], which runs after type coercion, so that it sees the implicit casts too: a fraction becomes a whole
-//! number by rounding, and times, floats and intervals become text in PostgreSQL's spelling. No type
+//! number by rounding, times, floats, intervals and bytes become text in PostgreSQL's spelling, and texts become bytes by
+//! it. No type
 //! changes.
 
 use arrow::datatypes::DataType;
 use datafusion_common::tree_node::Transformed;
 use datafusion_common::{DFSchema, Result, ScalarValue};
-use datafusion_expr::expr::ScalarFunction;
+use datafusion_expr::expr::{Cast, ScalarFunction};
 use datafusion_expr::{Case, Expr, ExprSchemable, lit};
 
 use crate::functions::Registry;
@@ -33,7 +34,18 @@ pub(crate) fn cast(
                 }
                 (DataType::Int32 | DataType::Int64, DataType::Int16) => "tg_int2",
                 (DataType::Int64, DataType::Int32) => "tg_int4",
-                (DataType::Timestamp(..) | DataType::Interval(_), DataType::Utf8) => "tg_text",
+                (
+                    DataType::Timestamp(..)
+                    | DataType::Interval(_)
+                    | DataType::Binary
+                    | DataType::LargeBinary
+                    | DataType::BinaryView,
+                    DataType::Utf8,
+                ) => "tg_text",
+                (
+                    DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View,
+                    DataType::Binary | DataType::LargeBinary | DataType::BinaryView,
+                ) => return Ok(bytes(cast, registry)),
                 _ => return Ok(Transformed::no(Expr::Cast(cast))),
             };
             Ok(match registry.internal_udf(name) {
@@ -56,6 +68,27 @@ pub(crate) fn cast(
         }
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// A text that becomes bytes is read as PostgreSQL reads them.
+fn bytes(mut cast: Cast, registry: &Registry) -> Transformed<Expr> {
+    let Some(function) = registry.internal_udf("tg_bytes") else {
+        return Transformed::no(Expr::Cast(cast));
+    };
+    let text = std::mem::replace(cast.expr.as_mut(), Expr::Literal(ScalarValue::Null, None));
+    if let Expr::Literal(value, _) = &text
+        && let Some(Some(text)) = value.try_as_str()
+        && let Ok(read) = tollgate_catalog::bytes::read(text)
+        && let Ok(value) = ScalarValue::Binary(Some(read)).cast_to(cast.field.data_type())
+    {
+        return Transformed::yes(Expr::Literal(value, None));
+    }
+    let call = Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![text]));
+    if *cast.field.data_type() == DataType::Binary {
+        return Transformed::yes(call);
+    }
+    *cast.expr = call;
+    Transformed::yes(Expr::Cast(cast))
 }
 
 /// These functions write booleans as `t` and `f`, unlike a cast.

@@ -263,60 +263,7 @@ fn bytea(input: Input<'_>) -> Result<Vec<u8>, Error> {
         Input::Binary(bytes) => return Ok(bytes.to_vec()),
         Input::Text(text) => text,
     };
-    match text.strip_prefix("\\x") {
-        Some(hex) => bytea_hex(hex),
-        None => bytea_escape(text.as_bytes()).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidText, "invalid input syntax for type bytea")
-        }),
-    }
-}
-
-fn bytea_hex(text: &str) -> Result<Vec<u8>, Error> {
-    let invalid = |message: String| Error::new(ErrorKind::InvalidParameterValue, message);
-    let mut bytes = Vec::with_capacity(text.len() / 2);
-    let mut high = None;
-    for character in text.chars() {
-        // Spaces are allowed between bytes.
-        if high.is_none() && matches!(character, ' ' | '\n' | '\t' | '\r') {
-            continue;
-        }
-        let digit = character
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-            .ok_or_else(|| invalid(format!("invalid hexadecimal digit: \"{character}\"")))?;
-        match high.take() {
-            None => high = Some(digit),
-            Some(high) => bytes.push(high << 4 | digit),
-        }
-    }
-    match high {
-        None => Ok(bytes),
-        Some(_) => Err(invalid("invalid hexadecimal data: odd number of digits".to_owned())),
-    }
-}
-
-fn bytea_escape(text: &[u8]) -> Option<Vec<u8>> {
-    let octal = |digit: &u8, most: u8| (b'0'..=most).contains(digit).then(|| digit - b'0');
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        rest = match rest {
-            [] => return Some(bytes),
-            [b'\\', b'\\', tail @ ..] => {
-                bytes.push(b'\\');
-                tail
-            }
-            [b'\\', a, b, c, tail @ ..] => {
-                bytes.push(octal(a, b'3')? << 6 | octal(b, b'7')? << 3 | octal(c, b'7')?);
-                tail
-            }
-            [b'\\', ..] => return None,
-            [byte, tail @ ..] => {
-                bytes.push(*byte);
-                tail
-            }
-        };
-    }
+    tollgate_catalog::bytes::read(text)
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {

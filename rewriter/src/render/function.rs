@@ -126,7 +126,9 @@ impl Printer {
                 let (interval, number) = (self.expr(interval, row)?, self.expr(number, row)?);
                 return Ok(format!("({interval} * CAST({number} AS double precision))"));
             }
-            ("tg_int2" | "tg_int4" | "tg_int8" | "tg_text", [value]) => self.expr(value, row)?,
+            ("tg_int2" | "tg_int4" | "tg_int8" | "tg_text" | "tg_bytes", [value]) => {
+                self.expr(value, row)?
+            }
             ("tg_like" | "tg_regex", [pattern]) => return self.expr(pattern, row),
             ("tg_try", [_, made]) => return self.expr(made, row),
             ("coalesce" | "greatest" | "least" | "nullif", [_, ..]) => {

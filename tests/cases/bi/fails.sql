@@ -34,3 +34,7 @@ SELECT nothing FROM bi.products p
 SELECT p.nothing FROM bi.products p
 SELECT nothing(p) FROM bi.products p
 SELECT * FROM bi.products p, jsonb_to_record(to_jsonb(p)) AS r
+SELECT '\x4'::bytea
+SELECT '\xzz'::bytea
+SELECT '\4'::bytea
+SELECT ('\x' || name)::bytea FROM bi.products

@@ -134,3 +134,21 @@ WITH w AS (SELECT id, name AS id2 FROM bi.products) SELECT * FROM w ORDER BY id 
 SELECT id FROM bi.products LIMIT (SELECT 0);
 -- limit by a query, two columns of one name
 SELECT id, id, name AS id FROM bi.products ORDER BY 1 LIMIT (SELECT 2);
+
+-- bytes in both formats
+SELECT '\x4142'::bytea AS a, 'a\000\\b'::bytea AS b, '\x 00 fF'::bytea AS c, bytea '\x' AS d;
+
+-- bytes to functions
+SELECT encode('\x4142'::bytea, 'hex') AS a, length('\x4142'::bytea) AS b, md5('\x4142'::bytea) AS c, encode(sha256('\x00'::bytea), 'hex') AS d;
+
+-- bytes compared with texts
+SELECT decode('4142', 'hex') = '\x4142' AS a, '\x4142' = decode('4142', 'hex') AS b, decode('00ff', 'hex') IN ('\x00', '\x00ff') AS c, decode('41', 'hex') <> 'A' AS d;
+
+-- bytes as texts
+SELECT decode('00ff', 'hex')::text AS a, decode('00ff', 'hex')::text || 'x' AS b, CAST('A'::bytea AS text) AS c;
+
+-- texts of columns as bytes
+SELECT id, get_byte(('\x4' || id % 10)::bytea, 0) AS a, (name::bytea)::text AS b FROM bi.products ORDER BY id;
+
+-- bytes in conditions
+SELECT count(*) FROM bi.products WHERE name::bytea = '\x41' OR name::bytea > 'B';

@@ -94,6 +94,12 @@ def adbc_copies():
         assert set(table["tenant_id"].to_pylist()) == {"acme"}
         cursor.execute(IDS.format("$1"), (4,))
         assert [row[0] for row in cursor.fetchall()] == [1, 2, 3]
+        (catalog,) = connection.adbc_get_objects(depth="all").read_all().to_pylist()
+        schemas = {schema["db_schema_name"]: schema["db_schema_tables"] for schema in catalog["catalog_db_schemas"]}
+        tables = {table["table_name"]: table for table in schemas["crm"]}
+        assert sorted(tables) == ["customers", "orders", "tenants"], tables
+        kinds = {found["constraint_type"]: found for found in tables["customers"]["table_constraints"]}
+        assert kinds["PRIMARY KEY"]["constraint_column_names"] == ["id"], kinds
         schema = connection.adbc_get_table_schema("customers", db_schema_filter="crm")
         assert "email" in schema.names and "income" not in schema.names, schema
 

@@ -8,6 +8,7 @@
 mod calls;
 mod casts;
 mod empty;
+mod lateral;
 mod look;
 mod subquery;
 
@@ -85,6 +86,7 @@ impl VisitorMut for Pass<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         calls::partition_ancestors(select);
+        lateral::elements(select);
         name_items(select);
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {

@@ -1,8 +1,8 @@
-//! `get_byte(bytea, integer)`
+//! `get_byte(bytea, integer)`, and texts as bytes.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int32Array};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{DataFusionError, Result, internal_err, plan_err};
 use datafusion::logical_expr::{
@@ -65,6 +65,64 @@ impl ScalarUDFImpl for GetByte {
         });
         let result: ArrayRef = Arc::new(found.collect::<Result<Int32Array>>()?);
         if constant && !result.is_empty() {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
+        }
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+/// `text::bytea`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Bytes {
+    signature: Signature,
+}
+
+impl Bytes {
+    /// The function.
+    pub(crate) fn new() -> Self {
+        Self { signature: Signature::user_defined(Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Bytes {
+    fn name(&self) -> &str {
+        "tg_bytes"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Binary)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        match types {
+            [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View] => Ok(vec![DataType::Utf8]),
+            _ => plan_err!("bytes are made of another value"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [value] = args.args.as_slice() else {
+            return internal_err!("bytes were made of several values");
+        };
+        let constant = matches!(value, ColumnarValue::Scalar(_));
+        let values = value.to_array(if constant { 1 } else { args.number_rows })?;
+        // The signature coerces where a plan is typed; this function is written after that.
+        let values = arrow::compute::cast(&values, &DataType::Utf8)?;
+        let read = |text: Option<&str>| {
+            // Without the text itself.
+            let failed = |error: Error| {
+                let error = Error::new(error.kind(), "invalid input syntax for type bytea");
+                DataFusionError::External(Box::new(error))
+            };
+            text.map(|text| tollgate_catalog::bytes::read(text).map_err(failed)).transpose()
+        };
+        let result: ArrayRef =
+            Arc::new(values.as_string::<i32>().iter().map(read).collect::<Result<BinaryArray>>()?);
+        if constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
         Ok(ColumnarValue::Array(result))

@@ -68,6 +68,7 @@ impl Functions {
             Arc::clone(&to_timestamp),
             Arc::new(ScalarUDF::from(attempt::Attempt::new())),
             Arc::new(ScalarUDF::from(byte::GetByte::new())),
+            Arc::new(ScalarUDF::from(byte::Bytes::new())),
             Arc::new(ScalarUDF::from(document::Get::new())),
             Arc::new(ScalarUDF::from(format::Format::new())),
             Arc::new(ScalarUDF::from(interval::Intervals::new(interval::Kind::Age))),

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-/// `value::text` for timestamps, floats and intervals. Timestamps with a zone are shown in UTC.
+/// `value::text` for timestamps, floats, intervals and bytes. Timestamps with a zone are shown in UTC.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Text {
     signature: Signature,
@@ -48,7 +48,10 @@ impl ScalarUDFImpl for Text {
                 DataType::Timestamp(..)
                 | DataType::Float32
                 | DataType::Float64
-                | DataType::Interval(_),
+                | DataType::Interval(_)
+                | DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView,
             ] => Ok(types.to_vec()),
             _ => plan_err!("a text is made of another value"),
         }
@@ -68,7 +71,7 @@ impl ScalarUDFImpl for Text {
     }
 }
 
-/// The texts of timestamps, floats and intervals.
+/// The texts of timestamps, floats, intervals and bytes.
 pub(super) fn texts(values: &ArrayRef) -> Result<StringArray> {
     Ok(match values.data_type() {
         DataType::Timestamp(_, zone) => {
@@ -94,6 +97,15 @@ pub(super) fn texts(values: &ArrayRef) -> Result<StringArray> {
             let values = cast(values, &DataType::Interval(IntervalUnit::MonthDayNano))?;
             let values = values.as_primitive::<IntervalMonthDayNanoType>();
             values.iter().map(|value| value.map(interval)).collect()
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            let values = cast(values, &DataType::Binary)?;
+            let written = |bytes: &[u8]| {
+                let mut text = String::with_capacity(2 + 2 * bytes.len());
+                tollgate_catalog::bytes::write(bytes, &mut text);
+                text
+            };
+            values.as_binary::<i32>().iter().map(|bytes| bytes.map(written)).collect()
         }
         other => return internal_err!("a text of {other}"),
     })
