@@ -38,6 +38,8 @@ struct Running {
     prepared: Arc<Prepared>,
     revoked: CancelToken,
     stopped: CancelToken,
+    /// On once other policies are in force.
+    outdated: CancelToken,
 }
 
 /// Whether everything that was permitted still is: no role is gone, and no column.
@@ -71,7 +73,8 @@ impl Open {
         self.inner.sessions.lock().insert(id, (Arc::clone(principal), token.clone()));
         let _expiry = Expiry::of(principal, &token);
         let stopped = CancelToken::new();
-        Entry { open: self.clone(), id, token, stopped, kind: Kind::Session, _expiry }
+        let outdated = CancelToken::new();
+        Entry { open: self.clone(), id, token, stopped, outdated, kind: Kind::Session, _expiry }
     }
 
     /// Notes a query that is about to start, and what records call it. `state` is asked after that, and
@@ -85,19 +88,24 @@ impl Open {
         state: impl FnOnce() -> Arc<State>,
     ) -> Entry {
         let (id, token) = self.token();
-        let stopped = CancelToken::new();
+        let (stopped, outdated) = (CancelToken::new(), CancelToken::new());
         let running = Running {
             id: name.to_owned(),
             prepared: Arc::clone(prepared),
             revoked: token.clone(),
             stopped: stopped.clone(),
+            outdated: outdated.clone(),
         };
         self.inner.queries.lock().insert(id, running);
-        if ended.is_cancelled() || !holds(prepared, &state()) {
+        let state = state();
+        if ended.is_cancelled() || !holds(prepared, &state) {
             token.cancel();
         }
+        if !prepared.is_of_bundle(state.bundle.hash()) {
+            outdated.cancel();
+        }
         let _expiry = Expiry::of(prepared.principal(), &token);
-        Entry { open: self.clone(), id, token, stopped, kind: Kind::Query, _expiry }
+        Entry { open: self.clone(), id, token, stopped, outdated, kind: Kind::Query, _expiry }
     }
 
     fn token(&self) -> (u64, CancelToken) {
@@ -107,6 +115,11 @@ impl Open {
     /// Cuts the queries that the new state wouldn't permit, and says how many.
     pub(crate) fn cut(&self, state: &State) -> usize {
         let queries = self.inner.queries.lock();
+        for query in queries.values() {
+            if !query.prepared.is_of_bundle(state.bundle.hash()) {
+                query.outdated.cancel();
+            }
+        }
         let revoked = queries.values().filter(|query| !holds(&query.prepared, state));
         revoked.map(|query| query.revoked.cancel()).count()
     }
@@ -222,6 +235,7 @@ pub(crate) struct Entry {
     id: u64,
     token: CancelToken,
     stopped: CancelToken,
+    outdated: CancelToken,
     kind: Kind,
     _expiry: Option<Expiry>,
 }
@@ -230,6 +244,11 @@ impl Entry {
     /// On once its principal has stopped it by its id.
     pub(crate) fn stopped(&self) -> &CancelToken {
         &self.stopped
+    }
+
+    /// On once other policies are in force than those that decided it.
+    pub(crate) fn outdated(&self) -> &CancelToken {
+        &self.outdated
     }
 
     /// On once access is revoked.
@@ -251,6 +270,15 @@ impl Drop for Entry {
 pub fn revoked() -> Error {
     Error::new(ErrorKind::InsufficientPrivilege, "canceling statement because access was revoked")
         .with_hint("run it again to see what you may see now")
+}
+
+/// The error of rows that were left waiting while the policies changed.
+pub fn outdated() -> Error {
+    Error::new(
+        ErrorKind::InsufficientPrivilege,
+        "the policies have changed since these rows were asked for",
+    )
+    .with_hint("run the query again to see what you may see now")
 }
 
 /// The error of a session whose user is gone or has other attributes.

@@ -392,6 +392,11 @@ impl Session {
         self.transaction
     }
 
+    /// How many savepoints the open block has.
+    pub fn savepoints(&self) -> usize {
+        self.savepoints.len()
+    }
+
     /// Fails the open block: the front end, or a stream, met an error.
     pub fn fail(&mut self) {
         if self.transaction == TransactionState::Open {

@@ -19,7 +19,7 @@ use crate::limits::Costs;
 use crate::limits::bounds::{Cut, Deadline, Given};
 use crate::limits::charge::Charge;
 use crate::progress::Progress;
-use crate::revocation::{Entry, revoked};
+use crate::revocation::{Entry, outdated, revoked};
 use crate::session::Notice;
 use crate::start::Started;
 
@@ -72,6 +72,8 @@ pub struct RowStream {
     revoked: CancelToken,
     /// On once its principal has stopped it by its id.
     stopped: CancelToken,
+    /// On once other policies are in force.
+    outdated: CancelToken,
     _entry: Option<Entry>,
     meter: Option<Meter>,
     columns: Arc<[OutputColumn]>,
@@ -133,6 +135,7 @@ impl RowStream {
             notice: None,
             revoked: entry.token().clone(),
             stopped: entry.stopped().clone(),
+            outdated: entry.outdated().clone(),
             _entry: Some(entry),
             meter: Some(meter),
             schema: schema(&columns),
@@ -156,6 +159,7 @@ impl RowStream {
             notice: None,
             revoked: CancelToken::new(),
             stopped: CancelToken::new(),
+            outdated: CancelToken::new(),
             _entry: None,
             meter: None,
             schema: schema(&columns),
@@ -318,6 +322,15 @@ impl RowStream {
             return Err(canceled());
         }
         Ok(())
+    }
+
+    /// Whether rows that were left waiting may be asked for again: a query ends under the policies that it
+    /// began with, but what nobody asked for when they changed is not that query's any more.
+    ///
+    /// # Errors
+    /// Other policies are in force.
+    pub fn may_be_resumed(&self) -> Result<(), Error> {
+        if self.outdated.is_cancelled() { Err(outdated()) } else { Ok(()) }
     }
 
     /// Counts what went to the client. Called before the next batch is asked for.

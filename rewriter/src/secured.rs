@@ -381,6 +381,11 @@ impl Prepared {
             && self.is_under(bundle_hash, snapshot_version)
     }
 
+    /// Whether these policies decided it.
+    pub fn is_of_bundle(&self, hash: &str) -> bool {
+        self.bound.bundle_hash == hash
+    }
+
     /// For whom it was decided.
     pub fn principal(&self) -> &Arc<Principal> {
         &self.bound.principal

@@ -155,7 +155,7 @@ fn split(
             .with_hint("send them one by one"));
         }
         let text: Arc<str> = cursor.text(&part).into();
-        let body = match delivered::read(dialect, &part, sql, &text, operators)? {
+        let body = match delivered::read(dialect, &part, &text, operators)? {
             Some(body) => body,
             None => body(dialect, part, &text, operators)?,
         };

@@ -197,6 +197,11 @@ impl<'a> Cursor<'a> {
         Self { sql, rest: sql.chars(), line: 1, column: 1 }
     }
 
+    /// In a part of a text that begins at a location of the whole.
+    pub(crate) fn within(part: &'a str, start: Location) -> Self {
+        Self { sql: part, rest: part.chars(), line: start.line, column: start.column }
+    }
+
     /// The byte offset of a location that isn't before the last one; the text's end if it is behind
     /// that.
     pub(crate) fn to(&mut self, location: Location) -> usize {

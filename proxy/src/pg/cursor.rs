@@ -3,10 +3,12 @@
 //! Rows are given as they come, so they are read forwards only, and a cursor `WITH HOLD` goes on as it is after
 //! its transaction: nothing is kept but what the query itself holds. A paused query holds no place.
 
+use std::time::Instant;
+
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use tollgate_catalog::{Error, ErrorKind};
-use tollgate_gateway::{Outcome, Statement, TransactionState};
+use tollgate_gateway::{Outcome, OutputColumn, Statement, TransactionState};
 use tollgate_rewriter::command::Command;
 use tollgate_rewriter::delivery::{Declared, Delivery, Fetch, Reach};
 
@@ -15,6 +17,9 @@ use super::error::{Stop, violation};
 use super::extended::{ENTRY, fixed};
 use super::portal::{self, Portal, Rows, State};
 use super::session::Connection;
+
+/// The most results of one session that wait for the client to fetch more.
+const MOST_WAITING: usize = 64;
 
 /// What is a cursor of SQL beside a portal.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +50,8 @@ pub(super) enum Asked<'a> {
         values: Vec<ScalarValue>,
         formats: &'a [Format],
         limit: Option<u64>,
+        /// What the client was told of the columns.
+        told: Option<&'a [OutputColumn]>,
     },
 }
 
@@ -118,12 +125,14 @@ impl Connection {
         let cursor = Portal {
             statement: Some(query),
             values,
-            formats: if binary { vec![Format::Binary] } else { Vec::new() },
+            formats: Vec::new(),
             description,
             described: self.cycle,
             state: State::Bound,
             cursor: Some(Cursor { binary, life }),
             passed: 0,
+            savepoints: self.session.savepoints(),
+            left: None,
         };
         self.portals.set(name, cursor, bytes)?;
         self.complete("DECLARE CURSOR".to_owned())
@@ -132,7 +141,14 @@ impl Connection {
     async fn fetch(&mut self, fetch: &Fetch, asked: Asked<'_>) -> Result<(), Stop> {
         let name = &fetch.cursor;
         let portal = self.portals.get_mut(name).ok_or_else(|| no_cursor(name))?;
-        let (skip, take) = portal.steps(fetch.reach)?;
+        let (skip, take) = match fetch.reach {
+            // The row at which it stands, which nobody gets.
+            Reach::Next(0) | Reach::Relative(0) if fetch.moves => {
+                let count = u64::from(portal.is_at_row());
+                return self.complete(format!("MOVE {count}"));
+            }
+            reach => portal.steps(reach)?,
+        };
         let columns = portal.description.columns.clone();
         let columns = columns.ok_or_else(|| no_cursor(name))?;
         let binary = portal.cursor.is_some_and(|cursor| cursor.binary);
@@ -146,7 +162,12 @@ impl Connection {
                     .with_hint("fetch so many rows with FETCH itself")
                     .into());
             }
-            Asked::Extended { formats, .. } => (false, formats.to_vec()),
+            Asked::Extended { formats, told, .. } => {
+                if !fetch.moves {
+                    portal::same_types(told.unwrap_or_default(), &columns)?;
+                }
+                (false, formats.to_vec())
+            }
         };
         if simple && !fetch.moves {
             self.wire.put(&portal::describe(&columns, &formats)?)?;
@@ -155,6 +176,7 @@ impl Connection {
         let Some((mut portal, bytes)) = self.portals.remove(name) else {
             return Err(no_cursor(name).into());
         };
+        let formats = if fetch.moves { portal.formats.clone() } else { formats };
         let count = self.step(name, &mut portal, &formats, (skip, take), fetch.moves).await?;
         self.portals.set(name.clone(), portal, bytes)?;
         self.complete(format!("{} {count}", if fetch.moves { "MOVE" } else { "FETCH" }))
@@ -172,16 +194,22 @@ impl Connection {
         if take == Some(0) {
             return Ok(0);
         }
+        portal.left = None;
         let mut rows = match std::mem::replace(&mut portal.state, State::Done) {
-            State::Bound => Box::new(self.begin(portal, formats).await?),
-            State::Rows(rows) => rows,
+            State::Bound => {
+                self.portals_may_start()?;
+                Box::new(self.begin(portal, formats).await?)
+            }
+            State::Rows(mut rows) => {
+                rows.resume(formats, self.session.time_zone())?;
+                rows
+            }
             State::Exhausted(tag) => {
                 portal.state = State::Exhausted(tag);
                 return Ok(0);
             }
             State::Done => return Err(no_cursor(name).into()),
         };
-        rows.written(formats, self.session.time_zone())?;
         let mut pumped = rows.pass(&mut self.wire, Some(skip)).await?;
         portal.passed += pumped.rows;
         let mut count = 0;
@@ -197,8 +225,7 @@ impl Connection {
             self.notice(&mut rows)?;
             portal.state = State::Exhausted(rows.tag(0));
         } else {
-            rows.pause();
-            portal.state = State::Rows(rows);
+            portal.leave(rows);
         }
         Ok(count)
     }
@@ -247,15 +274,58 @@ impl Connection {
             None => false,
         });
     }
+
+    /// A statement has failed, or its block goes back to a savepoint: what was made since the last one goes.
+    pub(super) fn unwind(&mut self) {
+        let depth = self.session.savepoints();
+        self.portals.retain(|portal| {
+            let held = portal.cursor.is_some_and(|cursor| cursor.life == Life::Held);
+            held || portal.savepoints < depth
+        });
+    }
+
+    /// A savepoint is released: what was made after it belongs to the one before.
+    pub(super) fn released(&mut self) {
+        let depth = self.session.savepoints();
+        self.portals.retain(|portal| {
+            portal.savepoints = portal.savepoints.min(depth);
+            true
+        });
+    }
+
+    /// When the first of the results that wait for the client has waited too long.
+    pub(super) fn unread_until(&self) -> Option<Instant> {
+        self.portals.values().filter_map(|portal| portal.left).min().map(|left| left + self.unread)
+    }
+
+    /// Gives up results that the client has left unread for too long.
+    pub(super) fn give_up_unread(&mut self) {
+        let unread = self.unread;
+        self.portals.retain(|portal| portal.left.is_none_or(|left| left.elapsed() < unread));
+    }
+
+    /// Whether one more query may begin whose rows the client takes bit by bit.
+    pub(super) fn portals_may_start(&self) -> Result<(), Error> {
+        let waiting = self.portals.values().filter(|portal| portal.left.is_some()).count();
+        if waiting < MOST_WAITING {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::ProgramLimit, "too many results wait to be fetched")
+            .with_hint("close cursors and portals that are no longer read"))
+    }
 }
 
 impl Portal {
+    /// Whether it stands at a row: it has given one, and the rows haven't ended.
+    fn is_at_row(&self) -> bool {
+        self.passed > 0 && !matches!(self.state, State::Exhausted(_))
+    }
+
     /// How many rows to pass by, and how many to give then; `None` is all.
     fn steps(&self, reach: Reach) -> Result<(u64, Option<u64>), Error> {
-        let at_row = self.passed > 0 && !matches!(self.state, State::Exhausted(_));
         match reach {
             // The row at which it stands would be given again.
-            Reach::Next(0) | Reach::Relative(0) if at_row => Err(forwards()),
+            Reach::Next(0) | Reach::Relative(0) if self.is_at_row() => Err(forwards()),
             Reach::Next(0) | Reach::Relative(0) => Ok((0, Some(0))),
             Reach::Absolute(0) if self.passed == 0 => Ok((0, Some(0))),
             Reach::Next(count) => Ok((0, Some(count))),

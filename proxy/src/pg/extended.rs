@@ -115,9 +115,15 @@ impl Connection {
             .into());
         }
         let prepared = self.prepared(&statement)?;
-        let description = Arc::clone(&prepared.description);
+        let mut description = Arc::clone(&prepared.description);
         let (inner, described) = (prepared.statement.clone(), prepared.described);
-        let oids = parameter_oids(&prepared.declared, &description);
+        let declared = prepared.declared.clone();
+        if let Some(Command::Fetch(fetch)) = inner.as_ref().and_then(Statement::command) {
+            // Of the cursor as it is now.
+            let columns = self.fetched(fetch);
+            description = Arc::new(Description { parameters: Vec::new(), columns });
+        }
+        let oids = parameter_oids(&declared, &description);
         let types = &description.parameters;
         if types.len() != values.len() {
             return Err(violation(format!(
@@ -165,6 +171,8 @@ impl Connection {
             state: State::Bound,
             cursor: None,
             passed: 0,
+            savepoints: self.session.savepoints(),
+            left: None,
         };
         self.portals.set(portal, bound, bytes)?;
         self.wire.put(&BindComplete::new())
@@ -226,14 +234,17 @@ impl Connection {
     /// Execute: a limit of zero or less means all rows.
     pub(super) async fn execute_portal(&mut self, name: String, max_rows: i32) -> Result<(), Stop> {
         let limit = u64::try_from(max_rows).ok().filter(|rows| *rows > 0);
+        let waits = |portal: &Portal| matches!(portal.state, State::Rows(_));
+        if self.session.transaction() == TransactionState::Failed
+            && self.portals.get_mut(&name).is_some_and(|portal| waits(portal))
+        {
+            return Err(failed_transaction().into());
+        }
         // Out of the map while it runs: an error drops it, and with it what it holds.
         let (mut portal, bytes) = self.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
         self.cancel.reset();
         self.advance(&name, &mut portal, limit).await?;
         self.portals.set(name, portal, bytes)?;
-        if self.wire.output.len() >= super::wire::FULL {
-            self.wire.flush().await?;
-        }
         Ok(())
     }
 
@@ -243,6 +254,7 @@ impl Connection {
         portal: &mut Portal,
         limit: Option<u64>,
     ) -> Result<(), Stop> {
+        portal.left = None;
         let rows = match std::mem::replace(&mut portal.state, State::Done) {
             State::Bound => {
                 let Some(statement) = portal.statement.clone() else {
@@ -253,8 +265,12 @@ impl Connection {
                 let values = std::mem::take(&mut portal.values);
                 if statement.is_of_the_protocol() {
                     let formats = &portal.formats;
-                    let asked = Asked::Extended { hints: &hints, values, formats, limit };
+                    let told = portal.description.columns.as_deref();
+                    let asked = Asked::Extended { hints: &hints, values, formats, limit, told };
                     return self.delivered(&statement, asked).await.map(drop);
+                }
+                if limit.is_some() {
+                    self.portals_may_start()?;
                 }
                 match self.execute(&statement, &hints, values).await? {
                     Outcome::Empty => return self.wire.put(&EmptyQueryResponse::new()),
@@ -266,10 +282,8 @@ impl Connection {
                     }
                 }
             }
-            State::Rows(rows) => {
-                if self.session.transaction() == TransactionState::Failed {
-                    return Err(failed_transaction().into());
-                }
+            State::Rows(mut rows) => {
+                rows.resume(&portal.formats, self.session.time_zone())?;
                 *rows
             }
             State::Exhausted(tag) => {
@@ -292,8 +306,7 @@ impl Connection {
             let tag = rows.tag(pumped.rows);
             self.complete_rows(&mut rows, tag)
         } else {
-            rows.pause();
-            portal.state = State::Rows(rows);
+            portal.leave(rows);
             self.notices()?;
             self.wire.put(&PortalSuspended::new())
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
@@ -52,6 +52,19 @@ pub(crate) struct Portal {
     pub(crate) cursor: Option<Cursor>,
     /// How many rows it has given or passed by.
     pub(crate) passed: u64,
+    /// How many savepoints there were when it was made: it goes with those after which it was.
+    pub(crate) savepoints: usize,
+    /// When its rows were left waiting.
+    pub(crate) left: Option<Instant>,
+}
+
+impl Portal {
+    /// Leaves rows waiting until the client asks for more.
+    pub(crate) fn leave(&mut self, mut rows: Box<Rows>) {
+        rows.pause();
+        self.state = State::Rows(rows);
+        self.left = Some(Instant::now());
+    }
 }
 
 /// How far a portal is.
@@ -115,8 +128,8 @@ impl<T> Named<T> {
         self.bytes = 0;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values().map(|(entry, _)| entry)
     }
 
     /// Keeps those entries that are to be kept.
@@ -131,6 +144,7 @@ pub(crate) struct Rows {
     stream: RowStream,
     encoder: Encoder,
     formats: Vec<Format>,
+    time_zone: String,
     batch: Option<RecordBatch>,
     offset: usize,
     row_bytes: usize,
@@ -159,13 +173,14 @@ impl Rows {
     ) -> Result<Self, Error> {
         let formats = each(formats, stream.columns().len())?;
         let encoder = Encoder::Rows(encoder(stream.columns(), &formats, time_zone)?);
-        Ok(Self { stream, encoder, formats, batch: None, offset: 0, row_bytes: 0 })
+        let time_zone = time_zone.to_owned();
+        Ok(Self { stream, encoder, formats, time_zone, batch: None, offset: 0, row_bytes: 0 })
     }
 
     /// The rows of a COPY.
     pub(crate) fn copied(stream: RowStream, encoder: CopyEncoder) -> Self {
-        let encoder = Encoder::Copy(encoder);
-        Self { stream, encoder, formats: Vec::new(), batch: None, offset: 0, row_bytes: 0 }
+        let (encoder, formats, time_zone) = (Encoder::Copy(encoder), Vec::new(), String::new());
+        Self { stream, encoder, formats, time_zone, batch: None, offset: 0, row_bytes: 0 }
     }
 
     /// Ends the rows of a COPY.
@@ -176,12 +191,14 @@ impl Rows {
         }
     }
 
-    /// Writes values in these formats from now on.
-    pub(crate) fn written(&mut self, formats: &[Format], time_zone: &str) -> Result<(), Error> {
+    /// Goes on with rows that were left waiting, with values in these formats.
+    pub(crate) fn resume(&mut self, formats: &[Format], time_zone: &str) -> Result<(), Error> {
+        self.stream.may_be_resumed()?;
         let formats = each(formats, self.stream.columns().len())?;
-        if formats != self.formats {
+        if formats != self.formats || time_zone != self.time_zone {
             self.encoder = Encoder::Rows(encoder(self.stream.columns(), &formats, time_zone)?);
             self.formats = formats;
+            time_zone.clone_into(&mut self.time_zone);
         }
         Ok(())
     }

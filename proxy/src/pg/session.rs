@@ -1,6 +1,6 @@
 //! The loop of one session: a message comes, its answer goes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -15,7 +15,7 @@ use super::error::{self, Stop};
 use super::message::{self, Message};
 use super::portal::{Named, Portal, Prepared, Rows};
 use super::startup::Welcome;
-use super::wire::Wire;
+use super::wire::{FULL, Wire};
 use crate::listener::{Limits, stopping};
 
 /// A session's end of the conversation.
@@ -31,8 +31,8 @@ pub(crate) struct Connection {
     skipping: bool,
     /// The last thing that the client read is that we are ready.
     at_rest: bool,
-    /// How long cursors without a transaction may be left unread.
-    unread: Duration,
+    /// How long results may wait for the client to fetch more.
+    pub(super) unread: Duration,
     _registration: Registration,
     _slot: OwnedSemaphorePermit,
 }
@@ -82,7 +82,7 @@ impl Connection {
             return stop;
         }
         loop {
-            let idle = self.session.idle_limit();
+            let (idle, unread) = (self.session.idle_limit(), self.unread_until());
             let frame = tokio::select! {
                 biased;
                 () = stopping(shutdown), if self.at_rest => {
@@ -91,9 +91,8 @@ impl Connection {
                         "terminating connection due to administrator command",
                     ));
                 }
-                () = tokio::time::sleep(self.unread), if self.at_rest && self.holds() => {
-                    // Nobody reads the cursors that outlived their transaction.
-                    self.portals.clear();
+                () = until(unread) => {
+                    self.give_up_unread();
                     continue;
                 }
                 () = silence(idle), if self.at_rest => {
@@ -114,7 +113,10 @@ impl Connection {
             }
             let answered = match message::parse(kind, frame.body) {
                 Ok(Message::Terminate) => return Stop::Gone,
-                Ok(message) => self.answer(message).await,
+                Ok(message) => match self.answer(message).await {
+                    Ok(()) => self.relieve().await,
+                    stop => stop,
+                },
                 Err(error) => Err(Stop::Error(error)),
             };
             let reported = match answered {
@@ -128,9 +130,12 @@ impl Connection {
         }
     }
 
-    /// Whether there are cursors without a transaction.
-    fn holds(&self) -> bool {
-        self.session.transaction() == TransactionState::Idle && !self.portals.is_empty()
+    /// Sends what has been written if that is much: a small message may have a large answer.
+    pub(super) async fn relieve(&mut self) -> Result<(), Stop> {
+        if self.wire.output.len() >= FULL {
+            self.wire.flush().await?;
+        }
+        Ok(())
     }
 
     async fn answer(&mut self, message: Message) -> Result<(), Stop> {
@@ -156,7 +161,7 @@ impl Connection {
     /// Tells the client of an error, and skips or goes on as the kind of message asks for.
     async fn report(&mut self, kind: u8, error: &Error) -> Result<(), Stop> {
         self.session.fail();
-        self.settle(false);
+        self.unwind();
         self.notices()?;
         self.wire.put(&error::response("ERROR", error))?;
         if message::is_extended(kind) {
@@ -222,21 +227,24 @@ impl Connection {
         hints: &[Option<DataType>],
         values: Vec<ScalarValue>,
     ) -> Result<Outcome, Stop> {
-        let before = self.session.transaction();
         let outcome = tokio::select! {
             biased;
             outcome = self.session.execute(statement, hints, values, &self.cancel) => outcome?,
             () = self.wire.gone() => return Err(Stop::Gone),
         };
-        // Portals live as long as their transaction. COMMIT AND CHAIN begins another one.
-        let ended = before != TransactionState::Idle
-            && self.session.transaction() == TransactionState::Idle;
-        let is = |word: &str| matches!(&outcome, Outcome::Command { tag } if tag == word);
-        if ended || is("COMMIT") {
-            self.settle(is("COMMIT"));
-        }
-        if is("DISCARD ALL") {
-            self.portals.clear();
+        // Portals live as long as their transaction, or the savepoint before them.
+        if let Outcome::Command { tag } = &outcome {
+            match tag.as_str() {
+                "COMMIT" => self.settle(true),
+                // Of a block, or of the statements before it in one text.
+                "ROLLBACK" if self.session.transaction() == TransactionState::Idle => {
+                    self.settle(false);
+                }
+                "ROLLBACK" => self.unwind(),
+                "RELEASE" => self.released(),
+                "DISCARD ALL" => self.portals.clear(),
+                _ => {}
+            }
         }
         // SQL and protocol share the names of prepared statements.
         for name in self.session.take_deallocated() {
@@ -246,6 +254,14 @@ impl Connection {
             }
         }
         Ok(outcome)
+    }
+}
+
+/// Returns at a time; never without one.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -20,6 +20,7 @@ impl Connection {
             self.wire.put(&EmptyQueryResponse::new())?;
         }
         for statement in &statements {
+            self.relieve().await?;
             if self.delivered(statement, Asked::Simple { several: statements.len() > 1 }).await? {
                 continue;
             }

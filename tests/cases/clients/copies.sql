@@ -30,3 +30,8 @@ COPY (SELECT 1) TO STDOUT (nonsense)
 COPY (SELECT 1 TO STDOUT
 COPY (SELECT 1) STDOUT
 COPY nowhere TO STDOUT
+COPY crm.tenants (distinct) TO STDOUT
+COPY crm.tenants ("tenant_id" ) TO STDOUT
+COPY (SELECT typname, typinput, t.typsend FROM pg_catalog.pg_type t WHERE typname IN ('int4', 'text') ORDER BY 1) TO STDOUT (FORMAT csv, HEADER)
+COPY (SELECT typinput, x.typsend FROM (SELECT 'x' AS typinput, 1 AS typsend FROM pg_catalog.pg_am) x LIMIT 1) TO STDOUT (FORMAT csv, HEADER)
+COPY (SELECT count(*) FROM pg_type WHERE typreceive::text = 'int4recv' AND typsend <> 0) TO STDOUT

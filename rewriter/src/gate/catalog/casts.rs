@@ -5,6 +5,8 @@ use datafusion_sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, CastKind, DataType, Expr, Ident, ObjectName, ObjectNamePart,
 };
 
+use tollgate_catalog::TableName;
+
 use super::look::folded;
 use crate::gate::expr::{null, string};
 use crate::gate::function::call;
@@ -51,7 +53,7 @@ fn taken(expr: &mut Expr) -> Expr {
 }
 
 /// Rewrites a chain of casts whose last but one or last is to such a type.
-pub(super) fn registered(expr: &mut Expr) {
+pub(super) fn registered(expr: &mut Expr, aliases: &[(String, TableName)]) {
     let Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr: inner, data_type, .. } =
         expr
     else {
@@ -67,7 +69,7 @@ pub(super) fn registered(expr: &mut Expr) {
         source = nested.as_mut();
     }
     if is_text(data_type) {
-        function_name(source);
+        function_name(source, aliases);
     }
     let Expr::Cast { expr: source, data_type: middle, .. } = source else { return };
     let Some((to_oid, to_name)) = functions(middle) else { return };
@@ -83,17 +85,27 @@ pub(super) fn registered(expr: &mut Expr) {
 const PROCS: &[&str] =
     &["typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze"];
 
-/// Makes a column that is a function its name.
-pub(super) fn function_name(expr: &mut Expr) {
-    let column = match &*expr {
-        Expr::Identifier(column) => Some(column),
-        Expr::CompoundIdentifier(parts) => parts.last(),
-        _ => None,
+/// Makes a column of `pg_type` that is a function its name. Whether it is one.
+pub(super) fn function_name(expr: &mut Expr, aliases: &[(String, TableName)]) -> bool {
+    let of_types = |alias: Option<String>| {
+        aliases.iter().any(|(name, table)| {
+            table.table == "pg_type" && alias.as_ref().is_none_or(|alias| alias == name)
+        })
     };
-    if column.is_some_and(|column| PROCS.contains(&folded(column).as_str())) {
+    let (column, known) = match &*expr {
+        Expr::Identifier(column) => (column, of_types(None)),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [alias, column] => (column, of_types(Some(folded(alias)))),
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let is_function = known && PROCS.contains(&folded(column).as_str());
+    if is_function {
         let column = taken(expr);
         *expr = call("tg_regproc_name", vec![column]);
     }
+    is_function
 }
 
 /// The value of a select list is shown: such a type shows a name.

@@ -42,27 +42,29 @@ pub(super) fn normalise(
     let Some(looked) = look::look(query, system, search_path) else { return false };
     let mut pass = Pass { registry, system, looked, scopes: Vec::new() };
     let _done: ControlFlow<()> = query.visit(&mut pass);
-    shown(&mut query.body);
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        shown(select);
+    }
     true
 }
 
 /// What a query shows of columns that are functions: their names.
-fn shown(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) => {
-            for item in &mut select.projection {
-                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
-                {
-                    casts::function_name(expr);
+fn shown(select: &mut Select) {
+    let aliases = look::aliases(select);
+    for item in &mut select.projection {
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let name = output_name(expr);
+                if casts::function_name(expr, &aliases) {
+                    let (expr, alias) = (expr.clone(), Ident::with_quote('"', name));
+                    *item = SelectItem::ExprWithAlias { expr, alias };
                 }
             }
+            SelectItem::ExprWithAlias { expr, .. } => {
+                casts::function_name(expr, &aliases);
+            }
+            _ => {}
         }
-        SetExpr::Query(query) => shown(&mut query.body),
-        SetExpr::SetOperation { left, right, .. } => {
-            shown(left);
-            shown(right);
-        }
-        _ => {}
     }
 }
 
@@ -111,7 +113,8 @@ impl VisitorMut for Pass<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        casts::registered(expr);
+        let aliases = self.scopes.last().map(|scope| scope.aliases.as_slice());
+        casts::registered(expr, aliases.unwrap_or_default());
         let in_empty = self.scopes.last().is_some_and(|scope| scope.empty);
         empty::fold(expr, in_empty, self.registry, self.system);
         subquery::array(expr);
