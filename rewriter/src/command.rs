@@ -233,7 +233,13 @@ fn set(words: &mut Words<'_>) -> Result<Command, Error> {
         if !words.eat("zone") {
             return Err(words.peek().map_or_else(end_of_input, syntax));
         }
-        let value = if words.eat("local") { None } else { words.values()? };
+        let value = if words.eat("local") {
+            None
+        } else if words.eat("interval") {
+            Some(offset(words)?)
+        } else {
+            words.values()?
+        };
         return Ok(Command::Set { name: "timezone".to_owned(), value, local });
     }
     if words.eat("names") {
@@ -251,6 +257,34 @@ fn set(words: &mut Words<'_>) -> Result<Command, Error> {
     }
     let value = words.values()?;
     Ok(Command::Set { name, value, local })
+}
+
+/// The zone of `INTERVAL '+02:00' HOUR TO MINUTE`, which is ahead of UTC by whole hours.
+fn offset(words: &mut Words<'_>) -> Result<String, Error> {
+    let text = words.word()?;
+    if words.eat("hour") {
+        words.expect("to")?;
+        words.expect("minute")?;
+    }
+    let refused = || {
+        Error::not_supported(&format!("the time zone \"{text}\""))
+            .with_hint("name a zone, as 'Europe/Berlin', or whole hours, as '+02:00'")
+    };
+    let (behind, hours) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(&text)),
+    };
+    let hours = hours.strip_suffix(":00").unwrap_or(hours);
+    let digits = (1..=2).contains(&hours.len()) && hours.bytes().all(|byte| byte.is_ascii_digit());
+    match hours.parse::<u8>() {
+        Ok(0) if digits => Ok("UTC".to_owned()),
+        // The zones of that name count the other way.
+        Ok(hours @ 1..=12) if digits => {
+            Ok(format!("Etc/GMT{}{hours}", if behind { '+' } else { '-' }))
+        }
+        Ok(hours @ 13..=14) if digits && !behind => Ok(format!("Etc/GMT-{hours}")),
+        _ => Err(refused()),
+    }
 }
 
 /// Transaction modes: every isolation level is fine for reading, writing is not. As at a standby, a

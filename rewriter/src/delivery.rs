@@ -1,6 +1,8 @@
 //! How the rows of a query go to a client that doesn't take them as they come: by a cursor, or as the lines of
 //! a `COPY`. Read from tokens; the query in it is a statement as any other.
 
+use std::ops::Range;
+
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use tollgate_catalog::{Error, ErrorKind};
 
@@ -11,7 +13,7 @@ use crate::words::{Words, end_of_input, syntax};
 pub enum Delivery {
     /// `DECLARE name … CURSOR … FOR query`.
     Cursor(Declared),
-    /// `COPY (query) TO STDOUT …` or `COPY table (columns) TO STDOUT …`.
+    /// `COPY (query) TO STDOUT …`.
     Copy(CopyFormat),
 }
 
@@ -94,19 +96,12 @@ pub enum Always {
     Columns(Vec<String>),
 }
 
-/// Where the query of a delivery stands among its statement's tokens.
-pub(crate) enum Place {
-    /// It is these tokens.
-    Query(std::ops::Range<usize>),
-    /// It selects from a table: these are the columns, if they are named, and the table.
-    Table { columns: Option<std::ops::Range<usize>>, name: std::ops::Range<usize> },
-}
-
-/// Reads `DECLARE CURSOR` and `COPY TO STDOUT`; `None` if the statement is neither.
+/// Reads `DECLARE CURSOR` and `COPY TO STDOUT`, and which of the tokens are the query; `None` if the statement is
+/// neither.
 ///
 /// # Errors
 /// One that is malformed, or known and refused.
-pub(crate) fn read(tokens: &[TokenWithSpan]) -> Result<Option<(Delivery, Place)>, Error> {
+pub(crate) fn read(tokens: &[TokenWithSpan]) -> Result<Option<(Delivery, Range<usize>)>, Error> {
     let mut words = Words::new(tokens);
     if words.eat("declare") {
         return declare(words, tokens.len());
@@ -117,7 +112,7 @@ pub(crate) fn read(tokens: &[TokenWithSpan]) -> Result<Option<(Delivery, Place)>
     Ok(None)
 }
 
-fn declare(mut words: Words<'_>, count: usize) -> Result<Option<(Delivery, Place)>, Error> {
+fn declare(mut words: Words<'_>, count: usize) -> Result<Option<(Delivery, Range<usize>)>, Error> {
     let name = words.identifier()?;
     let (mut binary, mut hold) = (false, false);
     loop {
@@ -140,35 +135,27 @@ fn declare(mut words: Words<'_>, count: usize) -> Result<Option<(Delivery, Place
         words.expect("hold")?;
     }
     words.expect("for")?;
-    let place = Place::Query(count - words.left()..count);
-    Ok(Some((Delivery::Cursor(Declared { name, binary, hold }), place)))
+    let query = count - words.left()..count;
+    Ok(Some((Delivery::Cursor(Declared { name, binary, hold }), query)))
 }
 
 fn copy(
     mut words: Words<'_>,
     tokens: &[TokenWithSpan],
-) -> Result<Option<(Delivery, Place)>, Error> {
+) -> Result<Option<(Delivery, Range<usize>)>, Error> {
     if words.eat("into") {
         return Ok(None);
     }
-    let at = |words: &Words<'_>| tokens.len() - words.left();
     let mut options = Options { binary: words.eat("binary"), ..Options::default() };
-    let place = match words.peek() {
-        Some(Token::LParen) => Place::Query(parentheses(&mut words, tokens)?),
+    let query = match words.peek() {
+        Some(Token::LParen) => Some(parentheses(&mut words, tokens)?),
         _ => {
-            let start = at(&words);
             words.dotted()?;
-            let name = start..at(&words);
-            let columns = match words.peek() {
-                Some(Token::LParen) => {
-                    words.next();
-                    let start = at(&words);
-                    words.identifiers()?;
-                    Some(start..at(&words) - 1)
-                }
-                _ => None,
-            };
-            Place::Table { columns, name }
+            if words.peek() == Some(&Token::LParen) {
+                words.next();
+                words.identifiers()?;
+            }
+            None
         }
     };
     if words.eat("from") {
@@ -184,6 +171,10 @@ fn copy(
         );
         return Err(error.with_hint("use COPY … TO STDOUT"));
     }
+    let Some(query) = query else {
+        return Err(Error::not_supported("COPY of a table")
+            .with_hint("name its rows and columns: COPY (SELECT … FROM …) TO STDOUT"));
+    };
     words.eat("with");
     if words.peek() == Some(&Token::LParen) {
         words.next();
@@ -192,14 +183,11 @@ fn copy(
         options.worded(&mut words)?;
     }
     words.end()?;
-    Ok(Some((Delivery::Copy(options.format()?), place)))
+    Ok(Some((Delivery::Copy(options.format()?), query)))
 }
 
 /// The tokens between this parenthesis and its other one.
-fn parentheses(
-    words: &mut Words<'_>,
-    tokens: &[TokenWithSpan],
-) -> Result<std::ops::Range<usize>, Error> {
+fn parentheses(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Range<usize>, Error> {
     words.next();
     let start = tokens.len() - words.left();
     let mut depth = 1;

@@ -155,10 +155,7 @@ fn split(
             .with_hint("send them one by one"));
         }
         let text: Arc<str> = cursor.text(&part).into();
-        let body = match delivered::read(dialect, &part, &text, operators)? {
-            Some(body) => body,
-            None => body(dialect, part, &text, operators)?,
-        };
+        let body = body(dialect, part, &text, operators)?;
         statements.push(Parsed { sql: text, dialect, body, operators, as_written: true });
     }
     Ok(statements)
@@ -173,11 +170,25 @@ fn body(
     let access = explained_access(&part);
     part.drain(..access.unwrap_or(0));
     let part = dialect.spelled(part)?;
-    if access.is_none()
-        && let Some(command) = command::read(&part)?
-    {
-        return Ok(Body::Command(command));
+    if access.is_none() {
+        if let Some(command) = command::read(&part)? {
+            return Ok(Body::Command(command));
+        }
+        if let Some(body) = delivered::read(dialect, &part, text, operators)? {
+            return Ok(body);
+        }
     }
+    spelled(dialect, part, text, operators, access.is_some())
+}
+
+/// What a statement is that is no command, by its tokens as they are meant.
+fn spelled(
+    dialect: SqlDialect,
+    part: Vec<TokenWithSpan>,
+    text: &str,
+    operators: usize,
+    access: bool,
+) -> Result<Body, Error> {
     let mut parser = Parser::new(dialect.parser())
         .with_recursion_limit(MAX_DEPTH)
         .with_tokens_with_locations(part);
@@ -190,9 +201,9 @@ fn body(
         ));
     }
     match (classify(dialect, statement, text, operators)?, access) {
-        (body, None) => Ok(body),
-        (Body::Query(query), Some(_)) => Ok(Body::ExplainAccess(query)),
-        (_, Some(_)) => Err(Error::not_supported("EXPLAIN ACCESS of this statement")
+        (body, false) => Ok(body),
+        (Body::Query(query), true) => Ok(Body::ExplainAccess(query)),
+        (_, true) => Err(Error::not_supported("EXPLAIN ACCESS of this statement")
             .with_hint("use EXPLAIN ACCESS followed by the query")),
     }
 }

@@ -65,6 +65,15 @@ fn refuses_what_writes_at_any_depth_of_the_top() {
 fn reads_session_commands() {
     check("SET x.y = 'a', b", "Set { name: \"x.y\", value: Some(\"a, b\"), local: false }");
     check("set local TimeZone to default", "Set { name: \"timezone\", value: None, local: true }");
+    let zone =
+        |text: &str| format!("Set {{ name: \"timezone\", value: Some(\"{text}\"), local: false }}");
+    check("SET TIME ZONE INTERVAL '+00:00' HOUR TO MINUTE", &zone("UTC"));
+    check("SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE", &zone("Etc/GMT-2"));
+    check("SET TIME ZONE INTERVAL '-11'", &zone("Etc/GMT+11"));
+    for text in ["+05:30", "-13:00", "15", "+", "", "x", "+2:0", "99999999999"] {
+        let found = summary(&format!("SET TIME ZONE INTERVAL '{text}' HOUR TO MINUTE"));
+        assert!(found.starts_with("0A000 "), "{text}: {found}");
+    }
     check("SET TIME ZONE 'UTC'", "Set { name: \"timezone\", value: Some(\"UTC\"), local: false }");
     check(
         "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",

@@ -11,7 +11,7 @@ const PGBOUNCER: &str = "/usr/sbin/pgbouncer";
 const JDBC: &str = "/usr/share/java/postgresql.jar";
 /// Where Debian registers the ODBC driver.
 const ODBC: &str = "/etc/odbcinst.ini";
-const CLIENTS: [&str; 13] = [
+const CLIENTS: [&str; 14] = [
     "psycopg[binary]==3.3.9",
     "asyncpg==0.32.0",
     "SQLAlchemy==2.1.9",
@@ -23,6 +23,7 @@ const CLIENTS: [&str; 13] = [
     "pyodbc==5.5.0",
     "pyarrow==26.0.1",
     "duckdb==1.5.5",
+    "duckdb-extension-postgres-scanner==1.5.5",
     "duckdb-extension-tpch==1.5.5",
     "duckdb-extension-tpcds==1.5.5",
 ];

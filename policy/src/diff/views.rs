@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use datafusion_common::tree_node::TreeNode;
+use datafusion_expr::Expr;
 use tollgate_catalog::{Table, TableName, View};
 
 use super::masks::reads_only;
@@ -38,7 +40,7 @@ pub(super) fn compare(old: &Side<'_>, new: &Side<'_>, events: &mut Vec<Event>) {
 fn above(new: &Side<'_>, view: &Table, events: &[Event]) -> Vec<Event> {
     let mut found = BTreeSet::new();
     let Some(View { sql: _, reads, is_monotone, decides }) = view.view() else { return Vec::new() };
-    let depends = depends_on_values(new, view);
+    let (depends, hashes) = (depends_on_values(new, view), hashes(new, view));
     for (read, columns) in reads {
         let is_read = |name: &String| {
             let index = read.column_index(name);
@@ -72,6 +74,9 @@ fn above(new: &Side<'_>, view: &Table, events: &[Event]) -> Vec<Event> {
             };
             let (class, so) = match event.class {
                 Class::Narrows if may_turn => (Class::Widens, ", so it may have other rows"),
+                Class::Narrows if hashes && event.layer == Layer::Values => {
+                    (Class::Widens, ", of which other hashes are equal")
+                }
                 class => (class, ""),
             };
             let of = match &event.columns {
@@ -104,6 +109,15 @@ fn depends_on_values(side: &Side<'_>, view: &Table) -> bool {
             };
             masks.iter().any(asks)
         })
+}
+
+/// Whether rules of the view's own hash values: hashes of what is coarser below are equal for values that
+/// were told apart, which hashes of those don't tell.
+fn hashes(side: &Side<'_>, view: &Table) -> bool {
+    let Some(rules) = side.rules(&view.name) else { return false };
+    let hash =
+        |expr: &Expr| Ok(matches!(expr, Expr::ScalarFunction(call) if call.name() == "mask_hash"));
+    rules.masks.iter().flatten().any(|mask| mask.expr.exists(hash).unwrap_or(true))
 }
 
 fn place(side: &Side<'_>, view: &TableName) -> Vec<Place> {

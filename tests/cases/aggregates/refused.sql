@@ -18,7 +18,7 @@ SELECT 1 FROM health.visits HAVING TRUE
 SELECT DISTINCT 1 FROM health.visits
 COPY health.visits TO STDOUT
 COPY (SELECT cost FROM health.visits) TO STDOUT
-DECLARE c CURSOR FOR SELECT cost FROM health.visits
+DECLARE c CURSOR WITH HOLD FOR SELECT cost FROM health.visits
 
 -- below the aggregation
 SELECT count(*) FROM (SELECT clinic FROM health.visits LIMIT 50) x

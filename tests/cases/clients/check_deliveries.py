@@ -1,14 +1,17 @@
-"""Drivers that fetch by cursors or copy: psycopg2, psycopg, ADBC for PostgreSQL, ConnectorX and ODBC.
+"""Drivers that fetch by cursors or copy: psycopg2, psycopg, ADBC for PostgreSQL, ConnectorX, ODBC and DuckDB.
 
 Arguments: host, port, database, password."""
 
 import decimal
+import importlib.util
 import io
+import pathlib
 import sys
 import urllib.parse
 
 import adbc_driver_postgresql.dbapi as adbc
 import connectorx
+import duckdb
 import psycopg
 import psycopg2
 import pyodbc
@@ -128,9 +131,23 @@ def odbc_fetches():
         connection.close()
 
 
+def duckdb_attaches():
+    package = importlib.util.find_spec("duckdb_extension_postgres_scanner")
+    (file,) = pathlib.Path(package.origin).parent.glob("extensions/*/postgres_scanner.duckdb_extension")
+    session = duckdb.connect()
+    session.execute(f"LOAD '{file}'")
+    target = f"host={HOST} port={PORT} dbname={DATABASE} user=ana password=''{PASSWORD}'' sslmode=require"
+    session.execute(f"ATTACH '{target}' AS gateway (TYPE postgres, READ_ONLY)")
+    found = session.sql("SELECT count(*), min(tenant_id), max(tenant_id) FROM gateway.crm.customers").fetchall()
+    assert found == [(40, "acme", "acme")], found
+    tables = {row[2] for row in session.sql("SHOW ALL TABLES").fetchall() if row[1] == "crm"}
+    assert tables == {"customers", "orders", "tenants"}, tables
+
+
 psycopg2_cursors()
 psycopg_cursors()
 adbc_copies()
 connectorx_copies()
 odbc_fetches()
+duckdb_attaches()
 print("ok")

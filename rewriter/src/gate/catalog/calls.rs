@@ -300,6 +300,20 @@ pub(super) fn in_from(factor: &mut TableFactor) {
             }
             *factor = values(vec![vec![list]], alias.take());
         }
+        ("current_schema" | "current_database" | "version", []) => {
+            let function = Ident::with_quote('"', called.as_str());
+            let mut alias = alias.take();
+            let named = alias.get_or_insert_with(|| TableAlias {
+                explicit: true,
+                name: function.clone(),
+                columns: Vec::new(),
+                at: None,
+            });
+            if named.columns.is_empty() {
+                named.columns = vec![column(named.name.clone())];
+            }
+            *factor = values(vec![vec![call(&called, Vec::new())]], alias);
+        }
         ("pg_get_keywords", []) => {
             let mut alias = alias.take();
             let named = alias.get_or_insert_with(|| TableAlias {
