@@ -74,7 +74,8 @@ impl Open {
         let _expiry = Expiry::of(principal, &token);
         let stopped = CancelToken::new();
         let outdated = CancelToken::new();
-        Entry { open: self.clone(), id, token, stopped, outdated, kind: Kind::Session, _expiry }
+        let (kind, prepared) = (Kind::Session, None);
+        Entry { open: self.clone(), id, token, stopped, outdated, prepared, kind, _expiry }
     }
 
     /// Notes a query that is about to start, and what records call it. `state` is asked after that, and
@@ -105,7 +106,8 @@ impl Open {
             outdated.cancel();
         }
         let _expiry = Expiry::of(prepared.principal(), &token);
-        Entry { open: self.clone(), id, token, stopped, outdated, kind: Kind::Query, _expiry }
+        let (kind, prepared) = (Kind::Query, Some(Arc::clone(prepared)));
+        Entry { open: self.clone(), id, token, stopped, outdated, prepared, kind, _expiry }
     }
 
     fn token(&self) -> (u64, CancelToken) {
@@ -236,6 +238,8 @@ pub(crate) struct Entry {
     token: CancelToken,
     stopped: CancelToken,
     outdated: CancelToken,
+    /// What a query was decided by.
+    prepared: Option<Arc<Prepared>>,
     kind: Kind,
     _expiry: Option<Expiry>,
 }
@@ -246,9 +250,16 @@ impl Entry {
         &self.stopped
     }
 
-    /// On once other policies are in force than those that decided it.
-    pub(crate) fn outdated(&self) -> &CancelToken {
-        &self.outdated
+    /// Whether rows that were left waiting may be asked for again: a query ends under the policies that it began
+    /// with, but what nobody asked for when they changed, or its roles ended, is not that query's any more.
+    pub(crate) fn may_be_resumed(&self, state: &State) -> Result<(), Error> {
+        if self.outdated.is_cancelled() {
+            return Err(outdated());
+        }
+        let Some(prepared) = &self.prepared else { return Ok(()) };
+        let now = circumstances(prepared.principal())?;
+        let standing = state.standing(prepared.principal(), &now)?;
+        if prepared.roles().is_subset(standing.active()) { Ok(()) } else { Err(revoked()) }
     }
 
     /// On once access is revoked.

@@ -392,6 +392,14 @@ impl Session {
         self.transaction
     }
 
+    /// Whether rows that were left waiting may be asked for again.
+    ///
+    /// # Errors
+    /// Other policies are in force than those that decided, or a role that they rest on isn't active any more.
+    pub fn may_resume(&self, rows: &RowStream) -> Result<(), Error> {
+        rows.may_be_resumed(&self.gateway.state())
+    }
+
     /// How many savepoints the open block has.
     pub fn savepoints(&self) -> usize {
         self.savepoints.len()

@@ -19,9 +19,10 @@ use crate::limits::Costs;
 use crate::limits::bounds::{Cut, Deadline, Given};
 use crate::limits::charge::Charge;
 use crate::progress::Progress;
-use crate::revocation::{Entry, outdated, revoked};
+use crate::revocation::{Entry, revoked};
 use crate::session::Notice;
 use crate::start::Started;
+use crate::state::State;
 
 /// A value that doesn't fit is an error, never NULL.
 const EXACT: CastOptions<'static> =
@@ -72,8 +73,6 @@ pub struct RowStream {
     revoked: CancelToken,
     /// On once its principal has stopped it by its id.
     stopped: CancelToken,
-    /// On once other policies are in force.
-    outdated: CancelToken,
     _entry: Option<Entry>,
     meter: Option<Meter>,
     columns: Arc<[OutputColumn]>,
@@ -135,7 +134,6 @@ impl RowStream {
             notice: None,
             revoked: entry.token().clone(),
             stopped: entry.stopped().clone(),
-            outdated: entry.outdated().clone(),
             _entry: Some(entry),
             meter: Some(meter),
             schema: schema(&columns),
@@ -159,7 +157,6 @@ impl RowStream {
             notice: None,
             revoked: CancelToken::new(),
             stopped: CancelToken::new(),
-            outdated: CancelToken::new(),
             _entry: None,
             meter: None,
             schema: schema(&columns),
@@ -324,13 +321,12 @@ impl RowStream {
         Ok(())
     }
 
-    /// Whether rows that were left waiting may be asked for again: a query ends under the policies that it
-    /// began with, but what nobody asked for when they changed is not that query's any more.
+    /// Whether rows that were left waiting may be asked for again.
     ///
     /// # Errors
-    /// Other policies are in force.
-    pub fn may_be_resumed(&self) -> Result<(), Error> {
-        if self.outdated.is_cancelled() { Err(outdated()) } else { Ok(()) }
+    /// Other policies are in force, or a role that they rest on isn't active any more.
+    pub(crate) fn may_be_resumed(&self, state: &State) -> Result<(), Error> {
+        self._entry.as_ref().map_or(Ok(()), |entry| entry.may_be_resumed(state))
     }
 
     /// Counts what went to the client. Called before the next batch is asked for.

@@ -6,12 +6,56 @@
 //! changes.
 
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::Transformed;
-use datafusion_common::{DFSchema, Result, ScalarValue};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{Cast, ScalarFunction};
-use datafusion_expr::{Case, Expr, ExprSchemable, lit};
+use datafusion_expr::utils::merge_schema;
+use datafusion_expr::{BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator, lit};
+use tollgate_catalog::Error;
 
 use crate::functions::Registry;
+
+/// Refuses what the engine would do with bytes as with texts.
+///
+/// # Errors
+/// A pattern or `||` meets bytes.
+pub(crate) fn check(plan: &LogicalPlan) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        let mut schema = None;
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let (left, right) = match expr {
+                    Expr::Like(like) | Expr::SimilarTo(like) => (&like.expr, &like.pattern),
+                    Expr::BinaryExpr(BinaryExpr {
+                        left,
+                        op:
+                            Operator::StringConcat
+                            | Operator::LikeMatch
+                            | Operator::ILikeMatch
+                            | Operator::NotLikeMatch
+                            | Operator::NotILikeMatch
+                            | Operator::RegexMatch
+                            | Operator::RegexIMatch
+                            | Operator::RegexNotMatch
+                            | Operator::RegexNotIMatch,
+                        right,
+                    }) => (left, right),
+                    _ => return Ok(TreeNodeRecursion::Continue),
+                };
+                let schema = schema.get_or_insert_with(|| merge_schema(&node.inputs()));
+                for operand in [left, right] {
+                    if operand.get_type(schema)?.is_binary() {
+                        let error = Error::not_supported("a pattern or || of bytes")
+                            .with_hint("make a text of the bytes, as with encode(…, 'hex')");
+                        return Err(DataFusionError::External(Box::new(error)));
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })
+    .map(drop)
+}
 
 /// Puts such a cast in place of the engine's.
 pub(crate) fn cast(

@@ -172,6 +172,7 @@ pub(crate) fn plan(
     };
     lineage::check(&plan)?;
     crate::shapes::check(&plan, dialect)?;
+    crate::output::check(&plan).map_err(public)?;
     let (plan, asked) = match crate::aggregation::apply(&plan, sources, registry)? {
         Some(guarded) => (guarded, Some(plan)),
         None => (plan, None),

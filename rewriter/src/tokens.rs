@@ -163,7 +163,7 @@ pub(crate) fn spelled(part: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Er
         let query = || {
             matches!(before, None | Some(Token::LParen | Token::RParen))
                 || after(SET_OPERATIONS)
-                || after(&["all", "distinct", "explain"])
+                || after(&["all", "distinct", "explain", "for"])
         };
         if is_word(&token.token, &["table"]) && query() {
             for spelled in

@@ -141,6 +141,9 @@ impl Connection {
     async fn fetch(&mut self, fetch: &Fetch, asked: Asked<'_>) -> Result<(), Stop> {
         let name = &fetch.cursor;
         let portal = self.portals.get_mut(name).ok_or_else(|| no_cursor(name))?;
+        if portal.statement.as_ref().is_none_or(Statement::is_of_the_protocol) {
+            return Err(no_cursor(name).into());
+        }
         let (skip, take) = match fetch.reach {
             // The row at which it stands, which nobody gets.
             Reach::Next(0) | Reach::Relative(0) if fetch.moves => {
@@ -201,7 +204,7 @@ impl Connection {
                 Box::new(self.begin(portal, formats).await?)
             }
             State::Rows(mut rows) => {
-                rows.resume(formats, self.session.time_zone())?;
+                rows.resume(formats, &self.session)?;
                 rows
             }
             State::Exhausted(tag) => {

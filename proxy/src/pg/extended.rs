@@ -234,7 +234,7 @@ impl Connection {
     /// Execute: a limit of zero or less means all rows.
     pub(super) async fn execute_portal(&mut self, name: String, max_rows: i32) -> Result<(), Stop> {
         let limit = u64::try_from(max_rows).ok().filter(|rows| *rows > 0);
-        let waits = |portal: &Portal| matches!(portal.state, State::Rows(_));
+        let waits = |portal: &Portal| matches!(portal.state, State::Rows(_) | State::Exhausted(_));
         if self.session.transaction() == TransactionState::Failed
             && self.portals.get_mut(&name).is_some_and(|portal| waits(portal))
         {
@@ -244,7 +244,10 @@ impl Connection {
         let (mut portal, bytes) = self.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
         self.cancel.reset();
         self.advance(&name, &mut portal, limit).await?;
-        self.portals.set(name, portal, bytes)?;
+        // Its name may be that of the cursor which it has declared.
+        if !self.portals.contains(&name) {
+            self.portals.set(name, portal, bytes)?;
+        }
         Ok(())
     }
 
@@ -283,7 +286,7 @@ impl Connection {
                 }
             }
             State::Rows(mut rows) => {
-                rows.resume(&portal.formats, self.session.time_zone())?;
+                rows.resume(&portal.formats, &self.session)?;
                 *rows
             }
             State::Exhausted(tag) => {

@@ -11,7 +11,9 @@ use bytes::BytesMut;
 use datafusion::common::ScalarValue;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use tollgate_catalog::{Error, ErrorKind, pg_type};
-use tollgate_gateway::{CancelToken, Description, Notice, OutputColumn, RowStream, Statement};
+use tollgate_gateway::{
+    CancelToken, Description, Notice, OutputColumn, RowStream, Session, Statement,
+};
 
 use super::copy::CopyEncoder;
 use super::cursor::Cursor;
@@ -192,8 +194,9 @@ impl Rows {
     }
 
     /// Goes on with rows that were left waiting, with values in these formats.
-    pub(crate) fn resume(&mut self, formats: &[Format], time_zone: &str) -> Result<(), Error> {
-        self.stream.may_be_resumed()?;
+    pub(crate) fn resume(&mut self, formats: &[Format], session: &Session) -> Result<(), Error> {
+        session.may_resume(&self.stream)?;
+        let time_zone = session.time_zone();
         let formats = each(formats, self.stream.columns().len())?;
         if formats != self.formats || time_zone != self.time_zone {
             self.encoder = Encoder::Rows(encoder(self.stream.columns(), &formats, time_zone)?);

@@ -160,3 +160,7 @@ SET TimeZone = 'UTC'
 FETCH 1 FROM c
 SET TimeZone = 'Asia/Tokyo'
 FETCH 1 FROM c
+
+BEGIN
+DECLARE c CURSOR FOR TABLE crm.tenants
+FETCH ALL FROM c

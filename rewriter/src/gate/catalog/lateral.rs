@@ -12,6 +12,13 @@ use crate::gate::function::call;
 /// Makes of `FROM t CROSS JOIN UNNEST(t.list) AS element …` the rows of
 /// `(SELECT *, unnest(list) AS element FROM t) AS t …`.
 pub(super) fn elements(select: &mut Select) {
+    // A star would show the element twice.
+    let star = |item: &SelectItem| {
+        matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+    };
+    if select.projection.iter().any(star) {
+        return;
+    }
     for from in &mut select.from {
         if let Some(joined) = beside(from) {
             *from = joined;

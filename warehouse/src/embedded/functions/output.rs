@@ -10,11 +10,12 @@ use arrow::datatypes::{
     IntervalUnit, TimeUnit, TimestampMicrosecondType,
 };
 use chrono::{DateTime, Datelike, Timelike};
-use datafusion::common::{Result, internal_err, plan_err};
+use datafusion::common::{DataFusionError, Result, internal_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::scalar::ScalarValue;
+use tollgate_catalog::{Error, ErrorKind};
 
 /// `value::text` for timestamps, floats, intervals and bytes. Timestamps with a zone are shown in UTC.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -100,6 +101,12 @@ pub(super) fn texts(values: &ArrayRef) -> Result<StringArray> {
         }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
             let values = cast(values, &DataType::Binary)?;
+            let bytes: usize = values.as_binary::<i32>().iter().flatten().map(<[u8]>::len).sum();
+            if i32::try_from(2 * (bytes + values.len())).is_err() {
+                let error = Error::new(ErrorKind::ProgramLimit, "bytes are too long for a text")
+                    .with_hint("select fewer of them, or parts of them");
+                return Err(DataFusionError::External(Box::new(error)));
+            }
             let written = |bytes: &[u8]| {
                 let mut text = String::with_capacity(2 + 2 * bytes.len());
                 tollgate_catalog::bytes::write(bytes, &mut text);
